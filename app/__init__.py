@@ -1,0 +1,1 @@
+"""Everything from a bundle to pixels; never imports torch."""

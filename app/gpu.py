@@ -1,0 +1,92 @@
+"""The OpenGL context, and what every pass needs of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import moderngl
+
+from duplex.app.errors import DuplexError
+
+REQUIRED_GL = 330
+INSTALL_HINT = (
+    "install OpenGL: on Debian or Ubuntu `apt install libgl1 libegl1 libgl1-mesa-dri`, on Fedora "
+    "`dnf install mesa-libGL mesa-libEGL mesa-dri-drivers`; Windows needs the graphics card's driver, "
+    "macOS 10.14 or newer has all it takes"
+)
+
+
+def create_headless_context() -> moderngl.Context:
+    """An OpenGL >= 3.3 context without a window: EGL on Linux, the platform's own elsewhere.
+
+    Raises :class:`DuplexError` that names what to install when there is none.
+    """
+    attempts = [{"backend": "egl"}, {}] if sys.platform.startswith("linux") else [{}]
+    reasons = []
+    for settings in attempts:
+        try:
+            ctx = moderngl.create_context(standalone=True, require=REQUIRED_GL, **settings)  # type: ignore[arg-type]
+        except Exception as error:  # glcontext raises whatever its loader met
+            reasons.append(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+            continue
+        ctx.gc_mode = "auto"
+        return ctx
+    raise DuplexError(f"no OpenGL {REQUIRED_GL // 100}.{REQUIRED_GL % 100 // 10} here ({'; '.join(reasons)}): {INSTALL_HINT}")
+
+
+def describe(ctx: moderngl.Context) -> str:
+    """Renderer and version of the driver in one line."""
+    info = ctx.info
+    return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
+
+
+def color_target(ctx: moderngl.Context, size: tuple[int, int], components: int = 4, dtype: str = "f2") -> moderngl.Texture:
+    """A texture to draw into and to read by texel: nearest, clamped."""
+    texture = ctx.texture(size, components, dtype=dtype)
+    texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
+
+
+def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Texture:
+    """A depth texture that a later pass can read as plain numbers."""
+    texture = ctx.depth_texture(size)
+    texture.compare_func = ""
+    texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
+
+
+@dataclass
+class PassTimers:
+    """GPU time of each pass by name, in milliseconds, read some frames late so that no frame waits for it.
+
+    ``available`` turns False where the driver counts nothing; :attr:`milliseconds` then stays empty.
+    """
+
+    ctx: moderngl.Context
+    enabled: bool = True
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    _rings: dict[str, deque[moderngl.Query]] = field(default_factory=dict)
+
+    RING = 4
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Count the GPU time of the commands issued inside (never nested: OpenGL forbids it)."""
+        if not self.enabled:
+            yield
+            return
+        ring = self._rings.setdefault(name, deque())
+        if len(ring) < self.RING:
+            query = self.ctx.query(time=True)
+        else:
+            query = ring.popleft()
+            self.milliseconds[name] = query.elapsed * 1e-6
+        with query:
+            yield
+        ring.append(query)

@@ -1,0 +1,1 @@
+"""Render passes: each compiles in ``__init__(ctx, ...)`` and draws in ``render(..., out=...)``."""

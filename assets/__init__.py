@@ -1,0 +1,5 @@
+"""Data shipped with duplex: the demo bundle."""
+
+from pathlib import Path
+
+DEMO_BUNDLE = Path(__file__).parent / "demo.bundle"

@@ -1,0 +1,1 @@
+"""From a trained NeRF to a bundle (needs the ``bake`` extra)."""

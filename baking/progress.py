@@ -1,0 +1,71 @@
+"""What a bake says while it runs: one line a stage, and a bar when somebody watches."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Bar]:
+    """A progress bar over ``total`` steps; a log without a terminal gets a line a quarter instead."""
+    if console.is_terminal:
+        columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+                   TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield Bar(label, total, progress)
+    else:
+        yield Bar(label, total, None)
+
+
+class Bar:
+    """One stage's progress; :meth:`advance` counts, ``note`` is shown beside."""
+
+    def __init__(self, label: str, total: int, progress: Progress | None):
+        self.label, self.total, self.progress = label, max(total, 1), progress
+        self.done, self.started, self.quarter = 0, time.monotonic(), 0
+        self.task = progress.add_task(label, total=self.total, note="") if progress else None
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Count ``steps`` more; ``note`` is a few words such as a loss."""
+        self.done += steps
+        if self.progress and self.task is not None:
+            self.progress.update(self.task, completed=self.done, note=note)
+        elif self.done * 4 // self.total > self.quarter:
+            self.quarter = self.done * 4 // self.total
+            spent = time.monotonic() - self.started
+            left = spent / self.done * (self.total - self.done)
+            console.print(f"  {self.label}: {100 * self.done // self.total}%, {left:.0f} s left  {note}", markup=False)
+
+
+def say(line: str) -> None:
+    """One line on stderr."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Announce a stage and add its seconds to ``seconds[name]``."""
+    started = time.monotonic()
+    say(f"{name} ...")
+    yield
+    spent = time.monotonic() - started
+    seconds[name] = seconds.get(name, 0.0) + spent
+    say(f"{name}: {spent:.1f} s")
+
+
+def peak_memory_gib() -> float:
+    """The most memory this process has held, in GiB (0 where the system does not tell)."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # Unix only
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)

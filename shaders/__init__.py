@@ -1,0 +1,23 @@
+"""GLSL sources, and the one function that assembles them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_INCLUDE = re.compile(r'^#include "([a-z0-9_/]+\.glsl)"$', re.MULTILINE)
+
+
+def source(name: str, **defines: int | float | str) -> str:
+    """The text of ``<name>.glsl`` for ``#version 330``, with ``defines`` as macros and includes resolved.
+
+    ``name``: for example ``"gbuffer.frag"``. Values cross into GLSL as they print: ints, floats or tokens.
+    """
+    header = "".join(f"#define {key.upper()} {value}\n" for key, value in defines.items())
+    return f"#version 330\n{header}#line 1\n{_read(name + '.glsl')}"
+
+
+def _read(file: str) -> str:
+    text = (_FOLDER / file).read_text("utf-8")
+    return _INCLUDE.sub(lambda match: _read(match.group(1)), text)
