@@ -32,8 +32,8 @@ layout(location = 1) out vec4 o_features1;
 layout(location = 2) out vec4 o_features2;
 #endif
 #if LAYER == 0
-layout(location = FEATURE_TEXTURES) out vec4 o_view0;
-layout(location = FEATURE_TEXTURES + 1) out vec4 o_view1;
+layout(location = VIEW_LOCATION0) out vec4 o_view0;
+layout(location = VIEW_LOCATION1) out vec4 o_view1;
 #endif
 #endif
 

@@ -1,0 +1,105 @@
+"""The bundle's container: a ZIP that comes from a stranger, read with every size bounded."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from duplex.app.errors import DuplexError
+
+MAX_PARTS = 64
+MAX_PART_BYTES = 1 << 30
+MAX_MANIFEST_BYTES = 1 << 20
+MANIFEST = "manifest.json"
+
+
+class Archive:
+    """The parts of an open bundle; :meth:`read` gives the bytes of one that the manifest lists.
+
+    Raises :class:`DuplexError` when the file is no ZIP, is truncated, or holds a name that is not a plain one.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+            self._entries = self._zip.infolist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
+            raise DuplexError(f"{path}: not a bundle, or a truncated one: copy it again or bake again") from None
+        names = [entry.filename for entry in self._entries]
+        if len(names) > MAX_PARTS:
+            raise DuplexError(f"{path}: {len(names)} parts: a bundle has at most {MAX_PARTS}")
+        for name in names:
+            if "/" in name or "\\" in name or ":" in name or name.startswith("."):
+                raise DuplexError(f"{path}: part {name!r}: a bundle's parts have plain names without folders; "
+                                  "do not trust this file")
+        if len(set(names)) != len(names):
+            raise DuplexError(f"{path}: two parts have the same name: a damaged or forged bundle")
+        self.sizes: dict[str, int] = {}
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest's object; from then on :meth:`read` holds every part to the size it states."""
+        content = self._read(MANIFEST, None, MAX_MANIFEST_BYTES)
+        try:
+            manifest = json.loads(content)
+        except (ValueError, RecursionError):
+            raise DuplexError(f"{self.path}: {MANIFEST} is not JSON: a damaged bundle; bake again") from None
+        if not isinstance(manifest, dict) or manifest.get("format") != "duplex":
+            raise DuplexError(f"{self.path}: {MANIFEST} does not say format duplex: not a bundle")
+        parts = manifest.get("parts")
+        if isinstance(parts, dict) and all(type(size) is int and size >= 0 for size in parts.values()):
+            self.sizes = parts
+        return manifest
+
+    def read(self, name: str) -> bytes:
+        """The bytes of the part ``name``; raises :class:`DuplexError` unless it is as long as the manifest states."""
+        if name not in self.sizes:
+            raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {name!r}: a damaged bundle")
+        return self._read(name, self.sizes[name], MAX_PART_BYTES)
+
+    def _read(self, name: str, stated: int | None, limit: int) -> bytes:
+        entry = next((e for e in self._entries if e.filename == name), None)
+        if entry is None:
+            raise DuplexError(f"{self.path}: the part {name!r} is missing: not a bundle, or a damaged one")
+        expected = entry.file_size if stated is None else stated
+        if expected != entry.file_size or expected > limit:
+            raise DuplexError(f"{self.path}: {name} holds {entry.file_size} bytes where its manifest states "
+                              f"{expected} (at most {limit}): a damaged or forged bundle; bake again")
+        try:
+            with self._zip.open(entry) as stream:
+                content = stream.read(expected + 1)
+        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
+            content = b""
+        except Exception as error:  # zlib.error has no common base with the others
+            if type(error).__module__ not in ("zlib", "lzma", "bz2"):
+                raise
+            content = b""
+        if len(content) != expected:
+            raise DuplexError(f"{self.path}: {name} cannot be unpacked: a damaged bundle; copy it again")
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:
+    """A bundle's bytes: ``manifest``, completed with the sizes of ``parts``, and the parts."""
+    manifest = {**manifest, "parts": {name: len(content) for name, content in parts.items()}}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts}.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the same input gives the same bytes
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()

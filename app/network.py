@@ -1,0 +1,155 @@
+"""The shading network: a short description that torch, GLSL and ONNX are all built from.
+
+Inputs per pixel, in this order: the features of the outer shell's hit, the features of the inner shell's hit,
+the encoded view direction. Convolutions are "valid": each takes its border from a G-buffer that was drawn
+:attr:`NetworkSpec.margin` pixels larger on every side, so that no padding is ever invented. Outputs per pixel:
+straight red, green, blue and alpha in [0, 1]; colour is multiplied by alpha when it is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from duplex.app.camera import Array
+from duplex.app.errors import DuplexError
+
+VIEW_CHANNELS = 8
+ACTIVATIONS = ("relu", "sigmoid", "none")
+MAX_CHANNELS = 64
+MAX_LAYERS = 8
+
+
+@dataclass(frozen=True)
+class ConvLayer:
+    """A valid convolution, ``kernel`` 1 or 3, from ``inputs`` to ``outputs`` channels, then ``activation``."""
+
+    kernel: int
+    inputs: int
+    outputs: int
+    activation: str
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The layers of a shading network; ``feature_channels`` per shell, a multiple of 4.
+
+    ``channels_to_space``: 1, 2 or 4; the last layer gives 4 channels for each of the ``s * s`` pixels that one
+    G-buffer pixel turns into, block row by block row, from the top left.
+    """
+
+    feature_channels: int
+    layers: tuple[ConvLayer, ...]
+    channels_to_space: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the first layer takes."""
+        return 2 * self.feature_channels + VIEW_CHANNELS
+
+    @property
+    def margin(self) -> int:
+        """How many G-buffer pixels beyond each side of the picture the convolutions reach."""
+        return sum(layer.kernel // 2 for layer in self.layers)
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds for each pixel of the finished picture."""
+        macs = sum(layer.kernel**2 * layer.inputs * layer.outputs for layer in self.layers)
+        return macs / self.channels_to_space**2
+
+    @classmethod
+    def shallow(cls, feature_channels: int, width: int, channels_to_space: int = 1) -> NetworkSpec:
+        """Two 3x3 layers of ``width`` channels and a 1x1 layer."""
+        first = 2 * feature_channels + VIEW_CHANNELS
+        layers = (
+            ConvLayer(3, first, width, "relu"),
+            ConvLayer(3, width, width, "relu"),
+            ConvLayer(1, width, 4 * channels_to_space**2, "sigmoid"),
+        )
+        return cls(feature_channels, layers, channels_to_space)
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as the manifest holds it."""
+        layers = [
+            {"kernel": x.kernel, "inputs": x.inputs, "outputs": x.outputs, "activation": x.activation}
+            for x in self.layers
+        ]
+        return {
+            "feature_channels": self.feature_channels,
+            "view_encoding": "sh2",
+            "layers": layers,
+            "channels_to_space": self.channels_to_space,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, name: str = "network") -> NetworkSpec:
+        """Read :meth:`to_json`'s object; raises :class:`DuplexError` that names what this reader cannot draw."""
+        try:
+            layers = tuple(
+                ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
+                for x in data["layers"]
+            )
+            spec = cls(int(data["feature_channels"]), layers, int(data["channels_to_space"]))
+            encoding = data["view_encoding"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
+        if encoding != "sh2":
+            raise DuplexError(f"{name}: view_encoding {encoding!r}: this version draws sh2; update duplex")
+        spec._check(name)
+        return spec
+
+    def _check(self, name: str) -> None:
+        if self.feature_channels not in (4, 8, 12):
+            raise DuplexError(f"{name}: feature_channels {self.feature_channels}: expected 4, 8 or 12")
+        if self.channels_to_space not in (1, 2, 4):
+            raise DuplexError(f"{name}: channels_to_space {self.channels_to_space}: expected 1, 2 or 4")
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
+        previous = self.inputs
+        for i, layer in enumerate(self.layers):
+            if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
+                raise DuplexError(f"{name}: layer {i}: kernel {layer.kernel} with {layer.activation!r}: "
+                                  f"expected kernel 1 or 3 and one of {', '.join(ACTIVATIONS)}")
+            if layer.inputs != previous or not 4 <= layer.outputs <= MAX_CHANNELS or layer.outputs % 4:
+                raise DuplexError(f"{name}: layer {i}: {layer.inputs} to {layer.outputs} channels: expected {previous} "
+                                  f"to a multiple of 4 up to {MAX_CHANNELS}")
+            previous = layer.outputs
+        if previous != 4 * self.channels_to_space**2:
+            raise DuplexError(f"{name}: the last layer gives {previous} channels: expected "
+                              f"{4 * self.channels_to_space**2}")
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """For each layer ``weight`` (outputs, inputs, kernel, kernel) and ``bias`` (outputs,), float32."""
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+
+    def check(self, spec: NetworkSpec, name: str) -> None:
+        """Raise :class:`DuplexError` unless shapes fit ``spec`` and every number is finite."""
+        for i, (layer, weight, bias) in enumerate(zip(spec.layers, self.weights, self.biases, strict=True)):
+            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
+            if weight.shape != shape or bias.shape != (layer.outputs,):
+                raise DuplexError(f"{name}: layer {i} has weights {weight.shape} and biases {bias.shape}: "
+                                  f"expected {shape} and ({layer.outputs},)")
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise DuplexError(f"{name}: layer {i} holds NaN or infinity: bake again")
+
+
+def encode_view(directions: Array) -> Array:
+    """Bands 1 and 2 of the real spherical harmonics of unit ``directions`` (..., 3): (..., 8) float32.
+
+    The same numbers as ``shaders/include/view_encoding.glsl``.
+    """
+    x, y, z = np.moveaxis(directions, -1, 0)
+    return np.stack(
+        [
+            0.4886025 * y, 0.4886025 * z, 0.4886025 * x, 1.0925484 * x * y,
+            1.0925484 * y * z, 0.3153916 * (3 * z * z - 1), 1.0925484 * x * z, 0.5462742 * (x * x - y * y),
+        ],
+        -1,
+    ).astype(np.float32)

@@ -1,0 +1,98 @@
+"""All settings of a bake: each stage's own dataclass, three presets, and the command line made from them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from duplex.app.errors import DuplexError
+from duplex.baking.atlas import AtlasConfig
+from duplex.baking.density import DensityConfig
+from duplex.baking.distill import DistillConfig
+from duplex.baking.shells import ShellConfig
+from duplex.baking.views import ViewConfig
+
+
+@dataclass(frozen=True)
+class BakeConfig:
+    """The settings of every stage, in the order in which they run."""
+
+    density: DensityConfig = field(default_factory=DensityConfig)
+    shells: ShellConfig = field(default_factory=ShellConfig)
+    atlas: AtlasConfig = field(default_factory=AtlasConfig)
+    views: ViewConfig = field(default_factory=ViewConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "draft": {},
+    "standard": {"grid": 320, "faces": 80000, "texels": 1024, "views": 800, "view_size": 400, "steps": 16000},
+    "high": {"grid": 448, "faces": 160000, "texels": 2048, "views": 1600, "view_size": 800, "width": 24,
+             "steps": 60000, "crop": 96},
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A flag for every field of every stage; the comment behind a field is its help."""
+    for stage in dataclasses.fields(BakeConfig):
+        config = stage.default_factory()  # type: ignore[misc]
+        group = parser.add_argument_group(stage.name, (type(config).__doc__ or "").strip())
+        comments = _comments(type(config))
+        for setting in dataclasses.fields(config):
+            default = getattr(config, setting.name)
+            if isinstance(default, tuple):
+                continue
+            group.add_argument(f"--{setting.name.replace('_', '-')}", type=type(default), metavar=type(default).__name__,
+                               help=f"{comments.get(setting.name, '')} [draft: {default}]")
+
+
+def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
+    """The preset of ``arguments.quality`` with the flags that were given on top; raises :class:`DuplexError`."""
+    values = dict(PRESETS[arguments.quality])
+    stages = {}
+    for stage in dataclasses.fields(BakeConfig):
+        config = stage.default_factory()  # type: ignore[misc]
+        names = [setting.name for setting in dataclasses.fields(config)]
+        given = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
+        stages[stage.name] = dataclasses.replace(config, **{n: values[n] for n in names if n in values} | given)
+    config = BakeConfig(**stages)
+    _check(config)
+    return config
+
+
+def _check(config: BakeConfig) -> None:
+    texels = config.atlas.texels
+    rules = [
+        (16 <= config.density.grid <= 1024, "--grid", config.density.grid, "16 to 1024"),
+        (16 <= config.density.scan <= 256, "--scan", config.density.scan, "16 to 256"),
+        (0 < config.shells.outer_opacity < config.shells.inner_opacity < 1, "--outer-opacity",
+         config.shells.outer_opacity, f"more than 0 and less than --inner-opacity {config.shells.inner_opacity:g} < 1"),
+        (100 <= config.shells.faces <= 2_000_000, "--faces", config.shells.faces, "100 to 2000000"),
+        (0 <= config.shells.floater < 1, "--floater", config.shells.floater, "0 to 1"),
+        (64 <= texels <= 8192 and texels & (texels - 1) == 0, "--texels", texels, "a power of two from 64 to 8192"),
+        (0 <= config.atlas.padding <= 16, "--padding", config.atlas.padding, "0 to 16"),
+        (2 <= config.views.views <= 100_000, "--views", config.views.views, "2 to 100000"),
+        (32 <= config.views.view_size <= 2048, "--view-size", config.views.view_size, "32 to 2048"),
+        (0 <= config.views.near_share <= 1, "--near-share", config.views.near_share, "0 to 1"),
+        (config.distill.features in (4, 8, 12), "--features", config.distill.features, "4, 8 or 12"),
+        (4 <= config.distill.width <= 64 and config.distill.width % 4 == 0, "--width", config.distill.width,
+         "a multiple of 4 from 4 to 64"),
+        (config.distill.steps >= 1, "--steps", config.distill.steps, "at least 1"),
+        (1 <= config.distill.batch <= 4096, "--batch", config.distill.batch, "1 to 4096"),
+        (16 <= config.distill.crop <= 1024, "--crop", config.distill.crop, "16 to 1024"),
+        (0 < config.distill.feature_rate < 1, "--feature-rate", config.distill.feature_rate, "more than 0, less than 1"),
+        (0 < config.distill.network_rate < 1, "--network-rate", config.distill.network_rate, "more than 0, less than 1"),
+        (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
+    ]
+    for holds, flag, value, expected in rules:
+        if not holds:
+            raise DuplexError(f"{flag} {value}: expected {expected}")
+
+
+def _comments(config: type) -> dict[str, str]:
+    """The comment behind each field of a dataclass, from its source."""
+    return dict(re.findall(r"^    (\w+): [^#\n]*?# (.+)$", inspect.getsource(config), re.MULTILINE))

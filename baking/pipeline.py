@@ -1,0 +1,222 @@
+"""The whole bake, in order: :func:`bake` is the table of contents."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import moderngl
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from duplex.app import glb
+from duplex.app.bundle import Bundle, write_bundle
+from duplex.app.camera import Array, Camera
+from duplex.app.errors import DuplexError
+from duplex.app.files import write_atomically
+from duplex.app.network import NetworkSpec
+from duplex.baking.atlas import unwrap
+from duplex.baking.bracketing import bracketing
+from duplex.baking.carving import carve
+from duplex.baking.config import BakeConfig
+from duplex.baking.density import DensityGrid, sample_density
+from duplex.baking.distill import Student, Trainer
+from duplex.baking.export import export_student, thumbnail
+from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.progress import peak_memory_gib, say, stage
+from duplex.baking.rig import Rig
+from duplex.baking.shells import Shell, extract_shells
+from duplex.baking.teachers import Teacher
+from duplex.baking.views import make_view_set, render_teacher
+
+CARVING_VIEWS, CARVING_SIZE = 48, 72
+CULLING_VIEWS, CULLING_SIZE = 96, 400
+BRACKETING_VIEWS, BRACKETING_RAYS = 8, 4000
+PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
+# streams of random numbers, so that cameras of one purpose never coincide with those of another
+VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class BakeJob:
+    """What to bake: ``bounds`` (2, 3) or None; ``dataset`` cameras, possibly none; ``seed`` of all randomness."""
+
+    teacher: Teacher
+    config: BakeConfig
+    rig: Rig
+    bounds: Array | None = None
+    dataset: tuple[Camera, ...] = ()
+    seed: int = 0
+
+    def fingerprint(self) -> str:
+        """Changes with everything that changes the result."""
+        poses = [camera.to_json() for camera in self.dataset]
+        scene = dataclasses.asdict(self.teacher.scene)
+        bounds = None if self.bounds is None else self.bounds.tolist()
+        everything = [self.teacher.sha256, dataclasses.asdict(self.config), self.rig.to_json(), bounds, poses, scene,
+                      self.seed]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context) -> Bundle:
+    """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again."""
+    seconds = workspace.seconds
+    with stage("density", seconds):
+        grid = workspace.once("density", lambda: _density(job), _grid_to_arrays, _grid_from_arrays)
+    with stage("shells and atlas", seconds):
+        shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
+    rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
+    with stage("bracketing", seconds):
+        bracketed = bracketing(job.teacher, rasterizer, _cameras(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200),
+                               BRACKETING_RAYS, job.seed)
+    say(f"bracketing: {100 * bracketed:.1f}% of the teacher's weight lies between the shells")
+    with stage("teacher views", seconds):
+        config = job.config.views
+        cameras = _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share)
+        rgba = render_teacher(FastRenderer(job.teacher, grid), cameras, workspace.folder)
+    with stage("distillation", seconds):
+        spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
+        views = make_view_set(rgba, cameras, rasterizer, spec.margin)
+        trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
+        if workspace.state.exists():
+            trainer.load(workspace.state)
+            say(f"distillation goes on from step {trainer.step}")
+        training_psnr = trainer.train(views, job.teacher.scene.background, workspace.state)
+    workspace.note_seconds()
+    facts = {"bracketing": bracketed, "training_psnr": training_psnr}
+    bundle = _finished(job, trainer.student, shells, seconds, facts, ctx)
+    write_atomically(output, write_bundle(bundle), beside=workspace.folder)
+    workspace.remove()
+    return bundle
+
+
+def _density(job: BakeJob) -> DensityGrid:
+    cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
+    if job.dataset:
+        cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
+    return sample_density(job.teacher, job.bounds, job.config.density,
+                          lambda scan, solid: carve(job.teacher, scan, solid, cameras))
+
+
+def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
+    cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
+    if job.dataset:
+        cameras += [camera.resized(CULLING_SIZE, CULLING_SIZE) for camera in job.dataset[:CULLING_VIEWS]]
+    outer, inner = (
+        # as the bundle stores it, so that training and viewing draw the same triangles
+        Shell(*_stored(unwrap(shell, job.config.atlas)))
+        for shell in extract_shells(grid, cameras, job.config.shells, ctx)
+    )
+    say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
+    return outer, inner
+
+
+def _stored(shell: Shell) -> tuple[Array, Array, Array]:
+    positions, uvs, faces = glb.read(glb.write(shell.positions, shell.unit_uvs(), shell.faces), "shell")
+    return positions, faces, uvs
+
+
+def _cameras(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
+    return job.rig.cameras(count, size, np.random.default_rng([job.seed, stream]), near_share)
+
+
+def _finished(job: BakeJob, student: Student, shells: tuple[Shell, Shell], seconds: dict[str, float],
+              facts: dict[str, float], ctx: moderngl.Context) -> Bundle:
+    scene, teacher = job.teacher.scene, job.teacher
+    settings = dataclasses.asdict(job.config)
+    bundle = dataclasses.replace(
+        export_student(student, shells),
+        background=scene.background, up=scene.up, rig=job.rig.to_json(),
+        cameras=(*job.rig.orbit(PRESET_CAMERAS, PRESET_SIZE), *job.dataset),
+        teacher={"family": teacher.family, "file": teacher.path.name, "sha256": teacher.sha256,
+                 "near": scene.near, "far": scene.far, "principal_shift": scene.principal_shift},
+        report={**facts, "seed": job.seed, "settings": settings, "peak_memory_gib": round(peak_memory_gib(), 2),
+                "seconds": {name: round(value, 1) for name, value in seconds.items()}},
+    )
+    return dataclasses.replace(bundle, thumbnail=thumbnail(ctx, bundle))
+
+
+class Workspace:
+    """The folder beside the output where an unfinished bake keeps what it has; removed when it is done.
+
+    Raises :class:`DuplexError` when an interrupted bake lies there and neither ``resume`` nor ``restart`` is
+    asked for, or when what lies there was made with other settings.
+    """
+
+    def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
+        self.folder = output.with_name(output.name + ".baking")
+        note = self.folder / "job.json"
+        self.seconds: dict[str, float] = {}
+        if self.folder.exists() and restart:
+            self.remove()
+        if note.exists():
+            if not resume:
+                raise DuplexError(f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart")
+            found = json.loads(note.read_text())
+            if found.get("fingerprint") != fingerprint:
+                raise DuplexError(f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
+                                  "or begin anew with --restart")
+            self.seconds |= found.get("seconds", {})
+        try:
+            self.folder.mkdir(exist_ok=True)
+            self.fingerprint = fingerprint
+            self.note_seconds()
+        except FileNotFoundError:
+            raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
+        except OSError as error:
+            raise DuplexError(f"{output.parent}: not writable ({error.strerror}): give another output with -o") from None
+        for stray in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
+            stray.unlink()
+
+    @property
+    def state(self) -> Path:
+        """Where the trainer keeps its state."""
+        return self.folder / "distillation.safetensors"
+
+    def once(self, name: str, make: Callable[[], Any], to_arrays: Callable[[Any], dict[str, Array]],
+             from_arrays: Callable[[dict[str, Array]], Any]) -> Any:
+        """The artefact ``name`` as an earlier run left it, or made now and kept."""
+        file = self.folder / f"{name}.safetensors"
+        if file.exists():
+            return from_arrays(load_file(file))
+        artefact = make()
+        write_atomically(file, save({k: np.ascontiguousarray(v) for k, v in to_arrays(artefact).items()}))
+        self.note_seconds()
+        return artefact
+
+    def note_seconds(self) -> None:
+        """Keep what the stages have taken so far."""
+        content = {"fingerprint": self.fingerprint, "seconds": self.seconds, "written": time.time()}
+        write_atomically(self.folder / "job.json", json.dumps(content).encode())
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder)
+
+
+def _grid_to_arrays(grid: DensityGrid) -> dict[str, Array]:
+    return {"sigma": grid.sigma, "low": grid.low, "step": np.array([grid.step])}
+
+
+def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
+    return DensityGrid(arrays["sigma"], arrays["low"], float(arrays["step"][0]))
+
+
+def _shells_to_arrays(shells: tuple[Shell, Shell]) -> dict[str, Array]:
+    return {f"{i}.{key}": value for i, shell in enumerate(shells)
+            for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.unit_uvs()))}
+
+
+def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Shell, Shell]:
+    first, second = (Shell(arrays[f"{i}.positions"], arrays[f"{i}.faces"], arrays[f"{i}.uvs"]) for i in range(2))
+    return first, second
+
+

@@ -1,0 +1,57 @@
+// The finished picture, or one target made visible. Colours leave premultiplied by alpha.
+//   MODE: what to show, numbered as in app/passes/present.py.
+//   SCALE: pixels of the picture along one side of a G-buffer pixel.
+//   MARGIN: G-buffer pixels beyond each side of the picture.
+//   TARGET_MARGIN: the same of the shown target.
+uniform sampler2D u_depth;
+uniform vec4 u_background;
+uniform vec2 u_distances;
+#if MODE <= 1
+uniform sampler2D u_shaded[SCALE * SCALE];
+#else
+uniform sampler2D u_target;
+#endif
+
+out vec4 o_color;
+
+#if MODE <= 1
+vec4 shaded(ivec2 pixel) {
+    ivec2 block = pixel / SCALE;
+    ivec2 inside = pixel - block * SCALE;
+    int wanted = (SCALE - 1 - inside.y) * SCALE + inside.x;  // block rows run from the top
+    vec4 value = vec4(0.0);
+SELECT
+    return value;
+}
+#endif
+
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    bool covered = texelFetch(u_depth, pixel / SCALE + MARGIN, 0).r < 1.0;
+#if MODE <= 1
+    vec4 color = vec4(0.0);
+    if (covered) {
+        color = clamp(shaded(pixel), 0.0, 1.0);
+        color.rgb *= color.a;
+    }
+#if MODE == 0
+    o_color = color + (1.0 - color.a) * vec4(u_background.rgb * u_background.a, u_background.a);
+#else
+    o_color = vec4(color.aaa, 1.0);
+#endif
+#else
+    vec4 value = texelFetch(u_target, pixel / SCALE + TARGET_MARGIN, 0);
+#if MODE == 2
+    vec3 shown = 0.5 + 0.5 * value.rgb;
+#elif MODE == 3
+    vec3 shown = value.rgb / (1.0 + value.rgb);
+#elif MODE == 4
+    vec3 shown = vec3(1.0 - (value.b - u_distances.x) / (u_distances.y - u_distances.x));
+#elif MODE == 5
+    vec3 shown = vec3(value.rg, 0.25);
+#else
+    vec3 shown = vec3(1.0);
+#endif
+    o_color = vec4(covered ? shown : vec3(0.08), 1.0);
+#endif
+}

@@ -1,0 +1,8 @@
+// One layer of the shading network, with its weights as constants: app/passes/shading.py fills in the rest.
+DECLARATIONS
+
+void main() {
+    ivec2 pixel = ivec2(gl_FragCoord.xy);
+    vec4 x;
+BODY
+}
