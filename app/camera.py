@@ -168,3 +168,38 @@ def look_at(position: Array, target: Array, up: Array) -> Array:
     pose = np.eye(4)
     pose[:3, :4] = np.stack([right, np.cross(backward, right), backward, position], -1)
     return pose
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.
+
+    ``up``: unit (3,); ``fov``: vertical, radians.
+    """
+
+    center: Array
+    distance: float
+    up: Array
+    fov: float
+    elevation: float = 0.45
+
+    def camera(self, turn: float, width: int, height: int) -> Camera:
+        """The camera after ``turn`` turns (1 is a whole circle)."""
+        first, second = horizontal_axes(self.up)
+        angle = 2 * math.pi * (turn + 0.625)  # the first is a three-quarter view of a Blender scene
+        flat = math.cos(angle) * first + math.sin(angle) * second
+        outward = math.cos(self.elevation) * flat + math.sin(self.elevation) * np.asarray(self.up)
+        pose = look_at(self.center + outward * self.distance, self.center, self.up)
+        return Camera.from_fov(pose, width, height, self.fov)
+
+    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
+        """``count`` cameras, evenly around the circle."""
+        return [self.camera(i / count, width, height) for i in range(count)]
+
+
+def horizontal_axes(up: Array) -> tuple[Array, Array]:
+    """Two unit vectors (3,) that make a right-handed frame with ``up``: for ``+z`` they are ``+y`` and ``-x``."""
+    up = np.asarray(up, np.float64)
+    first = np.cross(up, np.eye(3)[int(np.argmin(np.abs(up)))])
+    first /= np.linalg.norm(first)
+    return first, np.cross(up, first)

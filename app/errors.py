@@ -9,17 +9,26 @@ from collections.abc import Callable
 class DuplexError(Exception):
     """A failure that one sentence explains: the thing, its value, what was expected, the remedy."""
 
+    status = 2
+
+
+class NoDisplayError(DuplexError):
+    """There is no screen to open a window on; ``status`` lets a caller draw without one instead."""
+
+    status = 3
+
 
 def run_command(command: Callable[[], int]) -> int:
     """Run a command line's body and turn its expected failures into an exit status.
 
-    Returns the body's own status; 2 after a :class:`DuplexError` or a failed file operation (one sentence
-    on stderr, no traceback); 130 when interrupted.
+    Returns the body's own status; the error's (2) after a :class:`DuplexError`, 2 after a failed file operation
+    (one sentence on stderr, no traceback); 130 when interrupted.
     """
+    status = 2
     try:
         return command()
     except DuplexError as error:
-        sentence = str(error)
+        sentence, status = str(error), error.status
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         sentence = f"{name}{error.strerror or error}"
@@ -27,4 +36,4 @@ def run_command(command: Callable[[], int]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     print(f"error: {sentence}", file=sys.stderr)
-    return 2
+    return status

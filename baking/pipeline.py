@@ -134,8 +134,8 @@ def _finished(job: BakeJob, student: Student, shells: tuple[Shell, Shell], secon
     settings = dataclasses.asdict(job.config)
     bundle = dataclasses.replace(
         export_student(student, shells),
-        background=scene.background, up=scene.up, rig=job.rig.to_json(),
-        cameras=(*job.rig.orbit(PRESET_CAMERAS, PRESET_SIZE), *job.dataset),
+        background=scene.background, up=scene.up, rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
+        cameras=(*job.rig.orbit().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
         teacher={"family": teacher.family, "file": teacher.path.name, "sha256": teacher.sha256,
                  "near": scene.near, "far": scene.far, "principal_shift": scene.principal_shift},
         report={**facts, "seed": job.seed, "settings": settings, "peak_memory_gib": round(peak_memory_gib(), 2),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera, look_at
+from duplex.app.camera import Array, Camera, Orbit, horizontal_axes, look_at
 from duplex.baking.teachers import SceneInfo
 
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
@@ -57,11 +57,9 @@ class Rig:
         return [self._toward(self._direction(a, h), self.radius, self.center, size)
                 for a, h in zip(angle, height, strict=True)]
 
-    def orbit(self, count: int, size: tuple[int, int], elevation: float = 0.4) -> list[Camera]:
-        """``count`` cameras of ``(width, height)`` on a circle at ``elevation`` radians."""
-        turns = 2 * np.pi * np.arange(count) / count
-        square = [self._toward(self._direction(a, np.sin(elevation)), self.radius, self.center, size[1]) for a in turns]
-        return [camera.resized(*size) for camera in square]
+    def orbit(self) -> Orbit:
+        """The circle on which the bundle's preset cameras stand."""
+        return Orbit(self.center, self.radius, self.up, self.fov)
 
     def _camera(self, size: int, rng: np.random.Generator, near: bool) -> Camera:
         if self.poses is not None:
@@ -90,11 +88,9 @@ class Rig:
         return look_at(position, position - gaze, self.up)
 
     def _direction(self, angle: float, height: float) -> Array:
-        side = np.cross(self.up, np.eye(3)[np.argmin(np.abs(self.up))])
-        side /= np.linalg.norm(side)
-        other = np.cross(self.up, side)
+        first, second = horizontal_axes(self.up)
         flat = np.sqrt(max(1 - height * height, 0))
-        return flat * (np.cos(angle) * side + np.sin(angle) * other) + height * self.up
+        return flat * (np.cos(angle) * first + np.sin(angle) * second) + height * self.up
 
     def _toward(self, outward: Array, distance: float, target: Array, size: int) -> Camera:
         pose = look_at(self.center + outward * distance, target, self.up)

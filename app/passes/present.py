@@ -76,10 +76,10 @@ class ScreenPass:
         self.triangle = ctx.vertex_array(self.program, [])
         self.program["u_picture"] = 0
 
-    def render(self, picture: moderngl.Texture, *, out: moderngl.Framebuffer) -> None:
-        """Fill ``out`` with ``picture``, filtered as the texture says."""
+    def render(self, picture: moderngl.Texture, size: tuple[int, int], *, out: moderngl.Framebuffer) -> None:
+        """Fill ``out``, ``size`` pixels large, with ``picture``, filtered as the texture says."""
         out.use()
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
-        self.program["u_size"] = tuple(float(x) for x in out.size)
+        self.program["u_size"] = tuple(float(x) for x in size)
         self.triangle.render(moderngl.TRIANGLES, vertices=3)

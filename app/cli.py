@@ -1,0 +1,97 @@
+"""``duplex-viewer``: parse, then a window, a picture, or the bundle's facts."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from duplex.app.camera import MAX_SIDE
+from duplex.app.errors import DuplexError, run_command
+from duplex.assets import DEMO_BUNDLE
+
+
+def main() -> int:
+    """Entry point of ``duplex-viewer``."""
+    parser = argparse.ArgumentParser("duplex-viewer", description="Fly through a bundle made by duplex-bake.")
+    parser.add_argument("bundle", nargs="?", type=Path, default=DEMO_BUNDLE, help="the bundle to open [the demo]")
+    parser.add_argument("--size", default="800x800", metavar="WxH", help="pixels of the window or picture [800x800]")
+    parser.add_argument("--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file")
+    parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
+    action.add_argument("--turntable", type=Path, metavar="FOLDER", help="draw a turn around the scene without a window")
+    action.add_argument("--info", action="store_true", help="print what the bundle holds")
+    parser.add_argument("--frames", type=int, default=24, help="pictures of a turntable [24]")
+    arguments = parser.parse_args()
+    return run_command(lambda: _view(arguments))
+
+
+def _view(arguments: argparse.Namespace) -> int:
+    from duplex.app.bundle import read_bundle
+
+    size, background = _size(arguments.size), _color(arguments.background)
+    if arguments.info:
+        print(_info(arguments.bundle))
+        return 0
+    if arguments.turntable:
+        from duplex.app.headless import turntable
+
+        if not 1 <= arguments.frames <= 10000:
+            raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000")
+        sheet = turntable(read_bundle(arguments.bundle), arguments.turntable, arguments.frames, size)
+        print(f"{arguments.frames} pictures in {arguments.turntable}, all of them at a glance in {sheet}")
+        return 0
+    from duplex.app.headless import choose_camera, scene_orbit, screenshot
+
+    bundle = read_bundle(arguments.bundle)
+    camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
+    if arguments.screenshot:
+        driver = screenshot(bundle, camera, arguments.screenshot, background)
+        print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
+        return 0
+    from duplex.app.window import Viewer
+
+    viewer = Viewer(arguments.bundle, size, camera)
+    if background:
+        viewer.panel.background = list(background[:3])
+    viewer.run()
+    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match or not all(16 <= int(x) <= MAX_SIDE for x in match.groups()):
+        raise DuplexError(f"--size {text}: expected width x height from 16 to {MAX_SIDE}, for example 800x800")
+    return int(match[1]), int(match[2])
+
+
+def _color(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    named = {"white": (1.0, 1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0, 1.0), "transparent": (0.0, 0.0, 0.0, 0.0)}
+    if text in named:
+        return named[text]
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise DuplexError(f"--background {text}: expected white, black, transparent or #rrggbb")
+    red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue, 1.0
+
+
+def _info(path: Path) -> str:
+    from duplex.app.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    low, high = bundle.bounds
+    texture = bundle.outer.texels.shape
+    lines = {
+        "bundle": f"{path}, {path.stat().st_size} bytes",
+        "faces": f"{len(bundle.outer.faces)} outer, {len(bundle.inner.faces)} inner",
+        "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
+        "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
+        "bounds": " to ".join(" ".join(f"{x:.3f}" for x in corner) for corner in (low, high)),
+        "cameras": str(len(bundle.cameras)),
+        "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),
+        "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
+    }
+    return "\n".join(f"{name:10}{value}" for name, value in lines.items())

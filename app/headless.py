@@ -1,0 +1,83 @@
+"""Pictures without a window."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from duplex.app.bundle import Bundle
+from duplex.app.camera import Array, Camera, Orbit
+from duplex.app.errors import DuplexError
+from duplex.app.files import write_atomically
+from duplex.app.gpu import create_headless_context, describe
+from duplex.app.renderer import Renderer
+
+MAX_CAMERA_FILE = 1 << 20
+SHEET_COLUMNS = 6
+
+
+def screenshot(bundle: Bundle, camera: Camera, out: Path, background: tuple[float, float, float, float] | None) -> str:
+    """Draw one picture into the PNG ``out``; returns the driver's description."""
+    ctx = create_headless_context()
+    save_png(Renderer(ctx, bundle).image(camera, background), out)
+    return describe(ctx)
+
+
+def turntable(bundle: Bundle, folder: Path, frames: int, size: tuple[int, int]) -> Path:
+    """Draw a turn around the scene as ``folder``/000.png, ... and return a contact sheet of them all."""
+    renderer = Renderer(create_headless_context(), bundle)
+    folder.mkdir(parents=True, exist_ok=True)
+    thumbnails = []
+    for i, camera in enumerate(scene_orbit(bundle).cameras(frames, *size)):
+        image = renderer.image(camera)
+        save_png(image, folder / f"{i:03d}.png")
+        thumbnails.append(np.asarray(Image.fromarray(image[..., :3]).resize((size[0] // 2, size[1] // 2))))
+    blank = np.full_like(thumbnails[0], 255)
+    thumbnails += [blank] * (-len(thumbnails) % SHEET_COLUMNS)
+    rows = [np.concatenate(thumbnails[i : i + SHEET_COLUMNS], 1) for i in range(0, len(thumbnails), SHEET_COLUMNS)]
+    sheet = folder / "contact-sheet.png"
+    save_png(np.concatenate(rows), sheet)
+    return sheet
+
+
+def scene_orbit(bundle: Bundle) -> Orbit:
+    """A circle around the bundle's scene, from where its cameras stood if it says so."""
+    low, high = bundle.bounds
+    center, radius = 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2
+    fov = bundle.cameras[0].fov_y if bundle.cameras else 0.7
+    return Orbit(center, radius / np.sin(fov / 2) * 0.95, np.array(bundle.up), fov)
+
+
+def choose_camera(bundle: Bundle, which: str, size: tuple[int, int]) -> Camera:
+    """The bundle's camera of number ``which``, or the camera in the JSON file ``which``, at ``size``."""
+    if which.isdigit():
+        if int(which) >= len(bundle.cameras):
+            raise DuplexError(f"--camera {which}: this bundle has cameras 0 to {len(bundle.cameras) - 1}")
+        return bundle.cameras[int(which)].resized(*size)
+    path = Path(which)
+    if not path.is_file():
+        raise DuplexError(f"--camera {which}: neither a number nor a file: expected a camera's number or a JSON file")
+    if path.stat().st_size > MAX_CAMERA_FILE:
+        raise DuplexError(f"{path}: {path.stat().st_size} bytes: expected a camera of at most 1 MiB")
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        raise DuplexError(f"{path}: not JSON: expected an object with camera_to_world and fov") from None
+    return Camera.from_json(data, str(path)).resized(*size)
+
+
+def save_png(image: Array, path: Path) -> None:
+    """Write an image (h, w, 3 or 4) uint8 as a PNG, atomically; four channels come premultiplied by alpha."""
+    if image.shape[2] == 4 and (image[..., 3] == 255).all():
+        image = image[..., :3]
+    if image.shape[2] == 4:
+        alpha = np.maximum(image[..., 3:].astype(np.float32) / 255, 1 / 255)
+        straight = np.minimum(np.round(image[..., :3] / alpha), 255).astype(np.uint8)
+        image = np.concatenate([straight, image[..., 3:]], -1)
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())

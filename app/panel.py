@@ -1,0 +1,133 @@
+"""The inspection panel: what the bundle is, how fast it draws, what is shown, where the camera is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from imgui_bundle import imgui
+
+from duplex.app.bundle import Bundle
+from duplex.app.controls import FLY, ORBIT, CameraControls
+from duplex.app.renderer import FINAL
+
+WIDTH = 300
+HELP = (
+    "drag: turn    right drag: pan    wheel: closer",
+    "W A S D, Q E: fly    Shift: fast",
+    "F: frame the object    Tab: hide this panel",
+)
+
+
+@dataclass
+class PanelState:
+    """What the panel decides: the ``view`` by name, ``background`` RGB in [0, 1], resolution ``scale`` in (0, 1]."""
+
+    view: str = FINAL
+    background: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
+    scale: float = 1.0
+    visible: bool = True
+    frame_requested: bool = False
+    camera_requested: int | None = None
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What the panel reports: ``milliseconds`` of each pass by name, of the frame, picture size, the driver."""
+
+    milliseconds: dict[str, float]
+    frame_milliseconds: float
+    picture: tuple[int, int]
+    driver: str
+    bundle_name: str
+    bundle_bytes: int
+
+
+def draw_panel(state: PanelState, bundle: Bundle, views: list[str], controls: CameraControls, facts: FrameFacts) -> None:
+    """Declare the panel for this frame; widgets write into ``state`` and ``controls``."""
+    if not state.visible:
+        return
+    size = imgui.get_io().display_size
+    scale = imgui.get_style().font_scale_dpi
+    imgui.set_next_window_pos(imgui.ImVec2(8, 8), imgui.Cond_.first_use_ever)
+    imgui.set_next_window_size(imgui.ImVec2(min(WIDTH * scale, size.x - 16), size.y - 16), imgui.Cond_.always)
+    imgui.begin("duplex", None, imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize)
+    imgui.push_item_width(-105 * scale)
+    for title, section in (
+        ("View", lambda: _view(state, views)),
+        ("Camera", lambda: _camera(state, bundle, controls)),
+        ("Speed", lambda: _speed(facts)),
+        ("Bundle", lambda: _bundle(bundle, facts)),
+    ):
+        if imgui.collapsing_header(title, imgui.TreeNodeFlags_.default_open):
+            section()
+    imgui.separator()
+    for line in HELP:
+        imgui.text_wrapped(line)
+    imgui.pop_item_width()
+    imgui.end()
+
+
+def _view(state: PanelState, views: list[str]) -> None:
+    index = views.index(state.view) if state.view in views else 0
+    changed, index = imgui.combo("show", index, views, 24)
+    if changed:
+        state.view = views[index]
+    _, state.background = imgui.color_edit3("background", state.background)
+    _, percent = imgui.slider_int("resolution", round(100 * state.scale), 10, 100, "%d%%")
+    state.scale = min(max(percent, 10), 100) / 100
+
+
+def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None:
+    for mode in (ORBIT, FLY):
+        if imgui.radio_button(mode, controls.mode == mode):
+            controls.mode = mode
+        imgui.same_line()
+    if imgui.button("frame (F)"):
+        state.frame_requested = True
+    _, degrees = imgui.slider_float("field of view", math.degrees(controls.fov), 5, 120, "%.0f deg")
+    controls.fov = math.radians(min(max(degrees, 5), 120))
+    if bundle.cameras:
+        names = [f"camera {i}" for i in range(len(bundle.cameras))]
+        changed, index = imgui.combo("jump to", -1, names, 12)
+        if changed:
+            state.camera_requested = index
+    eye = controls.eye
+    imgui.text_disabled(f"at {eye.x:.2f} {eye.y:.2f} {eye.z:.2f}")
+
+
+def _speed(facts: FrameFacts) -> None:
+    imgui.text(f"{1000 / max(facts.frame_milliseconds, 1e-3):.1f} frames/s   {facts.frame_milliseconds:.1f} ms")
+    if not facts.milliseconds:
+        imgui.text_wrapped("This driver has no GPU timers: only the time of whole frames is known.")
+    if facts.milliseconds and imgui.begin_table("passes", 2):
+        for name, milliseconds in facts.milliseconds.items():
+            imgui.table_next_column()
+            imgui.text(name)
+            imgui.table_next_column()
+            imgui.text(f"{milliseconds:.2f} ms")
+        imgui.end_table()
+    imgui.text_disabled(f"drawn at {facts.picture[0]} x {facts.picture[1]}")
+    imgui.push_text_wrap_pos(0)
+    imgui.text_disabled(facts.driver)
+    imgui.pop_text_wrap_pos()
+
+
+def _bundle(bundle: Bundle, facts: FrameFacts) -> None:
+    width, height = bundle.outer.texels.shape[2], bundle.outer.texels.shape[1]
+    lines = {
+        "file": facts.bundle_name,
+        "size": f"{facts.bundle_bytes / 1e6:.2f} MB",
+        "faces": f"{len(bundle.outer.faces)} + {len(bundle.inner.faces)}",
+        "features": f"{bundle.network.feature_channels} at {width} x {height}",
+        "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
+        "teacher": str(bundle.teacher.get("family", "unknown")),
+        "bracketing": f"{100 * bundle.report['bracketing']:.1f}%" if "bracketing" in bundle.report else "unknown",
+    }
+    if imgui.begin_table("bundle", 2, imgui.TableFlags_.sizing_fixed_fit):
+        for name, value in lines.items():
+            imgui.table_next_column()
+            imgui.text_disabled(name)
+            imgui.table_next_column()
+            imgui.text(value)
+        imgui.end_table()

@@ -1,0 +1,80 @@
+"""Dear ImGui in our window: its own OpenGL backend draws, we hand it the window's events."""
+
+from __future__ import annotations
+
+import glfw
+from imgui_bundle import imgui
+
+NAMED_KEYS = {
+    "TAB": "tab", "LEFT": "left_arrow", "RIGHT": "right_arrow", "UP": "up_arrow", "DOWN": "down_arrow",
+    "HOME": "home", "END": "end", "DELETE": "delete", "BACKSPACE": "backspace", "ENTER": "enter",
+    "KP_ENTER": "keypad_enter", "ESCAPE": "escape", "SPACE": "space", "PAGE_UP": "page_up", "PAGE_DOWN": "page_down",
+    "MINUS": "minus", "PERIOD": "period",
+}
+
+
+def _key_map() -> dict[int, imgui.Key]:
+    keys = {getattr(glfw, f"KEY_{name}"): getattr(imgui.Key, key) for name, key in NAMED_KEYS.items()}
+    keys |= {getattr(glfw, f"KEY_{c.upper()}"): getattr(imgui.Key, c) for c in "abcdefghijklmnopqrstuvwxyz"}
+    return keys | {getattr(glfw, f"KEY_{d}"): getattr(imgui.Key, f"_{d}") for d in range(10)}
+
+
+class Ui:
+    """One ImGui context on the current OpenGL context."""
+
+    def __init__(self) -> None:
+        imgui.create_context()
+        self.io = imgui.get_io()
+        self.io.set_ini_filename("")
+        imgui.style_colors_dark()
+        self._style()
+        imgui.backends.opengl3_init("#version 330")
+        self.keys = _key_map()
+
+    def _style(self) -> None:
+        style = imgui.get_style()
+        style.window_rounding = style.frame_rounding = style.grab_rounding = 4
+        style.window_border_size = 0
+        style.item_spacing = imgui.ImVec2(8, 6)
+
+    def begin(self, size: tuple[int, int], buffer_size: tuple[int, int], scale: float, seconds: float) -> None:
+        """Start a frame: window and framebuffer size in their pixels, content scale, seconds since the last."""
+        self.io.display_size = imgui.ImVec2(*(float(x) for x in size))
+        self.io.display_framebuffer_scale = imgui.ImVec2(*(b / max(s, 1) for b, s in zip(buffer_size, size, strict=True)))
+        self.io.delta_time = max(seconds, 1e-4)
+        imgui.get_style().font_scale_dpi = scale
+        imgui.backends.opengl3_new_frame()
+        imgui.new_frame()
+
+    def end(self) -> None:
+        """Draw what was declared since :meth:`begin` into the bound framebuffer."""
+        imgui.render()
+        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+
+    def close(self) -> None:
+        """Free everything."""
+        imgui.backends.opengl3_shutdown()
+        imgui.destroy_context()
+
+    def mouse_moved(self, x: float, y: float) -> None:
+        """The mouse is at ``(x, y)`` in window coordinates."""
+        self.io.add_mouse_pos_event(float(x), float(y))
+
+    def mouse_button(self, button: int, down: bool) -> None:
+        """Button 0 (left), 1 (right) or 2 (middle) went down or up."""
+        self.io.add_mouse_button_event(button, down)
+
+    def mouse_wheel(self, x: float, y: float) -> None:
+        """The wheel turned."""
+        self.io.add_mouse_wheel_event(float(x), float(y))
+
+    def key(self, key: int, down: bool, shift: bool, ctrl: bool, alt: bool) -> None:
+        """A glfw ``key`` went down or up with these modifiers."""
+        for modifier, held in ((imgui.Key.mod_shift, shift), (imgui.Key.mod_ctrl, ctrl), (imgui.Key.mod_alt, alt)):
+            self.io.add_key_event(modifier, held)
+        if key in self.keys:
+            self.io.add_key_event(self.keys[key], down)
+
+    def character(self, text: str) -> None:
+        """A character was typed."""
+        self.io.add_input_character(ord(text))

@@ -1,0 +1,173 @@
+"""The viewer's window: events in, frames out. :meth:`Viewer.frame` is one turn of its loop."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import glfw  # before imgui_bundle, which would point it at its own copy of the library
+import moderngl
+import numpy as np
+from moderngl_window.context.glfw.window import Window
+
+from duplex.app.bundle import Bundle, read_bundle
+from duplex.app.camera import Camera
+from duplex.app.controls import CameraControls
+from duplex.app.errors import NoDisplayError
+from duplex.app.gpu import INSTALL_HINT, describe
+from duplex.app.headless import scene_orbit
+from duplex.app.panel import FrameFacts, PanelState, draw_panel
+from duplex.app.passes.present import ScreenPass
+from duplex.app.renderer import Renderer
+from duplex.app.ui import Ui
+
+MOVES = {  # key: right, up, forward
+    "W": (0, 0, 1), "S": (0, 0, -1), "D": (1, 0, 0), "A": (-1, 0, 0), "E": (0, 1, 0), "Q": (0, -1, 0),
+}
+LEFT, RIGHT, MIDDLE = 1, 2, 3  # moderngl-window's numbers
+
+
+class Viewer:
+    """A window that shows the bundle in ``path``, beginning at ``camera`` or at a view of the whole scene."""
+
+    def __init__(self, path: Path, size: tuple[int, int], camera: Camera | None = None):
+        self.bundle: Bundle = read_bundle(path)
+        self.path = path
+        self.window = _open_window(f"{path.name} - duplex", size)
+        self.ctx: moderngl.Context = self.window.ctx
+        self.ctx.gc_mode = "auto"
+        self.renderer = Renderer(self.ctx, self.bundle)
+        self.renderer.timers.enabled = True
+        self.screen = ScreenPass(self.ctx)
+        self.ui = Ui()
+        self.panel = PanelState(background=list(self.bundle.background))
+        start = camera or scene_orbit(self.bundle).camera(0, *size)
+        self.controls = CameraControls.around(start, self.renderer.center, self.renderer.radius, np.array(self.bundle.up))
+        self.driver = describe(self.ctx)
+        self.pressed: set[int] = set()
+        self.last, self.frame_milliseconds = time.perf_counter(), 0.0
+        self._connect()
+
+    def run(self) -> None:
+        """Draw until the window is closed."""
+        while not self.window.is_closing:
+            self.frame()
+            self.window.swap_buffers()
+        self.close()
+
+    def frame(self) -> None:
+        """React to what has come in and draw one frame into the window (not yet swapped)."""
+        now = time.perf_counter()
+        seconds, self.last = now - self.last, now
+        self.frame_milliseconds = 0.9 * self.frame_milliseconds + 0.1 * 1000 * seconds if self.frame_milliseconds else 1000 * seconds
+        buffer_size = glfw.get_framebuffer_size(self.window._window)
+        if min(buffer_size) < 1:  # minimised
+            glfw.wait_events_timeout(0.1)
+            return
+        self._move(min(seconds, 0.1))
+        picture = self._draw(buffer_size)
+        self.ui.begin(self.window.size, buffer_size, self._content_scale(), seconds)
+        facts = FrameFacts(self.renderer.timers.milliseconds, self.frame_milliseconds, picture, self.driver,
+                           self.path.name, self.path.stat().st_size if self.path.exists() else 0)
+        draw_panel(self.panel, self.bundle, self.renderer.views, self.controls, facts)
+        self.ui.end()
+
+    def _draw(self, buffer_size: tuple[int, int]) -> tuple[int, int]:
+        """Draw the scene over the whole window; returns the size that it was drawn at."""
+        size = (max(round(buffer_size[0] * self.panel.scale), 1), max(round(buffer_size[1] * self.panel.scale), 1))
+        red, green, blue = self.panel.background
+        picture = self.renderer.draw(self.controls.camera(*size), (red, green, blue, 1.0), self.panel.view)
+        texture = picture.color_attachments[0]
+        assert isinstance(texture, moderngl.Texture)
+        texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        out = self.ctx.screen
+        out.viewport = (0, 0, *buffer_size)
+        out.scissor = None
+        with self.renderer.timers.measure("screen"):
+            self.screen.render(texture, buffer_size, out=out)
+        return size
+
+    def _move(self, seconds: float) -> None:
+        if self.panel.frame_requested:
+            self.controls.frame(self.renderer.center)
+            self.panel.frame_requested = False
+        if self.panel.camera_requested is not None:
+            self.controls.set(self.bundle.cameras[self.panel.camera_requested], self.renderer.center)
+            self.panel.camera_requested = None
+        if self.ui.io.want_text_input:
+            return
+        held = [move for key, move in MOVES.items() if getattr(glfw, f"KEY_{key}") in self.pressed]
+        if held:
+            fast = bool(self.pressed & {glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT})
+            right, up, forward = (float(sum(axis)) for axis in zip(*held, strict=True))
+            self.controls.move(right, up, forward, seconds, fast)
+
+    def _content_scale(self) -> float:
+        """How much larger than at 96 dpi text must be in window coordinates."""
+        scale = max(glfw.get_window_content_scale(self.window._window))
+        return float(scale) if sys.platform != "darwin" and math.isfinite(scale) and scale > 0 else 1.0
+
+    def _connect(self) -> None:
+        self.window.mouse_position_event_func = self._mouse_moved
+        self.window.mouse_drag_event_func = self._mouse_dragged
+        self.window.mouse_press_event_func = lambda x, y, button: self._mouse_button(button, True)
+        self.window.mouse_release_event_func = lambda x, y, button: self._mouse_button(button, False)
+        self.window.mouse_scroll_event_func = self._mouse_wheel
+        self.window.key_event_func = self._key
+        self.window.unicode_char_entered_func = self.ui.character
+
+    def _mouse_moved(self, x: int, y: int, dx: int, dy: int) -> None:
+        self.ui.mouse_moved(x, y)
+
+    def _mouse_dragged(self, x: int, y: int, dx: int, dy: int) -> None:
+        self.ui.mouse_moved(x, y)
+        if self.ui.io.want_capture_mouse:
+            return
+        if self.window.mouse_states.left:
+            self.controls.turn(dx, dy)
+        else:
+            self.controls.pan(dx, dy, self.window.size[1])
+
+    def _mouse_button(self, button: int, down: bool) -> None:
+        self.ui.mouse_button({LEFT: 0, RIGHT: 1, MIDDLE: 2}[button], down)
+
+    def _mouse_wheel(self, x: float, y: float) -> None:
+        self.ui.mouse_wheel(x, y)
+        if not self.ui.io.want_capture_mouse:
+            self.controls.dolly(y)
+
+    def _key(self, key: int, action: int, modifiers: object) -> None:
+        down = action != glfw.RELEASE
+        self.ui.key(key, down, *(bool(getattr(modifiers, name)) for name in ("shift", "ctrl", "alt")))
+        if not down:
+            self.pressed.discard(key)
+        elif not self.ui.io.want_text_input:
+            self.pressed.add(key)
+            if key == glfw.KEY_F:
+                self.panel.frame_requested = True
+            elif key == glfw.KEY_TAB:
+                self.panel.visible = not self.panel.visible
+
+    def close(self) -> None:
+        """Free the window and everything drawn in it."""
+        self.ui.close()
+        self.window.destroy()
+
+
+def _open_window(title: str, size: tuple[int, int]) -> Window:
+    """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
+    linux = sys.platform.startswith("linux")
+    if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        raise NoDisplayError("no display: run duplex-viewer in a desktop session, or draw without a window with "
+                             "--screenshot picture.png or --turntable folder")
+    try:
+        window = Window(title=title, size=size, gl_version=(3, 3), resizable=True, vsync=True, aspect_ratio=None,
+                        fullscreen=False, samples=0, cursor=True, visible=True)
+    except Exception as error:  # moderngl-window and glfw raise what they like
+        raise NoDisplayError(f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
+                             "or draw without a window with --screenshot picture.png") from None
+    window.exit_key = None
+    return window

@@ -1,0 +1,103 @@
+"""Quality of a bundle as it will be seen: its own bytes, drawn by the viewer's renderer, at unseen cameras."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skimage.metrics import structural_similarity
+
+from duplex.app.bundle import Bundle
+from duplex.app.camera import Array, Camera
+from duplex.app.renderer import Renderer
+from duplex.baking import rendering
+from duplex.baking.datasets import Photo
+from duplex.baking.pipeline import EVALUATION_STREAM
+from duplex.baking.progress import bar
+from duplex.baking.rig import Rig
+from duplex.baking.teachers import Teacher
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Agreement of one picture with its reference: PSNR in dB, and SSIM."""
+
+    psnr: float
+    ssim: float
+
+
+def psnr(a: Array, b: Array) -> float:
+    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
+    return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
+
+
+def ssim(a: Array, b: Array) -> float:
+    """Structural similarity of two (h, w, 3) float pictures in [0, 1].
+
+    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels.
+    """
+    return float(structural_similarity(a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5,
+                                       use_sample_covariance=False))
+
+
+def compare(pictures: list[tuple[Camera, Callable[[], Array]]], renderer: Renderer, label: str) -> dict[str, Any]:
+    """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
+
+    Returns ``{"psnr", "ssim", "views": [{"psnr", "ssim"}, ...]}``, the means first.
+    """
+    found = []
+    with bar(label, len(pictures)) as progress:
+        for camera, reference in pictures:
+            drawn = renderer.image(camera)[..., :3].astype(np.float32) / 255
+            wanted = reference()
+            found.append(Quality(psnr(drawn, wanted), ssim(drawn, wanted)))
+            progress.advance(note=f"{found[-1].psnr:.2f} dB")
+    return {
+        "psnr": float(np.mean([q.psnr for q in found])),
+        "ssim": float(np.mean([q.ssim for q in found])),
+        "views": [{"psnr": q.psnr, "ssim": q.ssim} for q in found],
+    }
+
+
+def against_teacher(bundle: Bundle, renderer: Renderer, teacher: Teacher, views: int, size: int) -> dict[str, Any]:
+    """Compare with the teacher's standard renderer at ``views`` cameras that the bake never saw."""
+    def reference(camera: Camera) -> Array:
+        rgba = rendering.render(teacher, camera).cpu().numpy()
+        return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(bundle.background, np.float32), 0, 1))
+
+    cameras = unseen_cameras(bundle, views, size)
+    return compare([(camera, lambda c=camera: reference(c)) for camera in cameras], renderer, "against the teacher")  # type: ignore[misc]
+
+
+def against_photos(bundle: Bundle, renderer: Renderer, photos: list[Photo], size: int) -> dict[str, Any]:
+    """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background."""
+    pictures = []
+    for photo in photos:
+        width = max(round(photo.camera.width * size / photo.camera.height), 1)
+        pictures.append((photo.camera.resized(width, size), lambda p=photo: p.pixels(size, bundle.background)))
+    return compare(pictures, renderer, "against the photos")  # type: ignore[arg-type]
+
+
+def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
+    """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
+    rig = Rig.from_json(bundle.rig)
+    dataset = int(bundle.rig.get("dataset_cameras", 0))
+    if dataset:
+        rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
+    seed = int(bundle.report.get("seed", 0))
+    return rig.cameras(count, size, np.random.default_rng([seed, EVALUATION_STREAM]))
+
+
+def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
+    """What else the report names: bytes, faces, texels, multiply-adds a pixel, bracketing."""
+    return {
+        "bundle_bytes": path.stat().st_size,
+        "faces": bundle.faces,
+        "texels": bundle.texels,
+        "macs_per_pixel": bundle.network.macs_per_pixel,
+        "bracketing": bundle.report.get("bracketing"),
+    }
