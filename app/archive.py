@@ -34,8 +34,9 @@ class Archive:
             raise DuplexError(f"{path}: {len(names)} parts: a bundle has at most {MAX_PARTS}")
         for name in names:
             if "/" in name or "\\" in name or ":" in name or name.startswith("."):
-                raise DuplexError(f"{path}: part {name!r}: a bundle's parts have plain names without folders; "
-                                  "do not trust this file")
+                raise DuplexError(
+                    f"{path}: part {name!r}: a bundle's parts have plain names without folders; do not trust this file"
+                )
         if len(set(names)) != len(names):
             raise DuplexError(f"{path}: two parts have the same name: a damaged or forged bundle")
         self.sizes: dict[str, int] = {}
@@ -66,8 +67,10 @@ class Archive:
             raise DuplexError(f"{self.path}: the part {name!r} is missing: not a bundle, or a damaged one")
         expected = entry.file_size if stated is None else stated
         if expected != entry.file_size or expected > limit:
-            raise DuplexError(f"{self.path}: {name} holds {entry.file_size} bytes where its manifest states "
-                              f"{expected} (at most {limit}): a damaged or forged bundle; bake again")
+            raise DuplexError(
+                f"{self.path}: {name} holds {entry.file_size} bytes where its manifest states "
+                f"{expected} (at most {limit}): a damaged or forged bundle; bake again"
+            )
         try:
             with self._zip.open(entry) as stream:
                 content = stream.read(expected + 1)

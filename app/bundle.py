@@ -91,11 +91,15 @@ def write_bundle(bundle: Bundle) -> bytes:
         for file, texels in zip(textures, shell.texels, strict=True):
             parts[file] = _png(texels)
         shells[name] = {
-            "mesh": f"{name}.glb", "vertices": len(shell.positions), "faces": len(shell.faces),
-            "textures": textures, "texture_size": [shell.texels.shape[2], shell.texels.shape[1]],
-            "scale": [float(x) for x in shell.scale], "offset": [float(x) for x in shell.offset],
+            "mesh": f"{name}.glb",
+            "vertices": len(shell.positions),
+            "faces": len(shell.faces),
+            "textures": textures,
+            "texture_size": [shell.texels.shape[2], shell.texels.shape[1]],
+            "scale": [float(x) for x in shell.scale],
+            "offset": [float(x) for x in shell.offset],
         }
-    tensors = {}
+    tensors: dict[str, Array] = {}
     for i, (weight, bias) in enumerate(zip(bundle.weights.weights, bundle.weights.biases, strict=True)):
         tensors |= {f"layers.{i}.weight": np.ascontiguousarray(weight), f"layers.{i}.bias": np.ascontiguousarray(bias)}
     parts["shading.safetensors"] = safetensors.save(tensors)
@@ -105,9 +109,13 @@ def write_bundle(bundle: Bundle) -> bytes:
     parts["report.json"] = json.dumps(bundle.report, indent=1).encode()
     parts["thumbnail.png"] = bundle.thumbnail
     manifest = {
-        "format": "duplex", "version": VERSION, "shells": shells, "network": bundle.network.to_json(),
+        "format": "duplex",
+        "version": VERSION,
+        "shells": shells,
+        "network": bundle.network.to_json(),
         "scene": {
-            "background": list(bundle.background), "up": list(bundle.up),
+            "background": list(bundle.background),
+            "up": list(bundle.up),
             "to_checkpoint": [float(x) for x in bundle.to_checkpoint.reshape(-1)],
         },
         "teacher": bundle.teacher,
@@ -127,7 +135,9 @@ def read_bundle(path: Path) -> Bundle:
         try:
             return _read(archive, manifest, str(path))
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise DuplexError(f"{path}: manifest.json: {type(error).__name__} {error}: a damaged bundle; bake again") from None
+            raise DuplexError(
+                f"{path}: manifest.json: {type(error).__name__} {error}: a damaged bundle; bake again"
+            ) from None
 
 
 def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
@@ -138,12 +148,18 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
     if len(cameras["cameras"]) > MAX_CAMERAS:
         raise DuplexError(f"{name}: {len(cameras['cameras'])} cameras: at most {MAX_CAMERAS}")
     return Bundle(
-        outer, inner, network, _weights(archive, network, f"{name}: shading.safetensors"),
-        background=_triple(scene["background"]), up=_triple(scene["up"]),
+        outer,
+        inner,
+        network,
+        _weights(archive, network, f"{name}: shading.safetensors"),
+        background=_triple(scene["background"]),
+        up=_triple(scene["up"]),
         to_checkpoint=_floats(scene["to_checkpoint"], 16).reshape(4, 4),
         cameras=tuple(Camera.from_json(c, f"{name}: camera {i}") for i, c in enumerate(cameras["cameras"])),
-        rig=dict(cameras["rig"]), teacher=dict(manifest["teacher"]),
-        report=dict(json.loads(archive.read("report.json"))), thumbnail=archive.read("thumbnail.png"),
+        rig=dict(cameras["rig"]),
+        teacher=dict(manifest["teacher"]),
+        report=dict(json.loads(archive.read("report.json"))),
+        thumbnail=archive.read("thumbnail.png"),
         onnx=archive.read("shading.onnx"),
     )
 
@@ -151,8 +167,10 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
 def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: str) -> BundleShell:
     positions, uvs, faces = glb.read(archive.read(entry["mesh"]), f"{name}: {entry['mesh']}")
     if (len(positions), len(faces)) != (entry["vertices"], entry["faces"]):
-        raise DuplexError(f"{name}: {len(positions)} vertices and {len(faces)} faces where the manifest states "
-                          f"{entry['vertices']} and {entry['faces']}: a damaged or forged bundle")
+        raise DuplexError(
+            f"{name}: {len(positions)} vertices and {len(faces)} faces where the manifest states "
+            f"{entry['vertices']} and {entry['faces']}: a damaged or forged bundle"
+        )
     width, height = (int(x) for x in entry["texture_size"])
     if not (1 <= width <= MAX_TEXELS_SIDE and 1 <= height <= MAX_TEXELS_SIDE):
         raise DuplexError(f"{name}: textures of {width} x {height}: expected 1 to {MAX_TEXELS_SIDE} texels a side")
@@ -160,16 +178,24 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
     if len(entry["textures"]) != count:
         raise DuplexError(f"{name}: {len(entry['textures'])} feature textures: the network takes {count}")
     texels = np.stack([_texels(archive.read(file), (width, height), f"{name}: {file}") for file in entry["textures"]])
-    return BundleShell(positions, uvs, faces, texels, _floats(entry["scale"], 4 * count).astype(np.float32),
-                       _floats(entry["offset"], 4 * count).astype(np.float32))
+    return BundleShell(
+        positions,
+        uvs,
+        faces,
+        texels,
+        _floats(entry["scale"], 4 * count).astype(np.float32),
+        _floats(entry["offset"], 4 * count).astype(np.float32),
+    )
 
 
 def _texels(content: bytes, size: tuple[int, int], name: str) -> Array:
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.size != size or image.mode != "RGBA":
-                raise DuplexError(f"{name}: {image.mode} of {image.size[0]} x {image.size[1]}: the manifest states "
-                                  f"RGBA of {size[0]} x {size[1]}: a damaged or forged bundle")
+                raise DuplexError(
+                    f"{name}: {image.mode} of {image.size[0]} x {image.size[1]}: the manifest states "
+                    f"RGBA of {size[0]} x {size[1]}: a damaged or forged bundle"
+                )
             return np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DuplexError(f"{name}: not a PNG image: a damaged bundle; bake again") from None

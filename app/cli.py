@@ -16,11 +16,15 @@ def main() -> int:
     parser = argparse.ArgumentParser("duplex-viewer", description="Fly through a bundle made by duplex-bake.")
     parser.add_argument("bundle", nargs="?", type=Path, default=DEMO_BUNDLE, help="the bundle to open [the demo]")
     parser.add_argument("--size", default="800x800", metavar="WxH", help="pixels of the window or picture [800x800]")
-    parser.add_argument("--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file")
+    parser.add_argument(
+        "--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file"
+    )
     parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
-    action.add_argument("--turntable", type=Path, metavar="FOLDER", help="draw a turn around the scene without a window")
+    action.add_argument(
+        "--turntable", type=Path, metavar="FOLDER", help="draw a turn around the scene without a window"
+    )
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
     parser.add_argument("--frames", type=int, default=24, help="pictures of a turntable [24]")
     arguments = parser.parse_args()

@@ -17,15 +17,19 @@ from duplex.app.errors import DuplexError
 
 MAGIC, VERSION, JSON_CHUNK, BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
-DTYPES = {UNSIGNED_SHORT: np.dtype("<u2"), UNSIGNED_INT: np.dtype("<u4"), FLOAT: np.dtype("<f4")}
+DTYPES: dict[int, np.dtype[Any]] = {
+    UNSIGNED_SHORT: np.dtype("<u2"),
+    UNSIGNED_INT: np.dtype("<u4"),
+    FLOAT: np.dtype("<f4"),
+}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
 
 
 def write(positions: Array, uvs: Array, faces: Array) -> bytes:
     """A .glb of ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3), rounded to 16 bits."""
     low = positions.min(0).astype(np.float64)
-    scale = np.maximum(positions.max(0) - low, 1e-9).astype(np.float64)
-    quantized = np.round((positions - low) / scale * 65535).astype("<u2")
+    scale = np.maximum(positions.max(0) - low, 1e-9).astype(np.float64) / 65535
+    quantized = np.round((positions - low) / scale).astype("<u2")
     padded = np.zeros((len(quantized), 4), "<u2")  # attributes start at multiples of 4 bytes
     padded[:, :3] = quantized
     texture = np.round(np.clip(uvs, 0, 1) * 65535).astype("<u2")
@@ -34,8 +38,12 @@ def write(positions: Array, uvs: Array, faces: Array) -> bytes:
     chunks = [padded.tobytes(), texture.tobytes(), indices.tobytes()]
     views, offset = [], 0
     for chunk, stride in zip(chunks, (8, 4, None), strict=True):
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": offset, "byteLength": len(chunk),
-                                "target": 34962 if stride else 34963}
+        view: dict[str, Any] = {
+            "buffer": 0,
+            "byteOffset": offset,
+            "byteLength": len(chunk),
+            "target": 34962 if stride else 34963,
+        }
         views.append(view | ({"byteStride": stride} if stride else {}))
         offset += len(chunk) + -len(chunk) % 4
     binary = b"".join(chunk + b"\0" * (-len(chunk) % 4) for chunk in chunks)
@@ -48,12 +56,21 @@ def write(positions: Array, uvs: Array, faces: Array) -> bytes:
         "nodes": [{"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2}]}],
         "accessors": [
-            {"bufferView": 0, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(positions),
-             "type": "VEC3", "min": quantized.min(0).tolist(), "max": quantized.max(0).tolist()},
-            {"bufferView": 1, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(uvs),
-             "type": "VEC2"},
-            {"bufferView": 2, "componentType": UNSIGNED_INT if wide else UNSIGNED_SHORT, "count": len(indices),
-             "type": "SCALAR"},
+            {
+                "bufferView": 0,
+                "componentType": UNSIGNED_SHORT,
+                "count": len(positions),
+                "type": "VEC3",
+                "min": quantized.min(0).tolist(),
+                "max": quantized.max(0).tolist(),
+            },
+            {"bufferView": 1, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(uvs), "type": "VEC2"},
+            {
+                "bufferView": 2,
+                "componentType": UNSIGNED_INT if wide else UNSIGNED_SHORT,
+                "count": len(indices),
+                "type": "SCALAR",
+            },
         ],
         "bufferViews": views,
         "buffers": [{"byteLength": len(binary)}],
@@ -61,7 +78,9 @@ def write(positions: Array, uvs: Array, faces: Array) -> bytes:
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     header = struct.pack("<III", MAGIC, VERSION, 12 + 8 + len(text) + 8 + len(binary))
-    return header + struct.pack("<II", len(text), JSON_CHUNK) + text + struct.pack("<II", len(binary), BIN_CHUNK) + binary
+    return (
+        header + struct.pack("<II", len(text), JSON_CHUNK) + text + struct.pack("<II", len(binary), BIN_CHUNK) + binary
+    )
 
 
 def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
@@ -76,14 +95,27 @@ def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
         positions = _accessor(document, binary, primitive["attributes"]["POSITION"], "VEC3")
         uvs = _accessor(document, binary, primitive["attributes"]["TEXCOORD_0"], "VEC2")
         faces = _accessor(document, binary, primitive["indices"], "SCALAR")
-        scale, shift = (np.array(node.get(key, value), np.float64).reshape(3)
-                        for key, value in (("scale", [1, 1, 1]), ("translation", [0, 0, 0])))
+        scale, shift = (
+            np.array(node.get(key, value), np.float64).reshape(3)
+            for key, value in (("scale", [1, 1, 1]), ("translation", [0, 0, 0]))
+        )
         positions = (positions * scale + shift).astype(np.float32)
         sound = len(uvs) == len(positions) and len(faces) % 3 == 0 and len(faces) > 0
         if not sound or faces.max() >= len(positions) or not np.isfinite(positions).all() or not np.isfinite(uvs).all():
             raise ValueError("indices, counts or coordinates do not fit")
-    except (KeyError, IndexError, TypeError, ValueError, StopIteration, struct.error, RecursionError, OverflowError) as error:
-        raise DuplexError(f"{name}: not a triangle mesh in glTF binary ({error}): a damaged bundle; bake again") from None
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        StopIteration,
+        struct.error,
+        RecursionError,
+        OverflowError,
+    ) as error:
+        raise DuplexError(
+            f"{name}: not a triangle mesh in glTF binary ({error}): a damaged bundle; bake again"
+        ) from None
     return positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3)
 
 

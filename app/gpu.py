@@ -35,7 +35,9 @@ def create_headless_context() -> moderngl.Context:
             continue
         ctx.gc_mode = "auto"
         return ctx
-    raise DuplexError(f"no OpenGL {REQUIRED_GL // 100}.{REQUIRED_GL % 100 // 10} here ({'; '.join(reasons)}): {INSTALL_HINT}")
+    raise DuplexError(
+        f"no OpenGL {REQUIRED_GL // 100}.{REQUIRED_GL % 100 // 10} here ({'; '.join(reasons)}): {INSTALL_HINT}"
+    )
 
 
 def describe(ctx: moderngl.Context) -> str:
@@ -44,7 +46,9 @@ def describe(ctx: moderngl.Context) -> str:
     return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
 
 
-def color_target(ctx: moderngl.Context, size: tuple[int, int], components: int = 4, dtype: str = "f2") -> moderngl.Texture:
+def color_target(
+    ctx: moderngl.Context, size: tuple[int, int], components: int = 4, dtype: str = "f2"
+) -> moderngl.Texture:
     """A texture to draw into and to read by texel: nearest, clamped."""
     texture = ctx.texture(size, components, dtype=dtype)
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)

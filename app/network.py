@@ -111,15 +111,20 @@ class NetworkSpec:
         previous = self.inputs
         for i, layer in enumerate(self.layers):
             if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
-                raise DuplexError(f"{name}: layer {i}: kernel {layer.kernel} with {layer.activation!r}: "
-                                  f"expected kernel 1 or 3 and one of {', '.join(ACTIVATIONS)}")
+                raise DuplexError(
+                    f"{name}: layer {i}: kernel {layer.kernel} with {layer.activation!r}: "
+                    f"expected kernel 1 or 3 and one of {', '.join(ACTIVATIONS)}"
+                )
             if layer.inputs != previous or not 4 <= layer.outputs <= MAX_CHANNELS or layer.outputs % 4:
-                raise DuplexError(f"{name}: layer {i}: {layer.inputs} to {layer.outputs} channels: expected {previous} "
-                                  f"to a multiple of 4 up to {MAX_CHANNELS}")
+                raise DuplexError(
+                    f"{name}: layer {i}: {layer.inputs} to {layer.outputs} channels: expected {previous} "
+                    f"to a multiple of 4 up to {MAX_CHANNELS}"
+                )
             previous = layer.outputs
         if previous != 4 * self.channels_to_space**2:
-            raise DuplexError(f"{name}: the last layer gives {previous} channels: expected "
-                              f"{4 * self.channels_to_space**2}")
+            raise DuplexError(
+                f"{name}: the last layer gives {previous} channels: expected {4 * self.channels_to_space**2}"
+            )
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,10 @@ class NetworkWeights:
         for i, (layer, weight, bias) in enumerate(zip(spec.layers, self.weights, self.biases, strict=True)):
             shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
             if weight.shape != shape or bias.shape != (layer.outputs,):
-                raise DuplexError(f"{name}: layer {i} has weights {weight.shape} and biases {bias.shape}: "
-                                  f"expected {shape} and ({layer.outputs},)")
+                raise DuplexError(
+                    f"{name}: layer {i} has weights {weight.shape} and biases {bias.shape}: "
+                    f"expected {shape} and ({layer.outputs},)"
+                )
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise DuplexError(f"{name}: layer {i} holds NaN or infinity: bake again")
 
@@ -148,8 +155,14 @@ def encode_view(directions: Array) -> Array:
     x, y, z = np.moveaxis(directions, -1, 0)
     return np.stack(
         [
-            0.4886025 * y, 0.4886025 * z, 0.4886025 * x, 1.0925484 * x * y,
-            1.0925484 * y * z, 0.3153916 * (3 * z * z - 1), 1.0925484 * x * z, 0.5462742 * (x * x - y * y),
+            0.4886025 * y,
+            0.4886025 * z,
+            0.4886025 * x,
+            1.0925484 * x * y,
+            1.0925484 * y * z,
+            0.3153916 * (3 * z * z - 1),
+            1.0925484 * x * z,
+            0.5462742 * (x * x - y * y),
         ],
         -1,
     ).astype(np.float32)

@@ -43,7 +43,9 @@ class FrameFacts:
     bundle_bytes: int
 
 
-def draw_panel(state: PanelState, bundle: Bundle, views: list[str], controls: CameraControls, facts: FrameFacts) -> None:
+def draw_panel(
+    state: PanelState, bundle: Bundle, views: list[str], controls: CameraControls, facts: FrameFacts
+) -> None:
     """Declare the panel for this frame; widgets write into ``state`` and ``controls``."""
     if not state.visible:
         return
@@ -51,7 +53,9 @@ def draw_panel(state: PanelState, bundle: Bundle, views: list[str], controls: Ca
     scale = imgui.get_style().font_scale_dpi
     imgui.set_next_window_pos(imgui.ImVec2(8, 8), imgui.Cond_.first_use_ever)
     imgui.set_next_window_size(imgui.ImVec2(min(WIDTH * scale, size.x - 16), size.y - 16), imgui.Cond_.always)
-    imgui.begin("duplex", None, imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize)
+    imgui.begin(
+        "duplex", None, imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
+    )
     imgui.push_item_width(-105 * scale)
     for title, section in (
         ("View", lambda: _view(state, views)),
@@ -60,7 +64,7 @@ def draw_panel(state: PanelState, bundle: Bundle, views: list[str], controls: Ca
         ("Bundle", lambda: _bundle(bundle, facts)),
     ):
         if imgui.collapsing_header(title, imgui.TreeNodeFlags_.default_open):
-            section()
+            section()  # type: ignore[no-untyped-call]
     imgui.separator()
     for line in HELP:
         imgui.text_wrapped(line)

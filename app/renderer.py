@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.bundle import Bundle, BundleShell
 from duplex.app.camera import Array, Camera
-from duplex.app.gpu import PassTimers, color_target
+from duplex.app.gpu import PassTimers
 from duplex.app.passes.gbuffer import VIEW_TEXTURES, GBufferPass, GpuShell, View, feature_targets, surface_targets
 from duplex.app.passes.present import Mode, PresentPass
 from duplex.app.passes.shading import ShadingPasses
@@ -28,6 +28,19 @@ class Targets:
     shaded: list[list[moderngl.Framebuffer]]
     picture: moderngl.Framebuffer
     surface: list[moderngl.Framebuffer] | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the last pass makes visible: ``textures`` as ``mode`` says, where ``depth`` is covered.
+
+    ``margin``: pixels that the textures reach beyond the picture.
+    """
+
+    mode: Mode
+    textures: list[moderngl.Texture]
+    depth: moderngl.Texture
+    margin: int
 
 
 class Renderer:
@@ -60,24 +73,26 @@ class Renderer:
         targets = self._targets_for((camera.width, camera.height))
         scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
         blocks = (-(-camera.width // scale), -(-camera.height // scale))
-        small = _with_blocks(camera, blocks, scale).padded(margin)
-        seen = View.of(small, self.center, self.radius)
-        self._draw_gbuffers(seen, targets)
-        kind, *which = view.split(" ", 1)
-        if kind in LAYERS and which and which[0] in SURFACE_VIEWS:
-            shown = self._draw_surface(seen, targets, LAYERS.index(kind), which[0])
-            self._show(targets, SURFACE_VIEWS[which[0]], shown, margin, background, camera)
-        elif kind in LAYERS:
-            index = int(which[0].removeprefix("features "))
-            shown = targets.gbuffers[LAYERS.index(kind)].color_attachments[index]  # type: ignore[assignment]
-            self._show(targets, Mode.SIGNED, shown, margin, background, camera)
+        seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
+        if view.startswith(LAYERS) and view.split(" ", 1)[1] in SURFACE_VIEWS:
+            shown = self._draw_surface(seen, targets, *view.split(" ", 1))
         else:
-            self._draw_shading(seen, targets)
-            self._draw_shaded(view, targets, background, camera)
+            self._draw_gbuffers(seen, targets)
+            if view.startswith(LAYERS):
+                shown = self._features(targets, view)
+            else:
+                self._draw_shading(seen, targets)
+                shown = self._shaded(targets, view)
+        distance = float(np.linalg.norm(camera.position - self.center))
+        distances = (max(distance - self.radius, 0.0), distance + self.radius)
+        with self.timers.measure("present"):
+            color = background or (*self.bundle.background, 1.0)
+            self._present_pass(shown).render(shown.depth, shown.textures, color, distances, out=targets.picture)
         return targets.picture
 
-    def image(self, camera: Camera, background: tuple[float, float, float, float] | None = None,
-              view: str = FINAL) -> Array:
+    def image(
+        self, camera: Camera, background: tuple[float, float, float, float] | None = None, view: str = FINAL
+    ) -> Array:
         """:meth:`draw`, read back: (height, width, 4) uint8, top row first, premultiplied by alpha."""
         picture = self.draw(camera, background, view)
         data = np.frombuffer(picture.read(components=4), np.uint8)
@@ -92,12 +107,11 @@ class Renderer:
         assert self._targets is not None
         buffers = self._targets.gbuffers
         textures = self.bundle.network.feature_channels // 4
-        first, second = ([t for t in buffer.color_attachments] for buffer in buffers)
+        first, second = (_colors(buffer) for buffer in buffers)
         order = [*first[:textures], *second, *first[textures:]]
-        planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in order]  # type: ignore[union-attr]
+        planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in order]
         margin = self.bundle.network.margin
-        depth = buffers[0].depth_attachment
-        assert isinstance(depth, moderngl.Texture)
+        depth = _depth(buffers[0])
         covered = np.frombuffer(depth.read(alignment=4), np.float32).reshape(*depth.size[::-1])[::-1] < 1
         inner = covered[margin : covered.shape[0] - margin, margin : covered.shape[1] - margin]
         return np.concatenate(planes, -1).transpose(2, 0, 1).astype(np.float32), inner
@@ -111,7 +125,7 @@ class Renderer:
 
     def _draw_shading(self, seen: View, targets: Targets) -> None:
         textures = self.bundle.network.feature_channels // 4
-        first, second = (list(buffer.color_attachments) for buffer in targets.gbuffers)
+        first, second = (_colors(buffer) for buffer in targets.gbuffers)
         inputs = [*first[:textures], *second, *first[textures : textures + VIEW_TEXTURES]]
         box = _screen_box(self.bundle.bounds, seen, targets.gbuffers[0].size, self.bundle.network.margin)
         shrink = 0
@@ -120,22 +134,25 @@ class Renderer:
             for framebuffer in framebuffers:
                 framebuffer.scissor = (max(box[0] - shrink, 0), max(box[1] - shrink, 0), box[2], box[3])
             with self.timers.measure(f"shading {i + 1}"):
-                layer.render(inputs, out=framebuffers)  # type: ignore[arg-type]
-            inputs = [texture for framebuffer in framebuffers for texture in framebuffer.color_attachments]
+                layer.render(inputs, out=framebuffers)
+            inputs = [texture for framebuffer in framebuffers for texture in _colors(framebuffer)]
 
-    def _draw_shaded(self, view: str, targets: Targets,
-                     background: tuple[float, float, float, float] | None, camera: Camera) -> None:
-        last = [t for framebuffer in targets.shaded[-1] for t in framebuffer.color_attachments]
-        if view == FINAL or view == "alpha":
-            self._show(targets, Mode.FINAL if view == FINAL else Mode.ALPHA, last, 0, background, camera)
-            return
-        layer, _, index = view.removeprefix("layer ").partition(" channels ")
-        number = int(layer) - 1
-        textures = [t for framebuffer in targets.shaded[number] for t in framebuffer.color_attachments]
-        margin = sum(x.kernel // 2 for x in self.bundle.network.layers[number + 1 :])
-        self._show(targets, Mode.POSITIVE, textures[int(index.split("-")[0]) // 4], margin, background, camera)
+    def _features(self, targets: Targets, view: str) -> Shown:
+        layer, _, index = view.partition(" features ")
+        buffer = targets.gbuffers[LAYERS.index(layer)]
+        return Shown(Mode.SIGNED, [_colors(buffer)[int(index)]], _depth(buffer), self.bundle.network.margin)
 
-    def _draw_surface(self, seen: View, targets: Targets, layer: int, which: str) -> moderngl.Texture:
+    def _shaded(self, targets: Targets, view: str) -> Shown:
+        depth = _depth(targets.gbuffers[0])
+        if view in (FINAL, "alpha"):
+            last = [texture for buffer in targets.shaded[-1] for texture in _colors(buffer)]
+            return Shown(Mode.FINAL if view == FINAL else Mode.ALPHA, last, depth, 0)
+        layer, _, channels = view.removeprefix("layer ").partition(" channels ")
+        textures = [texture for buffer in targets.shaded[int(layer) - 1] for texture in _colors(buffer)]
+        margin = sum(x.kernel // 2 for x in self.bundle.network.layers[int(layer) :])
+        return Shown(Mode.POSITIVE, [textures[int(channels.split("-")[0]) // 4]], depth, margin)
+
+    def _draw_surface(self, seen: View, targets: Targets, layer: str, kind: str) -> Shown:
         if self._surface is None:
             self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
         if targets.surface is None:
@@ -144,25 +161,15 @@ class Renderer:
         first, second = targets.surface
         self._surface[0].render(seen, out=first)
         self._surface[1].render(seen, _depth(first), out=second)
-        texture = targets.surface[layer].color_attachments[1 if which == "normal" else 0]
-        assert isinstance(texture, moderngl.Texture)
-        return texture
+        buffer = targets.surface[LAYERS.index(layer)]
+        texture = _colors(buffer)[1 if kind == "normal" else 0]
+        return Shown(SURFACE_VIEWS[kind], [texture], _depth(buffer), self.bundle.network.margin)
 
-    def _show(self, targets: Targets, mode: Mode, shown: object, margin: int,
-              background: tuple[float, float, float, float] | None, camera: Camera) -> None:
-        key = (mode, margin)
+    def _present_pass(self, shown: Shown) -> PresentPass:
+        key = (shown.mode, shown.margin)
         if key not in self._present:
-            self._present[key] = PresentPass(self.ctx, self.bundle.network, mode, margin)
-        inner = targets.surface[1] if targets.surface and mode in SURFACE_VIEWS.values() else targets.gbuffers[1]
-        textures = shown if isinstance(shown, list) else [shown]
-        of_inner = not isinstance(shown, list) and any(shown is t for t in inner.color_attachments)
-        depth = _depth(inner if of_inner else targets.gbuffers[0])
-        distance = float(np.linalg.norm(camera.position - self.center))
-        with self.timers.measure("present"):
-            self._present[key].render(
-                depth, textures, background or (*self.bundle.background, 1.0),
-                (max(distance - self.radius, 0.0), distance + self.radius), out=targets.picture,
-            )
+            self._present[key] = PresentPass(self.ctx, self.bundle.network, *key)
+        return self._present[key]
 
     def _targets_for(self, size: tuple[int, int]) -> Targets:
         if self._targets is None or self._targets.size != size:
@@ -203,8 +210,19 @@ def _with_blocks(camera: Camera, blocks: tuple[int, int], scale: int) -> Camera:
     if scale == 1:
         return camera
     above = blocks[1] * scale - camera.height  # rows are counted from the bottom, where blocks begin
-    return replace(camera, width=blocks[0], height=blocks[1], fx=camera.fx / scale, fy=camera.fy / scale,
-                   cx=camera.cx / scale, cy=(camera.cy + above) / scale)
+    return replace(
+        camera,
+        width=blocks[0],
+        height=blocks[1],
+        fx=camera.fx / scale,
+        fy=camera.fy / scale,
+        cx=camera.cx / scale,
+        cy=(camera.cy + above) / scale,
+    )
+
+
+def _colors(framebuffer: moderngl.Framebuffer) -> list[moderngl.Texture]:
+    return [texture for texture in framebuffer.color_attachments if isinstance(texture, moderngl.Texture)]
 
 
 def _depth(framebuffer: moderngl.Framebuffer) -> moderngl.Texture:

@@ -6,10 +6,23 @@ import glfw
 from imgui_bundle import imgui
 
 NAMED_KEYS = {
-    "TAB": "tab", "LEFT": "left_arrow", "RIGHT": "right_arrow", "UP": "up_arrow", "DOWN": "down_arrow",
-    "HOME": "home", "END": "end", "DELETE": "delete", "BACKSPACE": "backspace", "ENTER": "enter",
-    "KP_ENTER": "keypad_enter", "ESCAPE": "escape", "SPACE": "space", "PAGE_UP": "page_up", "PAGE_DOWN": "page_down",
-    "MINUS": "minus", "PERIOD": "period",
+    "TAB": "tab",
+    "LEFT": "left_arrow",
+    "RIGHT": "right_arrow",
+    "UP": "up_arrow",
+    "DOWN": "down_arrow",
+    "HOME": "home",
+    "END": "end",
+    "DELETE": "delete",
+    "BACKSPACE": "backspace",
+    "ENTER": "enter",
+    "KP_ENTER": "keypad_enter",
+    "ESCAPE": "escape",
+    "SPACE": "space",
+    "PAGE_UP": "page_up",
+    "PAGE_DOWN": "page_down",
+    "MINUS": "minus",
+    "PERIOD": "period",
 }
 
 
@@ -40,7 +53,9 @@ class Ui:
     def begin(self, size: tuple[int, int], buffer_size: tuple[int, int], scale: float, seconds: float) -> None:
         """Start a frame: window and framebuffer size in their pixels, content scale, seconds since the last."""
         self.io.display_size = imgui.ImVec2(*(float(x) for x in size))
-        self.io.display_framebuffer_scale = imgui.ImVec2(*(b / max(s, 1) for b, s in zip(buffer_size, size, strict=True)))
+        self.io.display_framebuffer_scale = imgui.ImVec2(
+            *(b / max(s, 1) for b, s in zip(buffer_size, size, strict=True))
+        )
         self.io.delta_time = max(seconds, 1e-4)
         imgui.get_style().font_scale_dpi = scale
         imgui.backends.opengl3_new_frame()

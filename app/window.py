@@ -25,7 +25,12 @@ from duplex.app.renderer import Renderer
 from duplex.app.ui import Ui
 
 MOVES = {  # key: right, up, forward
-    "W": (0, 0, 1), "S": (0, 0, -1), "D": (1, 0, 0), "A": (-1, 0, 0), "E": (0, 1, 0), "Q": (0, -1, 0),
+    "W": (0, 0, 1),
+    "S": (0, 0, -1),
+    "D": (1, 0, 0),
+    "A": (-1, 0, 0),
+    "E": (0, 1, 0),
+    "Q": (0, -1, 0),
 }
 LEFT, RIGHT, MIDDLE = 1, 2, 3  # moderngl-window's numbers
 
@@ -45,7 +50,9 @@ class Viewer:
         self.ui = Ui()
         self.panel = PanelState(background=list(self.bundle.background))
         start = camera or scene_orbit(self.bundle).camera(0, *size)
-        self.controls = CameraControls.around(start, self.renderer.center, self.renderer.radius, np.array(self.bundle.up))
+        self.controls = CameraControls.around(
+            start, self.renderer.center, self.renderer.radius, np.array(self.bundle.up)
+        )
         self.driver = describe(self.ctx)
         self.pressed: set[int] = set()
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
@@ -62,7 +69,9 @@ class Viewer:
         """React to what has come in and draw one frame into the window (not yet swapped)."""
         now = time.perf_counter()
         seconds, self.last = now - self.last, now
-        self.frame_milliseconds = 0.9 * self.frame_milliseconds + 0.1 * 1000 * seconds if self.frame_milliseconds else 1000 * seconds
+        self.frame_milliseconds = (
+            0.9 * self.frame_milliseconds + 0.1 * 1000 * seconds if self.frame_milliseconds else 1000 * seconds
+        )
         buffer_size = glfw.get_framebuffer_size(self.window._window)
         if min(buffer_size) < 1:  # minimised
             glfw.wait_events_timeout(0.1)
@@ -70,8 +79,14 @@ class Viewer:
         self._move(min(seconds, 0.1))
         picture = self._draw(buffer_size)
         self.ui.begin(self.window.size, buffer_size, self._content_scale(), seconds)
-        facts = FrameFacts(self.renderer.timers.milliseconds, self.frame_milliseconds, picture, self.driver,
-                           self.path.name, self.path.stat().st_size if self.path.exists() else 0)
+        facts = FrameFacts(
+            self.renderer.timers.milliseconds,
+            self.frame_milliseconds,
+            picture,
+            self.driver,
+            self.path.name,
+            self.path.stat().st_size if self.path.exists() else 0,
+        )
         draw_panel(self.panel, self.bundle, self.renderer.views, self.controls, facts)
         self.ui.end()
 
@@ -85,7 +100,7 @@ class Viewer:
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         out = self.ctx.screen
         out.viewport = (0, 0, *buffer_size)
-        out.scissor = None
+        out.scissor = None  # type: ignore[assignment]
         with self.renderer.timers.measure("screen"):
             self.screen.render(texture, buffer_size, out=out)
         return size
@@ -161,13 +176,27 @@ def _open_window(title: str, size: tuple[int, int]) -> Window:
     """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
     linux = sys.platform.startswith("linux")
     if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        raise NoDisplayError("no display: run duplex-viewer in a desktop session, or draw without a window with "
-                             "--screenshot picture.png or --turntable folder")
+        raise NoDisplayError(
+            "no display: run duplex-viewer in a desktop session, or draw without a window with "
+            "--screenshot picture.png or --turntable folder"
+        )
     try:
-        window = Window(title=title, size=size, gl_version=(3, 3), resizable=True, vsync=True, aspect_ratio=None,
-                        fullscreen=False, samples=0, cursor=True, visible=True)
+        window = Window(
+            title=title,
+            size=size,
+            gl_version=(3, 3),
+            resizable=True,
+            vsync=True,
+            aspect_ratio=None,
+            fullscreen=False,
+            samples=0,
+            cursor=True,
+            visible=True,
+        )
     except Exception as error:  # moderngl-window and glfw raise what they like
-        raise NoDisplayError(f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
-                             "or draw without a window with --screenshot picture.png") from None
+        raise NoDisplayError(
+            f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
+            "or draw without a window with --screenshot picture.png"
+        ) from None
     window.exit_key = None
     return window

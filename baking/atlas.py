@@ -124,7 +124,7 @@ def _folded(shell: Shell, direction: Array, chart: Array) -> Array:
     lowest = np.repeat(lowest, np.diff(np.r_[begins, len(order)]))
     above = np.zeros(len(key), bool)
     above[order] = height[order] > lowest + 2 * cell / STEEP
-    return above.reshape(count, samples).any(1)
+    return np.asarray(above.reshape(count, samples).any(1))
 
 
 def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
@@ -153,8 +153,9 @@ def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
     texel_uvs = new_uvs * np.array([best.width, best.height], np.float64)
     flat = np.ptp(uvs[vertex][new_faces], axis=1).max(1) * low
     torn = np.ptp(texel_uvs[new_faces], axis=1).max(1) > 1.5 * flat + 1  # faces without area that span two charts
-    return Shell(shell.positions[vertex], new_faces[~torn].astype(np.int32),
-                 (texel_uvs / config.texels).astype(np.float32))
+    return Shell(
+        shell.positions[vertex], new_faces[~torn].astype(np.int32), (texel_uvs / config.texels).astype(np.float32)
+    )
 
 
 def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: AtlasConfig) -> xatlas.Atlas:
@@ -164,5 +165,3 @@ def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: At
     options.padding, options.texels_per_unit, options.bilinear = config.padding, density, True
     atlas.generate(pack_options=options)
     return atlas
-
-

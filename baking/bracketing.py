@@ -20,7 +20,9 @@ def bracketing(teacher: Teacher, rasterizer: Rasterizer, cameras: list[Camera], 
     """
     rng = np.random.default_rng(seed)
     inside = total = 0.0
-    slack = 0.75 * (teacher.scene.far - teacher.scene.near) / (teacher.scene.coarse_samples + teacher.scene.fine_samples)
+    slack = (
+        0.75 * (teacher.scene.far - teacher.scene.near) / (teacher.scene.coarse_samples + teacher.scene.fine_samples)
+    )
     for camera in cameras:
         outer, inner = rasterizer.layers(camera)
         hit = np.flatnonzero(outer.face.reshape(-1) >= 0)
@@ -31,8 +33,9 @@ def bracketing(teacher: Teacher, rasterizer: Rasterizer, cameras: list[Camera], 
         t, weights, _ = standard_samples(teacher, origins, directions)
         distance = (t * directions.norm(dim=-1, keepdim=True)).cpu()
         first = torch.from_numpy(outer.distance.reshape(-1))[chosen]
-        last = torch.where(torch.from_numpy(inner.face.reshape(-1) >= 0), torch.from_numpy(inner.distance.reshape(-1)),
-                           torch.inf)[chosen]
+        last = torch.where(
+            torch.from_numpy(inner.face.reshape(-1) >= 0), torch.from_numpy(inner.distance.reshape(-1)), torch.inf
+        )[chosen]
         within = (distance >= first[:, None] - slack) & (distance <= last[:, None] + slack)
         inside += float((weights.cpu() * within).sum())
         total += float(weights.sum())

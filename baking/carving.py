@@ -65,4 +65,3 @@ def _project(camera: Camera, points: Array) -> tuple[Array, Array, Array, Array]
     column = np.clip(x, 0, camera.width - 1).astype(int)
     row = np.clip(y, 0, camera.height - 1).astype(int)
     return column, row, np.linalg.norm(local, axis=1), inside
-

@@ -23,7 +23,9 @@ BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
 def main() -> int:
     """Entry point of ``duplex-bake``."""
-    parser = argparse.ArgumentParser("duplex-bake", description="Bake a trained NeRF into a bundle that duplex-viewer draws.")
+    parser = argparse.ArgumentParser(
+        "duplex-bake", description="Bake a trained NeRF into a bundle that duplex-viewer draws."
+    )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the bundle to write")
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
@@ -51,17 +53,22 @@ def _bake(arguments: argparse.Namespace) -> int:
     for assumption in teacher.scene.assumed:
         say(f"assumed: {assumption}; --near, --far and --background say otherwise")
     dataset = tuple(read_cameras(arguments.data, "train", teacher.scene.principal_shift)) if arguments.data else ()
-    rig = (Rig.from_cameras(list(dataset), teacher.scene) if dataset
-           else Rig.from_scene(teacher.scene, None if not arguments.cameras else arguments.cameras == "hemisphere"))
+    rig = (
+        Rig.from_cameras(list(dataset), teacher.scene)
+        if dataset
+        else Rig.from_scene(teacher.scene, None if not arguments.cameras else arguments.cameras == "hemisphere")
+    )
     job = BakeJob(teacher, config, rig, _bounds(arguments.bounds), dataset, arguments.seed)
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
     workspace = Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)
     bundle = bake(job, arguments.output, workspace, create_headless_context())
     report = bundle.report
-    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
-          f"bracketing {100 * report['bracketing']:.1f}%, training {report['training_psnr']:.1f} dB, "
-          f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB")
+    print(
+        f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
+        f"bracketing {100 * report['bracketing']:.1f}%, training {report['training_psnr']:.1f} dB, "
+        f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB"
+    )
     return 0
 
 
@@ -91,5 +98,7 @@ def _bounds(values: list[float] | None) -> np.ndarray | None:
         return None
     bounds = np.array(values).reshape(2, 3)
     if not np.isfinite(bounds).all() or (bounds[1] <= bounds[0]).any():
-        raise DuplexError(f"--bounds {' '.join(f'{x:g}' for x in values)}: expected low x y z, then a larger high x y z")
+        raise DuplexError(
+            f"--bounds {' '.join(f'{x:g}' for x in values)}: expected low x y z, then a larger high x y z"
+        )
     return bounds

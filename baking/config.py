@@ -31,23 +31,35 @@ class BakeConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {},
     "standard": {"grid": 320, "faces": 80000, "texels": 1024, "views": 800, "view_size": 400, "steps": 16000},
-    "high": {"grid": 448, "faces": 160000, "texels": 2048, "views": 1600, "view_size": 800, "width": 24,
-             "steps": 60000, "crop": 96},
+    "high": {
+        "grid": 448,
+        "faces": 160000,
+        "texels": 2048,
+        "views": 1600,
+        "view_size": 800,
+        "width": 24,
+        "steps": 60000,
+        "crop": 96,
+    },
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every field of every stage; the comment behind a field is its help."""
     for stage in dataclasses.fields(BakeConfig):
-        config = stage.default_factory()  # type: ignore[misc]
+        config = _default(stage)
         group = parser.add_argument_group(stage.name, (type(config).__doc__ or "").strip())
         comments = _comments(type(config))
         for setting in dataclasses.fields(config):
             default = getattr(config, setting.name)
             if isinstance(default, tuple):
                 continue
-            group.add_argument(f"--{setting.name.replace('_', '-')}", type=type(default), metavar=type(default).__name__,
-                               help=f"{comments.get(setting.name, '')} [draft: {default}]")
+            group.add_argument(
+                f"--{setting.name.replace('_', '-')}",
+                type=type(default),
+                metavar=type(default).__name__,
+                help=f"{comments.get(setting.name, '')} [draft: {default}]",
+            )
 
 
 def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
@@ -55,7 +67,7 @@ def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
     values = dict(PRESETS[arguments.quality])
     stages = {}
     for stage in dataclasses.fields(BakeConfig):
-        config = stage.default_factory()  # type: ignore[misc]
+        config = _default(stage)
         names = [setting.name for setting in dataclasses.fields(config)]
         given = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
         stages[stage.name] = dataclasses.replace(config, **{n: values[n] for n in names if n in values} | given)
@@ -64,13 +76,22 @@ def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
     return config
 
 
+def _default(stage: dataclasses.Field[Any]) -> Any:
+    assert stage.default_factory is not dataclasses.MISSING
+    return stage.default_factory()
+
+
 def _check(config: BakeConfig) -> None:
     texels = config.atlas.texels
     rules = [
         (16 <= config.density.grid <= 1024, "--grid", config.density.grid, "16 to 1024"),
         (16 <= config.density.scan <= 256, "--scan", config.density.scan, "16 to 256"),
-        (0 < config.shells.outer_opacity < config.shells.inner_opacity < 1, "--outer-opacity",
-         config.shells.outer_opacity, f"more than 0 and less than --inner-opacity {config.shells.inner_opacity:g} < 1"),
+        (
+            0 < config.shells.outer_opacity < config.shells.inner_opacity < 1,
+            "--outer-opacity",
+            config.shells.outer_opacity,
+            f"more than 0 and less than --inner-opacity {config.shells.inner_opacity:g} < 1",
+        ),
         (100 <= config.shells.faces <= 2_000_000, "--faces", config.shells.faces, "100 to 2000000"),
         (0 <= config.shells.floater < 1, "--floater", config.shells.floater, "0 to 1"),
         (64 <= texels <= 8192 and texels & (texels - 1) == 0, "--texels", texels, "a power of two from 64 to 8192"),
@@ -79,13 +100,27 @@ def _check(config: BakeConfig) -> None:
         (32 <= config.views.view_size <= 2048, "--view-size", config.views.view_size, "32 to 2048"),
         (0 <= config.views.near_share <= 1, "--near-share", config.views.near_share, "0 to 1"),
         (config.distill.features in (4, 8, 12), "--features", config.distill.features, "4, 8 or 12"),
-        (4 <= config.distill.width <= 64 and config.distill.width % 4 == 0, "--width", config.distill.width,
-         "a multiple of 4 from 4 to 64"),
+        (
+            4 <= config.distill.width <= 64 and config.distill.width % 4 == 0,
+            "--width",
+            config.distill.width,
+            "a multiple of 4 from 4 to 64",
+        ),
         (config.distill.steps >= 1, "--steps", config.distill.steps, "at least 1"),
         (1 <= config.distill.batch <= 4096, "--batch", config.distill.batch, "1 to 4096"),
         (16 <= config.distill.crop <= 1024, "--crop", config.distill.crop, "16 to 1024"),
-        (0 < config.distill.feature_rate < 1, "--feature-rate", config.distill.feature_rate, "more than 0, less than 1"),
-        (0 < config.distill.network_rate < 1, "--network-rate", config.distill.network_rate, "more than 0, less than 1"),
+        (
+            0 < config.distill.feature_rate < 1,
+            "--feature-rate",
+            config.distill.feature_rate,
+            "more than 0, less than 1",
+        ),
+        (
+            0 < config.distill.network_rate < 1,
+            "--network-rate",
+            config.distill.network_rate,
+            "more than 0, less than 1",
+        ),
         (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
     ]
     for holds, flag, value, expected in rules:

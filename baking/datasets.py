@@ -30,8 +30,10 @@ class Photo:
             rgba = np.asarray(image.convert("RGBA"), np.float32) / 255
         premultiplied = np.concatenate([rgba[..., :3] * rgba[..., 3:], rgba[..., 3:]], -1)
         width = max(round(rgba.shape[1] * size / rgba.shape[0]), 1)
-        planes = [Image.fromarray(plane).resize((width, size), Image.Resampling.BOX)
-                  for plane in np.moveaxis(premultiplied, -1, 0)]
+        planes = [
+            Image.fromarray(plane).resize((width, size), Image.Resampling.BOX)
+            for plane in np.moveaxis(premultiplied, -1, 0)
+        ]
         small = np.stack([np.asarray(plane) for plane in planes], -1)
         return np.asarray(small[..., :3] + (1 - small[..., 3:]) * np.array(background, np.float32))
 
@@ -53,7 +55,9 @@ def read_photos(folder: Path, split: str, principal_shift: float) -> list[Photo]
             raise DuplexError(f"{path}: {width} x {height}: expected pictures of at most {MAX_SIDE} pixels a side")
         photos.append(Photo(_camera(frame, fov, width, height, principal_shift), path))
     if not photos:
-        raise DuplexError(f"{folder}: none of the pictures in transforms_{split}.json is there: expected PNG files beside it")
+        raise DuplexError(
+            f"{folder}: none of the pictures in transforms_{split}.json is there: expected PNG files beside it"
+        )
     return photos
 
 
@@ -72,7 +76,9 @@ def read_cameras(folder: Path, split: str, principal_shift: float) -> list[Camer
 def _frames(folder: Path, split: str) -> list[tuple[dict[str, Any], float]]:
     file = folder / f"transforms_{split}.json"
     if not file.is_file():
-        raise DuplexError(f"{file}: no such file: expected the folder of a Blender dataset (transforms_train.json, ...)")
+        raise DuplexError(
+            f"{file}: no such file: expected the folder of a Blender dataset (transforms_train.json, ...)"
+        )
     if file.stat().st_size > MAX_JSON_BYTES:
         raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_JSON_BYTES}")
     try:
@@ -89,8 +95,12 @@ def _frames(folder: Path, split: str) -> list[tuple[dict[str, Any], float]]:
 def _camera(frame: dict[str, Any], fov_x: float, width: int, height: int, shift: float) -> Camera:
     name = str(frame.get("file_path"))
     fov_y = 2 * math.atan(math.tan(fov_x / 2) * height / width)
-    entry = {"camera_to_world": [x for row in frame.get("transform_matrix", []) for x in row] or None,
-             "width": width, "height": height, "fov": math.degrees(fov_y)}
+    entry = {
+        "camera_to_world": [x for row in frame.get("transform_matrix", []) for x in row] or None,
+        "width": width,
+        "height": height,
+        "fov": math.degrees(fov_y),
+    }
     camera = Camera.from_json(entry, f"frame {name}")
     return replace(camera, cx=camera.cx + shift * height, cy=camera.cy + shift * height)
 

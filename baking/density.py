@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
-from torch import Tensor
 
 from duplex.app.camera import Array
 from duplex.app.errors import DuplexError
@@ -84,11 +82,15 @@ def sample_density(
     step = float((high - low).max() / (config.grid - 1))
     shape = tuple(int(n) for n in np.ceil((high - low) / step) + 1)
     grid = DensityGrid(np.zeros(shape, np.float32), low, step)
-    occupied = ndimage.map_coordinates(
-        ndimage.binary_dilation(solid, iterations=1).astype(np.float32),
-        np.stack(np.meshgrid(*[(a - scan.low[i]) / scan.step for i, a in enumerate(grid.axes())], indexing="ij")),
-        order=0, mode="nearest",
-    ) > 0.5
+    occupied = (
+        ndimage.map_coordinates(
+            ndimage.binary_dilation(solid, iterations=1).astype(np.float32),
+            np.stack(np.meshgrid(*[(a - scan.low[i]) / scan.step for i, a in enumerate(grid.axes())], indexing="ij")),
+            order=0,
+            mode="nearest",
+        )
+        > 0.5
+    )
     _fill(teacher, grid, occupied, "density")
     return grid
 
@@ -125,11 +127,3 @@ def _without_floaters(solid: Array) -> Array:
     sizes[0] = 0
     keep = sizes >= max(FLOATER_SHARE * sizes.max(), 8)
     return np.asarray(keep[labels])
-
-
-def interpolate(volume: Tensor, grid: DensityGrid, points: Tensor) -> Tensor:
-    """Trilinear samples (n,) of ``volume`` (1, 1, nx, ny, nz), laid out as ``grid``, at ``points`` (n, 3); 0 outside."""
-    low = torch.tensor(grid.low, dtype=torch.float32, device=points.device)
-    size = torch.tensor(grid.high - grid.low, dtype=torch.float32, device=points.device)
-    unit = ((points - low) / size * 2 - 1).flip(-1)
-    return F.grid_sample(volume, unit.view(1, 1, 1, -1, 3), align_corners=True, padding_mode="zeros").view(-1)

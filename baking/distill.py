@@ -47,8 +47,13 @@ class Student(nn.Module):
 
     def __init__(self, spec: NetworkSpec, texels: int):
         super().__init__()
-        self.textures = nn.ModuleList(FeatureTexture(texels, spec.feature_channels) for _ in range(2))
+        self.outer, self.inner = (FeatureTexture(texels, spec.feature_channels) for _ in range(2))
         self.network = ShadingNetwork(spec)
+
+    @property
+    def textures(self) -> tuple[FeatureTexture, FeatureTexture]:
+        """The outer shell's and the inner shell's."""
+        return self.outer, self.inner
 
     def shade(self, uv: list[Tensor], mask: list[Tensor], directions: Tensor) -> Tensor:
         """Straight RGBA (b, 4, h, w) of G-buffers with a margin.
@@ -59,21 +64,20 @@ class Student(nn.Module):
         planes = []
         for texture, coordinates, hit in zip(self.textures, uv, mask, strict=True):
             where = torch.nonzero(hit.reshape(-1))[:, 0]
-            values = sample_bilinear(texture.quantized(), texture.side, coordinates.reshape(-1, 2)[where])  # type: ignore[operator,arg-type]
+            values = sample_bilinear(texture.quantized(), texture.side, coordinates.reshape(-1, 2)[where])
             plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
             planes.append(plane.view(b, h, w, -1))
         planes.append(directions.float() * mask[0][..., None])
         inputs = torch.cat(planes, -1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         return self.network(inputs)  # type: ignore[no-any-return]
 
-    def double(self) -> None:
+    def refine(self) -> None:
         """Double the side of both textures, interpolating."""
         for texture in self.textures:
-            side = int(texture.side)  # type: ignore[arg-type]
-            plane = texture.texels.detach().T.reshape(1, -1, side, side)  # type: ignore[union-attr,operator]
+            plane = texture.texels.detach().T.reshape(1, -1, texture.side, texture.side)
             larger = F.interpolate(plane, scale_factor=2, mode="bilinear", align_corners=False)
             texture.texels = nn.Parameter(larger[0].flatten(1).T.contiguous())
-            texture.side = 2 * side  # type: ignore[assignment]
+            texture.side *= 2
 
 
 class Trainer:
@@ -83,9 +87,9 @@ class Trainer:
         self.config, self.device, self.step = config, device, 0
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        self.doubled, self.error = 0, 0.0
+        self.refined, self.error = 0, 0.0
         self.student = Student(spec, texels >> len(config.doublings)).to(device)
-        self.student.network.to(memory_format=torch.channels_last)
+        self.student.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = self._new_optimizer()
 
     def _new_optimizer(self) -> torch.optim.Adam:
@@ -120,15 +124,15 @@ class Trainer:
 
     def _schedule(self) -> None:
         share = self.step / self.config.steps
-        if self.doubled < len(self.config.doublings) and share >= self.config.doublings[self.doubled]:
-            self._double()
+        if self.refined < len(self.config.doublings) and share >= self.config.doublings[self.refined]:
+            self._refine()
         factor = min(1.0, (self.step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial"] * factor
 
-    def _double(self) -> None:
-        self.student.double()
-        self.doubled += 1
+    def _refine(self) -> None:
+        self.student.refine()
+        self.refined += 1
         old, self.optimizer = self.optimizer, self._new_optimizer()
         for parameter in self.student.network.parameters():
             if parameter in old.state:
@@ -153,23 +157,23 @@ class Trainer:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{i}.{key}"] = value
         tensors["generator"] = self.generator.get_state()
-        tensors["progress"] = torch.tensor([self.step, self.doubled, self.error], dtype=torch.float64)
+        tensors["progress"] = torch.tensor([self.step, self.refined, self.error], dtype=torch.float64)
         write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
 
     def load(self, file: Path) -> None:
         """Take up where :meth:`save` left off."""
         tensors = load_file(file)
-        step, doubled, self.error = tensors["progress"].tolist()
+        step, refined, self.error = tensors["progress"].tolist()
         self.step = int(step)
-        while self.doubled < int(doubled):
-            self._double()
+        while self.refined < int(refined):
+            self._refine()
         state = {k.removeprefix("student."): v for k, v in tensors.items() if k.startswith("student.")}
         self.student.load_state_dict(state)
         for i, parameter in enumerate(self._parameters()):
             prefix = f"optimizer.{i}."
             values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             if values:
-                self.optimizer.state[parameter] = {k: v.to(self.device) for k, v in values.items()}
+                self.optimizer.state[parameter] = {key: _laid_out_as(parameter, v) for key, v in values.items()}
         self.generator.set_state(tensors["generator"])
 
     def _parameters(self) -> list[nn.Parameter]:
@@ -229,6 +233,13 @@ def _range(occupied: Tensor, crop: int, size: int) -> tuple[Tensor, Tensor]:
     last = length - 1 - occupied.flip(1).int().argmax(1)
     low = (first - crop // 4).clamp(0, size - crop)
     return low, torch.maximum(low, (last - 3 * crop // 4).clamp(0, size - crop))
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """``value`` on the parameter's device and, where it has its shape, with its strides, as fused Adam expects."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter).copy_(value)
 
 
 def _psnr(error: float) -> float:

@@ -40,8 +40,11 @@ def ssim(a: Array, b: Array) -> float:
 
     Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels.
     """
-    return float(structural_similarity(a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5,
-                                       use_sample_covariance=False))
+    return float(
+        structural_similarity(
+            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
 
 
 def compare(pictures: list[tuple[Camera, Callable[[], Array]]], renderer: Renderer, label: str) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def compare(pictures: list[tuple[Camera, Callable[[], Array]]], renderer: Render
 
 def against_teacher(bundle: Bundle, renderer: Renderer, teacher: Teacher, views: int, size: int) -> dict[str, Any]:
     """Compare with the teacher's standard renderer at ``views`` cameras that the bake never saw."""
+
     def reference(camera: Camera) -> Array:
         rgba = rendering.render(teacher, camera).cpu().numpy()
         return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(bundle.background, np.float32), 0, 1))

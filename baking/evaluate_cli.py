@@ -66,7 +66,9 @@ def _text(report: dict[str, Any]) -> str:
         block = report[name]
         if block:
             each = "  ".join(f"{view['psnr']:.2f}" for view in block["views"])
-            lines.append(f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}\n  per view: {each}")
+            lines.append(
+                f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}\n  per view: {each}"
+            )
     bracketing = report["bracketing"]
     lines.append(
         f"{report['bundle_bytes'] / 1e6:.2f} MB, {report['faces']} faces, {report['texels']} texels, "

@@ -28,14 +28,18 @@ def export_shell(shell: Shell, texture: FeatureTexture) -> BundleShell:
     side, channels = texels.shape[0], texels.shape[2]
     planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
     return BundleShell(
-        shell.positions, shell.unit_uvs(), shell.faces, np.ascontiguousarray(planes),
-        scale=np.full(channels, 2, np.float32), offset=np.full(channels, -1, np.float32),
+        shell.positions,
+        shell.unit_uvs(),
+        shell.faces,
+        np.ascontiguousarray(planes),
+        scale=np.full(channels, 2, np.float32),
+        offset=np.full(channels, -1, np.float32),
     )
 
 
 def export_student(student: Student, shells: tuple[Shell, Shell]) -> Bundle:
     """A bundle of geometry, features and network; the pipeline adds what it knows of the scene."""
-    outer, inner = (export_shell(s, t) for s, t in zip(shells, student.textures, strict=True))  # type: ignore[arg-type]
+    outer, inner = (export_shell(s, t) for s, t in zip(shells, student.textures, strict=True))
     weights = student.network.exported()
     return Bundle(outer, inner, student.network.spec, weights, onnx=network_to_onnx(student.network.spec, weights))
 
@@ -44,10 +48,15 @@ def network_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
     """The network as an ONNX model: ``inputs`` (1, c, h + 2 m, w + 2 m) to ``rgba`` (1, 4, s h, s w), straight."""
     nodes, constants, current = [], [], "inputs"
     for i, (layer, weight, bias) in enumerate(zip(spec.layers, weights.weights, weights.biases, strict=True)):
-        constants += [numpy_helper.from_array(np.ascontiguousarray(weight), f"weight{i}"),
-                      numpy_helper.from_array(np.ascontiguousarray(bias), f"bias{i}")]
-        nodes.append(helper.make_node("Conv", [current, f"weight{i}", f"bias{i}"], [f"conv{i}"],
-                                      kernel_shape=[layer.kernel, layer.kernel]))
+        constants += [
+            numpy_helper.from_array(np.ascontiguousarray(weight), f"weight{i}"),
+            numpy_helper.from_array(np.ascontiguousarray(bias), f"bias{i}"),
+        ]
+        nodes.append(
+            helper.make_node(
+                "Conv", [current, f"weight{i}", f"bias{i}"], [f"conv{i}"], kernel_shape=[layer.kernel, layer.kernel]
+            )
+        )
         current = f"conv{i}"
         if layer.activation != "none":
             nodes.append(helper.make_node(layer.activation.capitalize(), [current], [f"active{i}"]))
@@ -61,8 +70,9 @@ def network_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
     inputs = helper.make_tensor_value_info("inputs", TensorProto.FLOAT, [1, spec.inputs, "height", "width"])
     rgba = helper.make_tensor_value_info("rgba", TensorProto.FLOAT, [1, 4, "rgba_height", "rgba_width"])
     graph = helper.make_graph(nodes, "shading", [inputs], [rgba], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION,
-                              producer_name="duplex")
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="duplex"
+    )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

@@ -94,7 +94,7 @@ class FastRenderer:
         """
         chunk = POINTS_PER_CHUNK if o.device.type == "cpu" else 1 << 20
         points, views = o[ray] + t[:, None] * d[ray], d[ray]
-        parts = [self.teacher.fine.density(p) for p in points.split(chunk)]
+        parts = [self.teacher.fine.density(p) for p in torch.split(points, chunk)]
         depth = torch.cat([p[0] for p in parts]).double() * (self.grid.step / self.sub_steps)
         total = torch.cumsum(depth, 0)
         first = torch.searchsorted(ray, ray)  # where each sample's ray begins
@@ -133,4 +133,3 @@ class FastRenderer:
         inside = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
         t = (middle[ray, cell][:, None] + step * inside).view(-1)
         return ray.repeat_interleave(self.sub_steps), t
-

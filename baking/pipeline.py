@@ -61,8 +61,15 @@ class BakeJob:
         poses = [camera.to_json() for camera in self.dataset]
         scene = dataclasses.asdict(self.teacher.scene)
         bounds = None if self.bounds is None else self.bounds.tolist()
-        everything = [self.teacher.sha256, dataclasses.asdict(self.config), self.rig.to_json(), bounds, poses, scene,
-                      self.seed]
+        everything = [
+            self.teacher.sha256,
+            dataclasses.asdict(self.config),
+            self.rig.to_json(),
+            bounds,
+            poses,
+            scene,
+            self.seed,
+        ]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
@@ -75,8 +82,9 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
         shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
     with stage("bracketing", seconds):
-        bracketed = bracketing(job.teacher, rasterizer, _cameras(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200),
-                               BRACKETING_RAYS, job.seed)
+        bracketed = bracketing(
+            job.teacher, rasterizer, _cameras(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200), BRACKETING_RAYS, job.seed
+        )
     say(f"bracketing: {100 * bracketed:.1f}% of the teacher's weight lies between the shells")
     with stage("teacher views", seconds):
         config = job.config.views
@@ -102,8 +110,9 @@ def _density(job: BakeJob) -> DensityGrid:
     cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
     if job.dataset:
         cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
-    return sample_density(job.teacher, job.bounds, job.config.density,
-                          lambda scan, solid: carve(job.teacher, scan, solid, cameras))
+    return sample_density(
+        job.teacher, job.bounds, job.config.density, lambda scan, solid: carve(job.teacher, scan, solid, cameras)
+    )
 
 
 def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
@@ -128,18 +137,37 @@ def _cameras(job: BakeJob, stream: int, count: int, size: int, near_share: float
     return job.rig.cameras(count, size, np.random.default_rng([job.seed, stream]), near_share)
 
 
-def _finished(job: BakeJob, student: Student, shells: tuple[Shell, Shell], seconds: dict[str, float],
-              facts: dict[str, float], ctx: moderngl.Context) -> Bundle:
+def _finished(
+    job: BakeJob,
+    student: Student,
+    shells: tuple[Shell, Shell],
+    seconds: dict[str, float],
+    facts: dict[str, float],
+    ctx: moderngl.Context,
+) -> Bundle:
     scene, teacher = job.teacher.scene, job.teacher
     settings = dataclasses.asdict(job.config)
     bundle = dataclasses.replace(
         export_student(student, shells),
-        background=scene.background, up=scene.up, rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
+        background=scene.background,
+        up=scene.up,
+        rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
         cameras=(*job.rig.orbit().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
-        teacher={"family": teacher.family, "file": teacher.path.name, "sha256": teacher.sha256,
-                 "near": scene.near, "far": scene.far, "principal_shift": scene.principal_shift},
-        report={**facts, "seed": job.seed, "settings": settings, "peak_memory_gib": round(peak_memory_gib(), 2),
-                "seconds": {name: round(value, 1) for name, value in seconds.items()}},
+        teacher={
+            "family": teacher.family,
+            "file": teacher.path.name,
+            "sha256": teacher.sha256,
+            "near": scene.near,
+            "far": scene.far,
+            "principal_shift": scene.principal_shift,
+        },
+        report={
+            **facts,
+            "seed": job.seed,
+            "settings": settings,
+            "peak_memory_gib": round(peak_memory_gib(), 2),
+            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        },
     )
     return dataclasses.replace(bundle, thumbnail=thumbnail(ctx, bundle))
 
@@ -159,11 +187,15 @@ class Workspace:
             self.remove()
         if note.exists():
             if not resume:
-                raise DuplexError(f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart")
+                raise DuplexError(
+                    f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart"
+                )
             found = json.loads(note.read_text())
             if found.get("fingerprint") != fingerprint:
-                raise DuplexError(f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
-                                  "or begin anew with --restart")
+                raise DuplexError(
+                    f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
+                    "or begin anew with --restart"
+                )
             self.seconds |= found.get("seconds", {})
         try:
             self.folder.mkdir(exist_ok=True)
@@ -172,7 +204,9 @@ class Workspace:
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
-            raise DuplexError(f"{output.parent}: not writable ({error.strerror}): give another output with -o") from None
+            raise DuplexError(
+                f"{output.parent}: not writable ({error.strerror}): give another output with -o"
+            ) from None
         for stray in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
             stray.unlink()
 
@@ -181,8 +215,13 @@ class Workspace:
         """Where the trainer keeps its state."""
         return self.folder / "distillation.safetensors"
 
-    def once(self, name: str, make: Callable[[], Any], to_arrays: Callable[[Any], dict[str, Array]],
-             from_arrays: Callable[[dict[str, Array]], Any]) -> Any:
+    def once(
+        self,
+        name: str,
+        make: Callable[[], Any],
+        to_arrays: Callable[[Any], dict[str, Array]],
+        from_arrays: Callable[[dict[str, Array]], Any],
+    ) -> Any:
         """The artefact ``name`` as an earlier run left it, or made now and kept."""
         file = self.folder / f"{name}.safetensors"
         if file.exists():
@@ -211,12 +250,13 @@ def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
 
 
 def _shells_to_arrays(shells: tuple[Shell, Shell]) -> dict[str, Array]:
-    return {f"{i}.{key}": value for i, shell in enumerate(shells)
-            for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.unit_uvs()))}
+    return {
+        f"{i}.{key}": value
+        for i, shell in enumerate(shells)
+        for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.unit_uvs()))
+    }
 
 
 def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Shell, Shell]:
     first, second = (Shell(arrays[f"{i}.positions"], arrays[f"{i}.faces"], arrays[f"{i}.uvs"]) for i in range(2))
     return first, second
-
-

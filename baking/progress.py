@@ -17,8 +17,13 @@ console = Console(stderr=True, highlight=False)
 def bar(label: str, total: int) -> Iterator[Bar]:
     """A progress bar over ``total`` steps; a log without a terminal gets a line a quarter instead."""
     if console.is_terminal:
-        columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
-                   TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*columns, console=console, transient=True) as progress:
             yield Bar(label, total, progress)
     else:

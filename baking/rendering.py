@@ -31,7 +31,7 @@ def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) ->
     """``function`` over rows of ``arguments``, at most ``size`` at a time, concatenated."""
     if len(arguments[0]) <= size:
         return function(*arguments)
-    return torch.cat([function(*parts) for parts in zip(*(a.split(size) for a in arguments), strict=True)])
+    return torch.cat([function(*parts) for parts in zip(*(torch.split(a, size) for a in arguments), strict=True)])
 
 
 def query(field: RadianceField, points: Tensor, directions: Tensor) -> Tensor:

@@ -54,8 +54,10 @@ class Rig:
         i = np.arange(count) + 0.5
         height = i / count if self.hemisphere else 1 - 2 * i / count
         angle = np.pi * (3 - np.sqrt(5)) * i
-        return [self._toward(self._direction(a, h), self.radius, self.center, size)
-                for a, h in zip(angle, height, strict=True)]
+        return [
+            self._toward(self._direction(a, h), self.radius, self.center, size)
+            for a, h in zip(angle, height, strict=True)
+        ]
 
     def orbit(self) -> Orbit:
         """The circle on which the bundle's preset cameras stand."""
@@ -90,7 +92,7 @@ class Rig:
     def _direction(self, angle: float, height: float) -> Array:
         first, second = horizontal_axes(self.up)
         flat = np.sqrt(max(1 - height * height, 0))
-        return flat * (np.cos(angle) * first + np.sin(angle) * second) + height * self.up
+        return np.asarray(flat * (np.cos(angle) * first + np.sin(angle) * second) + height * self.up)
 
     def _toward(self, outward: Array, distance: float, target: Array, size: int) -> Camera:
         pose = look_at(self.center + outward * distance, target, self.up)
@@ -99,12 +101,20 @@ class Rig:
     def to_json(self) -> dict[str, Any]:
         """The rig without its poses, as the manifest keeps it."""
         return {
-            "center": self.center.tolist(), "radius": self.radius, "up": self.up.tolist(),
-            "hemisphere": self.hemisphere, "fov": self.fov,
+            "center": self.center.tolist(),
+            "radius": self.radius,
+            "up": self.up.tolist(),
+            "hemisphere": self.hemisphere,
+            "fov": self.fov,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rig:
         """Read :meth:`to_json`'s object."""
-        return cls(np.array(data["center"], np.float64), float(data["radius"]), np.array(data["up"], np.float64),
-                   bool(data["hemisphere"]), float(data["fov"]))
+        return cls(
+            np.array(data["center"], np.float64),
+            float(data["radius"]),
+            np.array(data["up"], np.float64),
+            bool(data["hemisphere"]),
+            float(data["fov"]),
+        )

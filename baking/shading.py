@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from duplex.app.camera import Array
 from duplex.app.network import NetworkSpec, NetworkWeights
 
 
@@ -14,12 +15,13 @@ class ShadingNetwork(nn.Module):
     def __init__(self, spec: NetworkSpec):
         super().__init__()
         self.spec = spec
-        self.layers = nn.ModuleList(nn.Conv2d(x.inputs, x.outputs, x.kernel) for x in spec.layers)
+        self.convolutions = [nn.Conv2d(x.inputs, x.outputs, x.kernel) for x in spec.layers]
+        self.layers = nn.ModuleList(self.convolutions)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs``: (n, spec.inputs, h + 2 margin, w + 2 margin). Returns (n, 4, s h, s w) straight RGBA."""
         x = inputs
-        for layer, description in zip(self.layers, self.spec.layers, strict=True):
+        for layer, description in zip(self.convolutions, self.spec.layers, strict=True):
             x = layer(x)
             if description.activation == "relu":
                 x = torch.relu(x)
@@ -29,19 +31,22 @@ class ShadingNetwork(nn.Module):
 
     def exported(self) -> NetworkWeights:
         """The weights as numpy arrays."""
-        def numpy(parameter: Tensor) -> object:
+
+        def numpy(parameter: Tensor | None) -> Array:
+            assert parameter is not None
             return parameter.detach().cpu().float().contiguous().numpy()
 
         return NetworkWeights(
-            tuple(numpy(layer.weight) for layer in self.layers),  # type: ignore[misc]
-            tuple(numpy(layer.bias) for layer in self.layers),  # type: ignore[misc]
+            tuple(numpy(layer.weight) for layer in self.convolutions),
+            tuple(numpy(layer.bias) for layer in self.convolutions),
         )
 
     def load(self, weights: NetworkWeights) -> ShadingNetwork:
         """Take over exported ``weights``; returns itself."""
-        for layer, weight, bias in zip(self.layers, weights.weights, weights.biases, strict=True):
-            layer.weight.data.copy_(torch.from_numpy(weight))  # type: ignore[union-attr]
-            layer.bias.data.copy_(torch.from_numpy(bias))  # type: ignore[union-attr]
+        state: dict[str, Tensor] = {}
+        for i, (weight, bias) in enumerate(zip(weights.weights, weights.biases, strict=True)):
+            state |= {f"{i}.weight": torch.from_numpy(weight), f"{i}.bias": torch.from_numpy(bias)}
+        self.layers.load_state_dict(state)
         return self
 
 

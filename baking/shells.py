@@ -111,11 +111,13 @@ def _visible(outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Co
     for shell, mask in zip(shells, seen, strict=True):
         faces = mask[:-1]
         if not faces.any():
-            raise DuplexError("no surface: no camera sees the scene: give its box with --bounds, or its photos with --data")
+            raise DuplexError(
+                "no surface: no camera sees the scene: give its box with --bounds, or its photos with --data"
+            )
         for _ in range(2):
             near = np.zeros(len(shell.positions), bool)
             near[shell.faces[faces]] = True
-            faces = near[shell.faces].any(1)
+            faces = np.asarray(near[shell.faces].any(1))
         kept.append(_subset(shell, faces))
     return kept[0], kept[1]
 
@@ -123,9 +125,7 @@ def _visible(outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Co
 def _simplified(shell: Shell, faces: int) -> Shell:
     if len(shell.faces) <= faces:
         return shell
-    positions, triangles = fast_simplification.simplify(
-        shell.positions, shell.faces, target_count=faces, agg=5.0
-    )
+    positions, triangles = fast_simplification.simplify(shell.positions, shell.faces, target_count=faces, agg=5.0)
     a, b, c = (positions[triangles[:, i]] for i in range(3))
     sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
     return _subset(Shell(positions.astype(np.float32), triangles.astype(np.int32)), sound)

@@ -69,8 +69,13 @@ class GBufferPass:
     def __init__(self, ctx: moderngl.Context, shell: GpuShell, layer: int, surface: bool = False):
         self.ctx, self.shell, self.layer, self.surface = ctx, shell, layer, surface
         count = max(len(shell.scale), 1)
-        defines = {"layer": layer, "surface": int(surface), "feature_textures": count,
-                   "view_location0": count, "view_location1": count + 1}
+        defines = {
+            "layer": layer,
+            "surface": int(surface),
+            "feature_textures": count,
+            "view_location0": count,
+            "view_location1": count + 1,
+        }
         self.program = ctx.program(
             vertex_shader=source("gbuffer.vert"), fragment_shader=source("gbuffer.frag", **defines)
         )

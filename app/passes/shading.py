@@ -18,8 +18,10 @@ class LayerPass:
 
     def __init__(self, ctx: moderngl.Context, layer: ConvLayer, weight: Array, bias: Array):
         self.ctx, self.layer = ctx, layer
-        self.groups = [range(i, min(i + TARGETS_PER_DRAW, layer.outputs // 4))
-                       for i in range(0, layer.outputs // 4, TARGETS_PER_DRAW)]
+        self.groups = [
+            range(i, min(i + TARGETS_PER_DRAW, layer.outputs // 4))
+            for i in range(0, layer.outputs // 4, TARGETS_PER_DRAW)
+        ]
         self.draws = []
         for group in self.groups:
             channels = slice(4 * group.start, 4 * group.stop)
@@ -83,8 +85,9 @@ class ShadingPasses:
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights):
         self.ctx, self.spec = ctx, spec
-        self.layers = [LayerPass(ctx, *parts)
-                       for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
+        self.layers = [
+            LayerPass(ctx, *parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)
+        ]
 
     def targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
         """Half-float framebuffers of each layer's draws for a G-buffer of ``size``, margin included."""
@@ -93,6 +96,10 @@ class ShadingPasses:
         for layer_pass in self.layers:
             shrink = layer_pass.layer.kernel - 1
             width, height = width - shrink, height - shrink
-            out.append([self.ctx.framebuffer([color_target(self.ctx, (width, height)) for _ in group])
-                        for group in layer_pass.groups])
+            out.append(
+                [
+                    self.ctx.framebuffer([color_target(self.ctx, (width, height)) for _ in group])
+                    for group in layer_pass.groups
+                ]
+            )
         return out

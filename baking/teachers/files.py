@@ -50,8 +50,18 @@ def read_torch(path: Path) -> dict[str, Any]:
         raise _not_a_checkpoint(path) from None
     except MemoryError:
         raise DuplexError(f"{path}: it declares tensors that do not fit into memory: broken or hostile") from None
-    except (RuntimeError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, AssertionError,
-            OverflowError, zipfile.BadZipFile):
+    except (
+        RuntimeError,
+        ValueError,
+        EOFError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        OverflowError,
+        zipfile.BadZipFile,
+    ):
         raise _not_a_checkpoint(path) from None
     if not isinstance(content, dict):
         raise DuplexError(f"{path}: it holds a {type(content).__name__}: expected a dictionary of state dicts")

@@ -36,8 +36,10 @@ class NerfPytorchField(RadianceField):
     def __init__(self, weights: dict[str, Tensor]):
         super().__init__()
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
-        names = sorted((k[:-7] for k in weights if k.startswith("pts_linears.") and k.endswith(".weight")),
-                       key=lambda name: int(name.rsplit(".", 1)[1]) if name.rsplit(".", 1)[1].isdigit() else -1)
+        names = sorted(
+            (k[:-7] for k in weights if k.startswith("pts_linears.") and k.endswith(".weight")),
+            key=lambda name: int(name.rsplit(".", 1)[1]) if name.rsplit(".", 1)[1].isdigit() else -1,
+        )
         if not names or names != [f"pts_linears.{i}" for i in range(len(names))]:
             raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
         first = linear(weights, names[0], FAMILY)
@@ -53,8 +55,9 @@ class NerfPytorchField(RadianceField):
             self.feature = linear(weights, "feature_linear", FAMILY, width)
             self.alpha = linear(weights, "alpha_linear", FAMILY, width)
             self.views = linear(weights, "views_linears.0", FAMILY)
-            self.view_frequencies = frequencies_of(self.views.in_features - self.feature.out_features, 3,
-                                                   "views_linears.0")
+            self.view_frequencies = frequencies_of(
+                self.views.in_features - self.feature.out_features, 3, "views_linears.0"
+            )
             self.rgb = linear(weights, "rgb_linear", FAMILY, self.views.out_features)
         else:
             self.output = linear(weights, "output_linear", FAMILY, width)

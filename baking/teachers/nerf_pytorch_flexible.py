@@ -96,7 +96,9 @@ def _scene(path: Path) -> SceneInfo:
         config = yaml.safe_load(text)
         dataset, samples = config["dataset"], config["nerf"]["validation"]
         if dataset.get("type", "blender") != "blender":
-            raise DuplexError(f"{path}: a scene of type {dataset['type']}: this version bakes Blender-style scenes only")
+            raise DuplexError(
+                f"{path}: a scene of type {dataset['type']}: this version bakes Blender-style scenes only"
+            )
         near, far = float(dataset["near"]), float(dataset["far"])
         if not 0 <= near < far:
             raise DuplexError(f"{file}: near {near:g} and far {far:g}: expected 0 <= near < far")

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Set duplex up and run it: everything this needs is Python 3.11 or newer.
+
+python3 run.py [...]        open the demo (or a bundle) in the viewer; takes duplex-viewer's arguments
+python3 run.py bake [...]   duplex-bake
+python3 run.py eval [...]   duplex-eval
+python3 run.py test [...]   the whole test suite; takes pytest's arguments
+python3 run.py check        ruff and mypy
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+NO_DISPLAY = 3  # duplex-viewer's exit status where no window can be opened
+CHECKED = ("duplex.app", "duplex.baking", "duplex.shaders", "duplex.assets")
+
+
+def main() -> int:
+    """Run the command that the arguments name; returns its exit status."""
+    if sys.version_info < (3, 11):
+        return fail(f"Python {sys.version.split()[0]}: duplex needs 3.11 or newer")
+    name, *rest = sys.argv[1:] or [""]
+    try:
+        if name == "test":
+            set_up("bake,test")
+            return run(PYTHON, "-m", "pytest", *rest)
+        if name == "check":
+            set_up("bake,test")
+            return check()
+        if name in ("bake", "eval"):
+            set_up("bake")
+            return run(BIN / f"duplex-{name}", *rest)
+        if name in ("-h", "--help"):
+            print(__doc__)
+            return 0
+        set_up("")
+        return view(sys.argv[1:])
+    except subprocess.CalledProcessError as error:
+        return fail(f"setting up .venv failed: {error.stderr or 'see above'}")
+
+
+def view(arguments: list[str]) -> int:
+    """The viewer; without a display and without arguments, a turn around the demo as pictures."""
+    status = run(BIN / "duplex-viewer", *arguments)
+    if status == NO_DISPLAY and not arguments:
+        print("no display here: drawing a turn around the demo instead", flush=True)
+        return run(BIN / "duplex-viewer", "--turntable", str(ROOT / "duplex-demo"), "--size", "480x480")
+    return status
+
+
+def check() -> int:
+    """Lint and type-check; returns the first status that is not 0."""
+    link = ROOT / "build" / "typing" / "duplex"  # the root is the package: mypy must find it under its name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(ROOT, target_is_directory=True)
+    packages = [argument for package in CHECKED for argument in ("-p", package)]
+    return (
+        run(PYTHON, "-m", "ruff", "check", ".")
+        or run(PYTHON, "-m", "ruff", "format", "--check", ".")
+        or run(PYTHON, "-m", "mypy", *packages)
+    )
+
+
+def set_up(extras: str) -> None:
+    """Make .venv and install duplex with ``extras``, unless that has been done for this very state of the tree."""
+    stamp = VENV / f"installed-{extras.replace(',', '-') or 'viewer'}"
+    tree = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    state = hashlib.sha256(tree + sys.version.encode() + str(ROOT).encode()).hexdigest()
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == state:
+        return
+    print(f"setting up {VENV} ({extras or 'viewer'}), once ...", flush=True)
+    if not PYTHON.exists():
+        make_venv()
+    target = f"{ROOT}[{extras}]" if extras else str(ROOT)
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, "-c", str(ROOT / "constraints.txt"), "-e", target], check=True)
+    stamp.write_text(state)
+
+
+def make_venv() -> None:
+    """Make .venv; where the system's Python lacks ensurepip, its own pip fills the gap if there is one."""
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    if made.returncode == 0:
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
+    filled = subprocess.run([sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip"], capture_output=True)
+    if filled.returncode != 0:
+        remedy = "this Python has neither ensurepip nor pip: on Debian or Ubuntu `apt install python3-venv`"
+        raise subprocess.CalledProcessError(made.returncode, "venv", stderr=remedy)
+
+
+def run(*command: str | Path) -> int:
+    """Run a command to its end in the present folder; returns its exit status."""
+    return subprocess.run([str(part) for part in command], check=False).returncode
+
+
+def fail(sentence: str) -> int:
+    """Print one sentence on stderr."""
+    print(f"error: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Fixtures: where the real data is, an OpenGL context, a hand-made teacher, a small bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+import torch
+from duplex.app.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.gpu import create_headless_context
+from duplex.app.network import NetworkSpec, NetworkWeights
+from duplex.assets import DEMO_BUNDLE
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
+
+torch.set_num_threads(max(os.cpu_count() or 1, 1))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real checkpoints and pictures that DUPLEX_DATA names."""
+    folder = Path(os.environ.get("DUPLEX_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"NO REAL DATA: {folder} is missing; set DUPLEX_DATA to test against real checkpoints")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ctx() -> moderngl.Context:
+    return create_headless_context()
+
+
+@pytest.fixture(scope="session")
+def octahedron(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a hand-made checkpoint."""
+    import synthetic
+
+    return synthetic.write_flexible(tmp_path_factory.mktemp("octahedron"))
+
+
+@pytest.fixture(scope="session")
+def demo() -> Bundle:
+    return read_bundle(DEMO_BUNDLE)
+
+
+@pytest.fixture
+def demo_file(tmp_path: Path) -> Path:
+    """A copy of the demo bundle that a test may damage."""
+    return Path(shutil.copy(DEMO_BUNDLE, tmp_path / "scene.bundle"))
+
+
+@pytest.fixture
+def random_weights() -> object:
+    """A function that gives a network description random weights."""
+
+    def make(spec: NetworkSpec, seed: int = 0) -> NetworkWeights:
+        rng = np.random.default_rng(seed)
+        shapes = [(x.outputs, x.inputs, x.kernel, x.kernel) for x in spec.layers]
+        weights = tuple((rng.normal(size=s) * np.sqrt(2 / np.prod(s[1:]))).astype(np.float32) for s in shapes)
+        return NetworkWeights(weights, tuple(rng.normal(size=s[0]).astype(np.float32) * 0.1 for s in shapes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """A virtual screen of 1280 x 1024."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("NO XVFB: install xvfb to test the window")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        number = stream.readline().strip()
+    assert number, "Xvfb did not start"
+    yield f":{number}"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture
+def write_scene(tmp_path: Path) -> object:
+    """A function that writes a bundle to a new file."""
+
+    def write(bundle: Bundle, name: str = "scene.bundle") -> Path:
+        file = tmp_path / name
+        file.write_bytes(write_bundle(bundle))
+        return file
+
+    return write

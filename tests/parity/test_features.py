@@ -1,0 +1,38 @@
+"""Feature look-ups and the view encoding exist twice: in torch or numpy for training, and in GLSL."""
+
+from __future__ import annotations
+
+import moderngl
+import numpy as np
+import torch
+from duplex.app.bundle import Bundle
+from duplex.app.network import encode_view
+from duplex.app.renderer import Renderer
+from duplex.baking.features import sample_bilinear
+from duplex.baking.gbuffers import Rasterizer
+
+
+def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: Bundle) -> None:
+    camera = demo.cameras[1].resized(150, 120)
+    renderer = Renderer(ctx, demo)
+    renderer.draw(camera)
+    seen, covered = renderer.network_inputs(camera)
+    padded = camera.padded(demo.network.margin)
+    shells = (demo.outer, demo.inner)
+    hits = Rasterizer(ctx, *((s.positions, s.uvs, s.faces) for s in shells)).layers(padded)
+    planes = []
+    for shell, hit in zip(shells, hits, strict=True):
+        texels = shell.texels.transpose(1, 2, 0, 3).reshape(-1, demo.network.feature_channels)
+        values = torch.from_numpy(texels / np.float32(255) * shell.scale + shell.offset)
+        uv = torch.from_numpy(hit.uv.reshape(-1, 2))
+        plane = sample_bilinear(values, shell.texels.shape[1], uv).numpy() * (hit.face.reshape(-1, 1) >= 0)
+        planes.append(plane.reshape(padded.height, padded.width, -1))
+    rays = padded.ray_directions()
+    planes.append(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)) * (hits[0].face >= 0)[..., None])
+    expected = np.concatenate(planes, -1).transpose(2, 0, 1)
+    margin = demo.network.margin
+    assert np.array_equal(covered, (hits[0].face >= 0)[margin:-margin, margin:-margin])
+    assert covered.mean() > 0.1
+    difference = np.abs(seen - expected)
+    assert difference.mean() < 2e-3
+    assert (difference > 0.05).mean() < 2e-3  # bilinear weights of graphics hardware have 8 bits

@@ -1,0 +1,75 @@
+"""The shading network exists three times: torch (baking), GLSL (viewer), ONNX (everybody else)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import moderngl
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from duplex.app.bundle import Bundle
+from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.renderer import Renderer
+from duplex.baking.evaluate import psnr
+from duplex.baking.export import network_to_onnx
+from duplex.baking.shading import ShadingNetwork
+
+SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
+
+
+def pictures(ctx: moderngl.Context, bundle: Bundle, camera: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The premultiplied RGBA picture in [0, 1] by GLSL, torch and onnxruntime, from one real G-buffer."""
+    renderer = Renderer(ctx, bundle)
+    drawn = renderer.image(bundle.cameras[camera].resized(*SIZE), (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
+    inputs, covered = renderer.network_inputs(bundle.cameras[camera].resized(*SIZE))
+    with torch.no_grad():
+        by_torch = ShadingNetwork(bundle.network).load(bundle.weights)(torch.from_numpy(inputs)[None])[0].numpy()
+    session = onnxruntime.InferenceSession(bundle.onnx, providers=["CPUExecutionProvider"])
+    by_onnx = session.run(None, {"inputs": inputs[None]})[0][0]
+    scale = bundle.network.channels_to_space
+    covered = covered.repeat(scale, 0).repeat(scale, 1)
+
+    def finished(rgba: np.ndarray) -> np.ndarray:
+        alpha = rgba[3] * covered
+        whole = np.stack([*(rgba[:3] * alpha), alpha], -1)
+        return whole[whole.shape[0] - SIZE[1] :, : SIZE[0]]  # blocks begin at the bottom left
+
+    return drawn, finished(by_torch), finished(by_onnx)
+
+
+def agree(a: np.ndarray, b: np.ndarray) -> None:
+    assert np.abs(a - b).mean() < 1 / 255
+    assert psnr(a, b) > 45
+
+
+@pytest.mark.parametrize("camera", [0, 3])
+def test_demo_network_agrees_in_torch_glsl_and_onnx(ctx: moderngl.Context, demo: Bundle, camera: int) -> None:
+    drawn, by_torch, by_onnx = pictures(ctx, demo, camera)
+    assert (drawn[..., 3] > 0.5).mean() > 0.1  # there is something to compare
+    agree(drawn, by_torch)
+    agree(drawn, by_onnx)
+    assert np.abs(by_torch - by_onnx).max() < 1e-4
+
+
+SPECS = [
+    NetworkSpec.shallow(8, 16, 2),
+    NetworkSpec.shallow(8, 16, 4),
+    NetworkSpec.shallow(8, 36),
+    NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
+    NetworkSpec(8, tuple(ConvLayer(3, a, b, "relu") for a, b in ((24, 8), (8, 8), (8, 8))) + (ConvLayer(1, 8, 4, "sigmoid"),)),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=["half", "quarter", "wide", "narrow", "deep"])
+def test_other_networks_agree_too(
+    ctx: moderngl.Context, demo: Bundle, spec: NetworkSpec, random_weights: Callable[[NetworkSpec], NetworkWeights]
+) -> None:
+    weights = random_weights(spec)
+    bundle = dataclasses.replace(demo, network=spec, weights=weights, onnx=network_to_onnx(spec, weights))
+    drawn, by_torch, by_onnx = pictures(ctx, bundle, 0)
+    assert by_torch.std() > 0.05
+    agree(drawn, by_torch)
+    agree(drawn, by_onnx)

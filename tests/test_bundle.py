@@ -1,0 +1,183 @@
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from duplex.app.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.errors import DuplexError
+from PIL import Image
+
+
+def parts_of(file: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_parts(file: Path, parts: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def with_manifest(file: Path, change: Callable[[dict], object], keep_sizes: bool = False) -> None:
+    """Rewrite the bundle with a changed manifest (and, unless ``keep_sizes``, true sizes)."""
+    parts = parts_of(file)
+    manifest = json.loads(parts["manifest.json"])
+    change(manifest)
+    if not keep_sizes:
+        manifest["parts"] = {name: len(content) for name, content in parts.items() if name != "manifest.json"}
+    parts["manifest.json"] = json.dumps(manifest).encode()
+    write_parts(file, parts)
+
+
+def refused(file: Path, *words: str) -> None:
+    with pytest.raises(DuplexError) as error:
+        read_bundle(file)
+    text = str(error.value)
+    assert "\n" not in text
+    assert file.name in text and all(word in text for word in words), text
+
+
+def test_round_trip_changes_nothing(demo: Bundle, demo_file: Path) -> None:
+    content = write_bundle(demo)
+    demo_file.write_bytes(content)
+    again = read_bundle(demo_file)
+    for field in dataclasses.fields(demo.outer):
+        assert np.array_equal(getattr(demo.inner, field.name), getattr(again.inner, field.name))
+    assert again.network == demo.network and again.report == demo.report and again.onnx == demo.onnx
+    assert all(np.array_equal(a, b) for a, b in zip(demo.weights.weights, again.weights.weights, strict=True))
+    assert [c.to_json() for c in again.cameras] == [c.to_json() for c in demo.cameras]
+    assert write_bundle(again) == content
+
+
+def test_parts_open_with_standard_tools(demo_file: Path) -> None:
+    import onnx
+    import trimesh
+    from safetensors.numpy import load
+
+    parts = parts_of(demo_file)
+    manifest = json.loads(parts["manifest.json"])
+    assert manifest["parts"] == {name: len(content) for name, content in parts.items() if name != "manifest.json"}
+    for name, shell in manifest["shells"].items():
+        scene = trimesh.load(io.BytesIO(parts[shell["mesh"]]), file_type="glb", process=False)
+        assert sum(len(g.faces) for g in scene.geometry.values()) == shell["faces"], name
+        for texture in shell["textures"]:
+            image = Image.open(io.BytesIO(parts[texture]))
+            assert image.mode == "RGBA" and list(image.size) == shell["texture_size"]
+    assert load(parts["shading.safetensors"])["layers.0.weight"].ndim == 4
+    onnx.checker.check_model(onnx.load_from_string(parts["shading.onnx"]))
+    assert Image.open(io.BytesIO(parts["thumbnail.png"])).size == (320, 240)
+    assert json.loads(parts["report.json"])["bracketing"] > 0.9
+
+
+def test_demo_is_small_and_credited(demo: Bundle, demo_file: Path) -> None:
+    assert demo_file.stat().st_size <= 4_000_000
+    credits = (Path(__file__).parent.parent / "assets" / "CREDITS.md").read_text()
+    assert "CC-0" in credits and "MIT" in credits
+
+
+def test_not_a_bundle(tmp_path: Path) -> None:
+    file = tmp_path / "x.bundle"
+    refused(file, "no such file")
+    file.write_bytes(b"")
+    refused(file, "not a bundle")
+    file.write_text("hello")
+    refused(file, "not a bundle")
+    write_parts(file, {"readme.txt": b"hi"})
+    refused(file, "manifest.json", "missing")
+    write_parts(file, {"manifest.json": b"[]"})
+    refused(file, "not a bundle")
+    write_parts(file, {"manifest.json": b"[" * 100000})
+    refused(file, "not JSON")
+
+
+def test_every_truncation_is_refused(demo_file: Path) -> None:
+    whole = demo_file.read_bytes()
+    for share in range(1, 25):
+        demo_file.write_bytes(whole[: len(whole) * share // 25])
+        refused(demo_file, "truncated")
+
+
+def test_flipped_bytes_are_refused_or_harmless(demo_file: Path) -> None:
+    whole, rng = demo_file.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 30):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        demo_file.write_bytes(bytes(damaged))
+        try:
+            read_bundle(demo_file)
+        except DuplexError as error:
+            assert "\n" not in str(error)
+
+
+def test_newer_format_names_the_remedy(demo_file: Path) -> None:
+    with_manifest(demo_file, lambda m: m.update(version=2))
+    refused(demo_file, "format 2, this viewer reads 1", "update duplex")
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/etc/passwd", "a/b.png", "..\\evil", "C:evil", ".hidden"])
+def test_names_that_leave_the_bundle_are_refused(demo_file: Path, name: str) -> None:
+    parts = parts_of(demo_file)
+    write_parts(demo_file, parts | {name: b"x"})
+    refused(demo_file, "plain names")
+
+
+def test_a_lying_size_is_refused(demo_file: Path) -> None:
+    def lie(manifest: dict) -> None:
+        manifest["parts"]["outer.glb"] += 1
+
+    with_manifest(demo_file, lie, keep_sizes=True)
+    refused(demo_file, "outer.glb", "states")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(demo_file: Path) -> None:
+    parts = parts_of(demo_file)
+    with zipfile.ZipFile(demo_file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, b"\0" * (64 << 20) if name == "shading.onnx" else content)
+    refused(demo_file, "shading.onnx", "states")
+
+
+def test_wrong_counts_in_the_manifest_are_refused(demo_file: Path, tmp_path: Path) -> None:
+    whole = demo_file.read_bytes()
+    changes: list[tuple[Callable[[dict], object], str]] = [
+        (lambda m: m["shells"]["outer"].update(faces=3), "states"),
+        (lambda m: m["shells"]["inner"].update(texture_size=[99999, 99999]), "texels"),
+        (lambda m: m["shells"]["inner"].update(texture_size=[256, 255]), "manifest states"),
+        (lambda m: m["shells"]["outer"].update(textures=["outer.features0.png"]), "textures"),
+        (lambda m: m["shells"]["outer"].update(scale=[float("nan")] * 8), "finite"),
+        (lambda m: m["shells"]["outer"].update(mesh="missing.glb"), "does not list"),
+        (lambda m: m["network"].update(channels_to_space=3), "channels_to_space"),
+        (lambda m: m["network"].update(view_encoding="magic"), "view_encoding"),
+        (lambda m: m["network"]["layers"][0].update(outputs=4096), "layer 0"),
+        (lambda m: m["network"]["layers"][1].update(inputs=20), "layer 1"),
+        (lambda m: m["network"]["layers"][0].update(kernel=7), "kernel 7"),
+        (lambda m: m["network"].update(layers=[]), "0 layers"),
+        (lambda m: m.pop("scene"), "scene"),
+        (lambda m: m["scene"].update(up=[0, 1]), "3 finite numbers"),
+        (lambda m: m.update(shells=None), "damaged"),
+    ]
+    for change, words in changes:
+        demo_file.write_bytes(whole)
+        with_manifest(demo_file, change)
+        refused(demo_file, words)
+
+
+def test_weights_that_are_not_finite_are_refused(demo: Bundle, write_scene: Callable[[Bundle], Path]) -> None:
+    bad = [w.copy() for w in demo.weights.weights]
+    bad[1][0, 0, 0, 0] = np.inf
+    file = write_scene(dataclasses.replace(demo, weights=dataclasses.replace(demo.weights, weights=tuple(bad))))
+    refused(file, "layer 1", "NaN or infinity")
+
+
+def test_a_texture_of_another_size_is_refused(demo_file: Path) -> None:
+    parts = parts_of(demo_file)
+    buffer = io.BytesIO()
+    Image.new("RGBA", (20000, 8)).save(buffer, "PNG")
+    write_parts(demo_file, parts | {"outer.features0.png": buffer.getvalue()})
+    with_manifest(demo_file, lambda m: None)
+    refused(demo_file, "20000 x 8")

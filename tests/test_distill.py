@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+import torch
+from duplex.app.network import NetworkSpec
+from duplex.baking.distill import DistillConfig, Student, Trainer
+from duplex.baking.export import export_shell
+from duplex.baking.features import FeatureTexture, sample_bilinear
+from duplex.baking.shading import channels_to_space
+from duplex.baking.shells import Shell
+from duplex.baking.views import ViewSet
+
+CONFIG = DistillConfig(steps=24, batch=2, crop=16, width=8)
+CPU = torch.device("cpu")
+
+
+def views() -> ViewSet:
+    """Three random 24 x 24 views whose covered part is a square in the middle."""
+    generator = torch.Generator().manual_seed(3)
+    side, margin = 24, 2
+    wide = side + 2 * margin
+    mask = torch.zeros(3, wide, wide, dtype=torch.bool)
+    mask[:, 6:22, 6:22] = True
+    uv = [torch.rand(3, wide, wide, 2, generator=generator) for _ in range(2)]
+    rgba = torch.rand(3, side, side, 4, generator=generator).half()
+    directions = torch.rand(3, wide, wide, 8, generator=generator).half()
+    return ViewSet(rgba, (uv[0], uv[1]), (mask, mask), directions, margin)
+
+
+def trainer(seed: int = 0) -> Trainer:
+    return Trainer(NetworkSpec.shallow(8, 8), 64, CONFIG, seed, CPU)
+
+
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trainer()
+    whole.train(views(), (1.0, 1.0, 1.0), tmp_path / "whole")
+    first, calls = trainer(), 0
+    original = Trainer._schedule
+
+    def interrupted(self: Trainer) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 15:  # after the second doubling
+            raise KeyboardInterrupt
+        original(self)
+
+    monkeypatch.setattr(Trainer, "_schedule", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        first.train(views(), (1.0, 1.0, 1.0), tmp_path / "part")
+    first.save(tmp_path / "part")
+    monkeypatch.undo()
+    second = trainer(seed=99)
+    second.load(tmp_path / "part")
+    assert second.step == 15
+    second.train(views(), (1.0, 1.0, 1.0), tmp_path / "part")
+    for name, value in whole.student.state_dict().items():
+        assert torch.equal(value, second.student.state_dict()[name]), name
+    assert whole.error == second.error
+
+
+def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None:
+    config = DistillConfig(steps=150, batch=2, crop=16, width=8)
+    untrained = Trainer(NetworkSpec.shallow(8, 8), 64, DistillConfig(steps=1, batch=2, crop=16, width=8), 1, CPU)
+    before = untrained.train(views(), (1.0, 1.0, 1.0), tmp_path / "state")
+    runs = []
+    for seed in (1, 1, 2):
+        t = Trainer(NetworkSpec.shallow(8, 8), 64, config, seed, CPU)
+        runs.append((t.train(views(), (1.0, 1.0, 1.0), tmp_path / "state"), t.student.outer.texels.detach().clone()))
+    assert runs[0][0] > before + 1
+    assert torch.equal(runs[0][1], runs[1][1])
+    assert not torch.equal(runs[0][1], runs[2][1])
+
+
+def test_what_training_sees_is_what_is_exported() -> None:
+    texture = FeatureTexture(8, 8)
+    texture.texels.data.uniform_(-1.5, 1.5)
+    shell = Shell(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]]))
+    exported = export_shell(shell, texture)
+    values = exported.texels / np.float32(255)
+    planes = values.transpose(1, 2, 0, 3).reshape(64, 8) * exported.scale + exported.offset
+    assert np.allclose(planes, texture.quantized().detach().numpy(), atol=1e-6)
+
+
+def test_the_gradient_passes_the_rounding() -> None:
+    texture = FeatureTexture(4, 4)
+    texture.quantized().sum().backward()  # type: ignore[no-untyped-call]
+    assert torch.equal(texture.texels.grad, torch.ones(16, 4))  # type: ignore[arg-type]
+
+
+def test_bilinear_samples_match_opengl(ctx: moderngl.Context) -> None:
+    rng = np.random.default_rng(0)
+    texels = rng.random((8, 8, 4)).astype(np.float32)
+    texture = ctx.texture((8, 8), 4, texels.tobytes(), dtype="f4")
+    texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+    texture.repeat_x = texture.repeat_y = False
+    program = ctx.program(
+        vertex_shader="#version 330\nvoid main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2)"
+        " * 2.0 - 1.0, 0.0, 1.0); }",
+        fragment_shader="#version 330\nuniform sampler2D t; out vec4 c;"
+        "void main() { c = texture(t, gl_FragCoord.xy / 37.0); }",
+    )
+    target = ctx.framebuffer([ctx.texture((37, 37), 4, dtype="f4")])
+    target.use()
+    texture.use(0)
+    ctx.vertex_array(program, []).render(moderngl.TRIANGLES, vertices=3)
+    drawn = np.frombuffer(target.read(components=4, dtype="f4"), np.float32).reshape(-1, 4)
+    place = (np.arange(37) + 0.5) / 37
+    uv = np.stack(np.meshgrid(place, place), -1).reshape(-1, 2).astype(np.float32)
+    found = sample_bilinear(torch.from_numpy(texels.reshape(-1, 4)), 8, torch.from_numpy(uv))
+    assert np.abs(found.numpy() - drawn).max() < 2 / 256
+
+
+def test_refining_interpolates() -> None:
+    student = Student(NetworkSpec.shallow(8, 8), 4)
+    ramp = (torch.arange(4) + 0.5) / 4
+    student.outer.texels.data[:] = ramp.repeat(4)[:, None]
+    student.refine()
+    assert student.outer.side == 8 and student.outer.texels.shape == (64, 8)
+    assert torch.allclose(student.outer.texels[1:7, 0], (torch.arange(1, 7) + 0.5) / 8)
+
+
+def test_channels_become_blocks_of_pixels() -> None:
+    x = torch.arange(16.0).view(1, 16, 1, 1)
+    y = channels_to_space(x, 2)
+    assert y.shape == (1, 4, 2, 2)
+    assert y[0, :, 0, 1].tolist() == [4, 5, 6, 7] and y[0, :, 1, 0].tolist() == [8, 9, 10, 11]

@@ -1,0 +1,170 @@
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+import synthetic
+from duplex.app.errors import DuplexError
+from duplex.baking.atlas import AtlasConfig, unwrap
+from duplex.baking.bracketing import bracketing
+from duplex.baking.carving import carve
+from duplex.baking.density import DensityConfig, DensityGrid, sample_density
+from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.rig import Rig
+from duplex.baking.shells import Shell, ShellConfig, extract_shells
+from duplex.baking.teachers import Teacher, load_teacher
+
+
+@pytest.fixture(scope="module")
+def teacher(octahedron: Path) -> Teacher:
+    return load_teacher(octahedron)
+
+
+@pytest.fixture(scope="module")
+def grid(teacher: Teacher) -> DensityGrid:
+    return sample_density(teacher, None, DensityConfig(grid=80, scan=40))
+
+
+@pytest.fixture(scope="module")
+def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
+    cameras = Rig.from_scene(teacher.scene, hemisphere=False).evenly(40, 200)
+    outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000), ctx)
+    return unwrap(outer, AtlasConfig(texels=256)), unwrap(inner, AtlasConfig(texels=256))
+
+
+def test_density_grid_holds_the_scene_and_its_values(grid: DensityGrid) -> None:
+    assert (grid.low <= -synthetic.RADIUS).all() and (grid.high >= synthetic.RADIUS).all()
+    assert max(grid.sigma.shape) == 80
+    import torch
+
+    points = np.stack(np.meshgrid(*grid.axes(), indexing="ij"), -1).reshape(-1, 3)
+    exact = synthetic.density(torch.from_numpy(points).float()).numpy()
+    assert np.allclose(grid.sigma.reshape(-1), exact, atol=0.01)
+
+
+def test_empty_space_is_an_explained_error(tmp_path: Path) -> None:
+    teacher = load_teacher(synthetic.write_flexible(tmp_path))
+    teacher.fine.alpha.bias.data -= 1e4  # type: ignore[union-attr,operator]
+    with pytest.raises(DuplexError, match="no surface: its density stays invisible everywhere"):
+        sample_density(teacher, None, DensityConfig(grid=32, scan=16))
+
+
+def test_shells_bracket_the_surface(shells: tuple[Shell, Shell]) -> None:
+    outer, inner = (np.abs(shell.positions).sum(1) for shell in shells)
+    assert outer.min() > synthetic.RADIUS - 0.03 and inner.max() < synthetic.RADIUS
+    assert outer.mean() > inner.mean()
+    assert len(shells[0].faces) <= 4000
+
+
+def test_bracketing_sees_most_of_the_weight(teacher: Teacher, shells: tuple[Shell, Shell], ctx: moderngl.Context) -> None:
+    cameras = Rig.from_scene(teacher.scene).cameras(4, 64, np.random.default_rng(5))
+    outer, inner = ((s.positions, s.unit_uvs(), s.faces) for s in shells)
+    good = bracketing(teacher, Rasterizer(ctx, outer, inner), cameras, 500, 0)
+    assert 0.95 < good <= 1
+    swollen = (inner[0] * 0.6, *inner[1:])  # an inner shell far too deep brackets all the more ...
+    assert bracketing(teacher, Rasterizer(ctx, outer, swollen), cameras, 500, 0) >= good
+    shrunk = (outer[0] * 0.7, *outer[1:])  # ... but an outer shell below the surface misses it
+    assert bracketing(teacher, Rasterizer(ctx, shrunk, swollen), cameras, 500, 0) < 0.5
+
+
+def test_what_no_camera_sees_is_removed(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> None:
+    above = [c for c in Rig.from_scene(teacher.scene, hemisphere=True).evenly(200, 200) if c.position[2] > 3.7]
+    half, _ = extract_shells(grid, above, ShellConfig(), ctx)
+    everywhere, _ = extract_shells(grid, Rig.from_scene(teacher.scene, False).evenly(30, 200), ShellConfig(), ctx)
+    assert half.positions[:, 2].min() > everywhere.positions[:, 2].min() + 0.3
+
+
+def test_a_floater_is_removed(grid: DensityGrid, teacher: Teacher, ctx: moderngl.Context) -> None:
+    sigma = grid.sigma.copy()
+    sigma[2, 2, 2] = 500
+    cameras = Rig.from_scene(teacher.scene, False).evenly(30, 200)
+    for share, reach in ((0.0, 3.0), (0.1, synthetic.RADIUS)):
+        config = ShellConfig(floater=share)
+        outer, _ = extract_shells(DensityGrid(sigma, grid.low, grid.step), cameras, config, ctx)
+        assert np.abs(outer.positions).sum(1).max() == pytest.approx(reach, abs=0.15)
+
+
+def test_no_surface_between_the_levels_is_an_explained_error(grid: DensityGrid, ctx: moderngl.Context) -> None:
+    faint = DensityGrid(grid.sigma * 1e-3, grid.low, grid.step)
+    with pytest.raises(DuplexError, match="no surface"):
+        extract_shells(faint, [], ShellConfig(), ctx)
+
+
+def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    field, floor = teacher.fine, -1.2
+    density, color = field.density, field.color
+
+    def with_floor(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        sigma, latent = density(points)
+        below = points[:, 2] < floor
+        return torch.where(below, 500.0, sigma), torch.cat([latent, below[:, None].float()], -1)
+
+    def white_floor(latent: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        return torch.where(latent[:, 8:] > 0.5, 1.0, color(latent[:, :8], directions))
+
+    monkeypatch.setattr(field, "density", with_floor)
+    monkeypatch.setattr(field, "color", white_floor)
+    cameras = Rig.from_scene(teacher.scene).evenly(48, 72)
+    kept = sample_density(teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras))
+    left = kept.opacity() > 0.5
+    heights = kept.low[2] + kept.step * np.arange(left.shape[2])
+    floor_cells = left[:, :, heights < floor].sum()
+    assert left[:, :, heights > -0.9].sum() > 1000  # the octahedron is whole ...
+    assert floor_cells < 0.02 * left.sum()  # ... and the floor is gone
+    monkeypatch.undo()
+    plain = sample_density(teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras))
+    assert np.abs(plain.high).max() > 0.85
+
+
+def test_atlas_is_injective_and_keeps_the_geometry(shells: tuple[Shell, Shell]) -> None:
+    for shell in shells:
+        assert shell.uvs is not None and shell.uvs.min() >= 0 and shell.uvs.max() <= 1
+        assert np.unique(shell.faces).size == len(shell.positions)
+        rng = np.random.default_rng(0)
+        area = np.linalg.norm(np.cross(*(np.diff(shell.positions[shell.faces], axis=1).transpose(1, 0, 2))), axis=1)
+        chosen = rng.choice(len(shell.faces), 200_000, p=area / area.sum())
+        weights = rng.dirichlet([1, 1, 1], len(chosen)).astype(np.float32)[..., None]
+        uvs = (shell.uvs[shell.faces[chosen]] * weights).sum(1)
+        points = (shell.positions[shell.faces[chosen]] * weights).sum(1)
+        side = 256
+        texel = (uvs * side).astype(int)
+        key = texel[:, 1] * side + texel[:, 0]
+        assert len(np.unique(key)) > 0.3 * side**2  # the square is used ...
+        order = np.argsort(key)
+        begins = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
+        spread = np.maximum.reduceat(points[order], begins) - np.minimum.reduceat(points[order], begins)
+        assert np.linalg.norm(spread, axis=1).max() < 0.15  # ... and one texel is one place
+
+
+def test_atlas_stretch_is_bounded(shells: tuple[Shell, Shell]) -> None:
+    shell = shells[0]
+    assert shell.uvs is not None
+    a, b, c = (shell.positions[shell.faces[:, i]] for i in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    p, q, r = (shell.uvs[shell.faces[:, i]].astype(np.float64) for i in range(3))
+    flat = np.abs((q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0])
+    large = area > np.median(area)
+    ratio = (flat / area)[large]
+    assert np.quantile(ratio, 0.99) / np.quantile(ratio, 0.01) < 5
+
+
+def test_a_folded_chart_is_split() -> None:
+    """A spiral that looks upwards twice at the same place must not share texels with itself."""
+    angle = np.linspace(0, 4 * np.pi, 200)
+    ring = np.stack([np.cos(angle), np.sin(angle), angle * 0.1], -1)
+    positions = np.concatenate([ring * [0.5, 0.5, 1], ring]).astype(np.float32)
+    i = np.arange(199)
+    faces = np.concatenate([np.stack([i, i + 200, i + 1], -1), np.stack([i + 1, i + 200, i + 201], -1)])
+    shell = unwrap(Shell(positions, faces.astype(np.int32)), AtlasConfig(texels=256))
+    assert shell.uvs is not None
+    side = 256
+    seen = np.full((side, side), -1)
+    turns = shell.positions[shell.faces].mean(1)[:, 2] / 0.1 / (2 * np.pi)
+    clashes = 0
+    for triangle, turn in zip(shell.uvs[shell.faces].mean(1), turns, strict=True):
+        x, y = (triangle * side).astype(int)
+        clashes += seen[y, x] >= 0 and abs(seen[y, x] - turn) > 0.5
+        seen[y, x] = turn
+    assert clashes == 0
