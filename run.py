@@ -93,7 +93,9 @@ def make_venv() -> None:
     if made.returncode == 0:
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
-    filled = subprocess.run([sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip"], capture_output=True)
+    filled = subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip"], capture_output=True
+    )
     if filled.returncode != 0:
         remedy = "this Python has neither ensurepip nor pip: on Debian or Ubuntu `apt install python3-venv`"
         raise subprocess.CalledProcessError(made.returncode, "venv", stderr=remedy)

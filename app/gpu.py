@@ -69,7 +69,7 @@ def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Textu
 class PassTimers:
     """GPU time of each pass by name, in milliseconds, read some frames late so that no frame waits for it.
 
-    ``available`` turns False where the driver counts nothing; :attr:`milliseconds` then stays empty.
+    Some drivers count nothing: :attr:`counting` is then False.
     """
 
     ctx: moderngl.Context
@@ -78,6 +78,11 @@ class PassTimers:
     _rings: dict[str, deque[moderngl.Query]] = field(default_factory=dict)
 
     RING = 4
+
+    @property
+    def counting(self) -> bool:
+        """Whether the driver has given any time other than 0, or has not been asked yet."""
+        return not self.milliseconds or any(self.milliseconds.values())
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:

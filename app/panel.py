@@ -33,9 +33,13 @@ class PanelState:
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """What the panel reports: ``milliseconds`` of each pass by name, of the frame, picture size, the driver."""
+    """What the panel reports: ``milliseconds`` of each pass by name, of the frame, picture size, the driver.
+
+    ``timers_count``: False where the driver has no GPU timers.
+    """
 
     milliseconds: dict[str, float]
+    timers_count: bool
     frame_milliseconds: float
     picture: tuple[int, int]
     driver: str
@@ -102,9 +106,9 @@ def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None
 
 def _speed(facts: FrameFacts) -> None:
     imgui.text(f"{1000 / max(facts.frame_milliseconds, 1e-3):.1f} frames/s   {facts.frame_milliseconds:.1f} ms")
-    if not facts.milliseconds:
+    if not facts.timers_count:
         imgui.text_wrapped("This driver has no GPU timers: only the time of whole frames is known.")
-    if facts.milliseconds and imgui.begin_table("passes", 2):
+    elif imgui.begin_table("passes", 2):
         for name, milliseconds in facts.milliseconds.items():
             imgui.table_next_column()
             imgui.text(name)

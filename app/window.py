@@ -81,6 +81,7 @@ class Viewer:
         self.ui.begin(self.window.size, buffer_size, self._content_scale(), seconds)
         facts = FrameFacts(
             self.renderer.timers.milliseconds,
+            self.renderer.timers.counting,
             self.frame_milliseconds,
             picture,
             self.driver,

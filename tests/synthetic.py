@@ -101,7 +101,9 @@ def write_flexible(folder: Path) -> Path:
     """A checkpoint folder of the first kind, with a configuration; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     state = flexible_state()
-    torch.save({"iter": 7, "model_coarse_state_dict": state, "model_fine_state_dict": state}, folder / "checkpoint7.ckpt")
+    torch.save(
+        {"iter": 7, "model_coarse_state_dict": state, "model_fine_state_dict": state}, folder / "checkpoint7.ckpt"
+    )
     (folder / "config.yml").write_text(
         "dataset: {type: blender, near: 2, far: 6, half_res: true}\n"
         "models: {coarse: {hidden_size: 4096}}\n"
@@ -113,6 +115,11 @@ def write_flexible(folder: Path) -> Path:
 def write_nerf_pytorch(file: Path) -> Path:
     """A ``.tar`` checkpoint of the second kind; returns the file."""
     state = nerf_pytorch_state()
-    content = {"global_step": 7, "network_fn_state_dict": state, "network_fine_state_dict": state, "optimizer_state_dict": {}}
+    content = {
+        "global_step": 7,
+        "network_fn_state_dict": state,
+        "network_fine_state_dict": state,
+        "optimizer_state_dict": {},
+    }
     torch.save(content, file)
     return file

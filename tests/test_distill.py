@@ -33,7 +33,9 @@ def trainer(seed: int = 0) -> Trainer:
     return Trainer(NetworkSpec.shallow(8, 8), 64, CONFIG, seed, CPU)
 
 
-def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = trainer()
     whole.train(views(), (1.0, 1.0, 1.0), tmp_path / "whole")
     first, calls = trainer(), 0

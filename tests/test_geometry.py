@@ -56,7 +56,9 @@ def test_shells_bracket_the_surface(shells: tuple[Shell, Shell]) -> None:
     assert len(shells[0].faces) <= 4000
 
 
-def test_bracketing_sees_most_of_the_weight(teacher: Teacher, shells: tuple[Shell, Shell], ctx: moderngl.Context) -> None:
+def test_bracketing_sees_most_of_the_weight(
+    teacher: Teacher, shells: tuple[Shell, Shell], ctx: moderngl.Context
+) -> None:
     cameras = Rig.from_scene(teacher.scene).cameras(4, 64, np.random.default_rng(5))
     outer, inner = ((s.positions, s.unit_uvs(), s.faces) for s in shells)
     good = bracketing(teacher, Rasterizer(ctx, outer, inner), cameras, 500, 0)
@@ -107,14 +109,18 @@ def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(teacher: Teacher, m
     monkeypatch.setattr(field, "density", with_floor)
     monkeypatch.setattr(field, "color", white_floor)
     cameras = Rig.from_scene(teacher.scene).evenly(48, 72)
-    kept = sample_density(teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras))
+    kept = sample_density(
+        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras)
+    )
     left = kept.opacity() > 0.5
     heights = kept.low[2] + kept.step * np.arange(left.shape[2])
     floor_cells = left[:, :, heights < floor].sum()
     assert left[:, :, heights > -0.9].sum() > 1000  # the octahedron is whole ...
     assert floor_cells < 0.02 * left.sum()  # ... and the floor is gone
     monkeypatch.undo()
-    plain = sample_density(teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras))
+    plain = sample_density(
+        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras)
+    )
     assert np.abs(plain.high).max() > 0.85
 
 

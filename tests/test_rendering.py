@@ -67,8 +67,13 @@ def test_fast_renderer_agrees_on_real_checkpoints(data: Path, scene: str) -> Non
 
 
 PIXEL_SEED = 0
-FIGURES = [("chair", "chair", 0, 32.7), ("chair", "chair", 50, 27.6), ("chair", "chair", 100, 31.7),
-           ("chair", "chair", 150, 27.2), ("lego", "lego_400", 0, 27.7)]
+FIGURES = [
+    ("chair", "chair", 0, 32.7),
+    ("chair", "chair", 50, 27.6),
+    ("chair", "chair", 100, 31.7),
+    ("chair", "chair", 150, 27.2),
+    ("lego", "lego_400", 0, 27.7),
+]
 
 
 @pytest.mark.parametrize(("scene", "folder", "view", "expected"), FIGURES)
@@ -86,9 +91,6 @@ def test_standard_renderer_reaches_the_published_figures(
     origins, directions = rendering.rays_of(photo.camera.resized(400, 400), teacher.device)
     rgba = rendering.render_rays(teacher, origins[chosen], directions[chosen]).numpy()
     assert psnr(rgba[:, :3] + 1 - rgba[:, 3:], wanted[chosen]) > expected - 0.5
-
-
-
 
 
 def test_dataset_camera_is_shifted_by_half_a_training_pixel(data: Path) -> None:

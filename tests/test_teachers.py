@@ -55,7 +55,13 @@ def test_hand_made_network_gives_its_closed_form(kind: str, tmp_path: Path) -> N
 
 
 def test_flexible_network_with_a_skip_matches_a_naive_one() -> None:
-    shapes = {"layer1": (32, 39), "fc_feat": (32, 32), "fc_alpha": (1, 32), "layers_dir.0": (16, 32 + 15), "fc_rgb": (3, 16)}
+    shapes = {
+        "layer1": (32, 39),
+        "fc_feat": (32, 32),
+        "fc_alpha": (1, 32),
+        "layers_dir.0": (16, 32 + 15),
+        "fc_rgb": (3, 16),
+    }
     shapes |= {"layers_xyz.0": (32, 32), "layers_xyz.1": (32, 32 + 39), "layers_xyz.2": (32, 32)}
     state = random_state(shapes)
     points, directions = random_points()
@@ -78,7 +84,12 @@ def test_flexible_network_with_a_skip_matches_a_naive_one() -> None:
 
 def test_nerf_pytorch_network_with_a_skip_matches_a_naive_one() -> None:
     shapes = {f"pts_linears.{i}": (32, 32) for i in range(8)} | {"pts_linears.0": (32, 63), "pts_linears.5": (32, 95)}
-    shapes |= {"feature_linear": (32, 32), "alpha_linear": (1, 32), "views_linears.0": (16, 32 + 27), "rgb_linear": (3, 16)}
+    shapes |= {
+        "feature_linear": (32, 32),
+        "alpha_linear": (1, 32),
+        "views_linears.0": (16, 32 + 27),
+        "rgb_linear": (3, 16),
+    }
     state = random_state(shapes)
     points, directions = random_points()
 
@@ -173,8 +184,11 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
 
 def test_every_truncation_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
     for legacy in (True, False):
-        torch.save({"model_coarse_state_dict": synthetic.flexible_state()}, tmp_path / "whole",
-                   _use_new_zipfile_serialization=not legacy)
+        torch.save(
+            {"model_coarse_state_dict": synthetic.flexible_state()},
+            tmp_path / "whole",
+            _use_new_zipfile_serialization=not legacy,
+        )
         whole = (tmp_path / "whole").read_bytes()
         for share in range(1, 20):
             (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) * share // 20])

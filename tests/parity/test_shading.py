@@ -59,7 +59,9 @@ SPECS = [
     NetworkSpec.shallow(8, 16, 4),
     NetworkSpec.shallow(8, 36),
     NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
-    NetworkSpec(8, tuple(ConvLayer(3, a, b, "relu") for a, b in ((24, 8), (8, 8), (8, 8))) + (ConvLayer(1, 8, 4, "sigmoid"),)),
+    NetworkSpec(
+        8, tuple(ConvLayer(3, a, b, "relu") for a, b in ((24, 8), (8, 8), (8, 8))) + (ConvLayer(1, 8, 4, "sigmoid"),)
+    ),
 ]
 
 

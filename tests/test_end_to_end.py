@@ -1,0 +1,154 @@
+"""From a checkpoint to a judged bundle by the commands that a user types, interrupted and out of luck included."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from duplex.app.bundle import read_bundle
+
+SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
+         "--steps", "120", "--crop", "32", "--batch", "8"]  # fmt: skip
+
+
+def command(module: str, *arguments: object) -> list[str]:
+    call = f"import sys; from duplex.{module} import main; sys.exit(main())"
+    return [sys.executable, "-c", call, *map(str, arguments)]
+
+
+def run(module: str, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(module, *arguments), capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def one_sentence(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1 and "Traceback" not in result.stderr, result.stderr
+    assert all(word in lines[0] for word in words), lines[0]
+
+
+@pytest.fixture(scope="module")
+def baked(octahedron: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("bake") / "scene.bundle"
+    result = run("baking.cli", octahedron, "-o", output, *SMALL)
+    assert result.returncode == 0, result.stderr
+    assert "bracketing" in result.stdout
+    return output
+
+
+def test_a_bake_leaves_one_sound_bundle_and_nothing_else(baked: Path) -> None:
+    bundle = read_bundle(baked)
+    assert [file.name for file in baked.parent.iterdir()] == [baked.name]
+    assert bundle.report["bracketing"] > 0.9
+    assert set(bundle.report["seconds"]) >= {"density", "teacher views", "distillation"}
+    assert bundle.report["settings"]["distill"]["steps"] == 120
+    assert bundle.teacher["family"] == "nerf-pytorch-flexible"
+
+
+def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> None:
+    result = run("baking.evaluate_cli", baked, "--teacher", octahedron, "--views", 3, "--size", 64, "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert list(report) == ["teacher", "photos", "bundle_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
+    assert report["photos"] is None
+    assert len(report["teacher"]["views"]) == 3
+    assert report["teacher"]["psnr"] > 22 and 0.8 < report["teacher"]["ssim"] <= 1
+    assert report["bundle_bytes"] == baked.stat().st_size
+    assert report["texels"] == 2 * 128 * 128
+
+
+def test_evaluation_against_photos(baked: Path, data: Path) -> None:
+    folder = data / "nerf_synthetic" / "chair"
+    result = run("baking.evaluate_cli", baked, "--data", folder, "--views", 2, "--size", 50, "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["teacher"] is None and len(report["photos"]["views"]) == 2
+
+
+def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -> None:
+    folder = data / "nerf_synthetic" / "chair"
+    small = [*SMALL[:-6], "--steps", "10", "--crop", "32", "--batch", "2"]
+    result = run("baking.cli", octahedron, "-o", tmp_path / "x.bundle", "--data", folder, *small)
+    assert result.returncode == 0, result.stderr
+    bundle = read_bundle(tmp_path / "x.bundle")
+    assert len(bundle.cameras) == 8 + 100 and bundle.rig["dataset_cameras"] == 100
+    judged = run("baking.evaluate_cli", tmp_path / "x.bundle", "--teacher", octahedron, "--views", 1, "--size", 32)
+    assert judged.returncode == 0 and "PSNR" in judged.stdout
+
+
+def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scene.bundle"
+    output.write_bytes(b"the old bundle")
+    for wait_for in ("shells.safetensors", "distillation.safetensors"):
+        resume = ["--resume"] if (tmp_path / "scene.bundle.baking").exists() else []
+        arguments = command("baking.cli", octahedron, "-o", output, *SMALL, *resume)
+        arguments[2] = "import duplex.baking.distill as d; d.SAVE_SECONDS = 0; " + arguments[2]
+        process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "scene.bundle.baking" / wait_for).exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert output.read_bytes() == b"the old bundle"
+    (tmp_path / "scene.bundle.baking" / ".views.1.unfinished").write_bytes(b"half")
+    one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL), "interrupted", "--resume")
+    one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
+    result = run("baking.cli", octahedron, "-o", output, *SMALL, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["scene.bundle"]
+    resumed, whole = read_bundle(output), read_bundle(baked)
+    assert (resumed.outer.texels == whole.outer.texels).mean() > 0.99  # as if nothing had happened
+
+
+def test_disk_full_keeps_the_old_bundle(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scene.bundle"
+    output.write_bytes(b"the old bundle")
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    result = run("baking.cli", octahedron, "-o", output, *SMALL, preexec_fn=limit)
+    one_sentence(result, "too large")
+    assert output.read_bytes() == b"the old bundle"
+    result = run("baking.cli", octahedron, "-o", output, *SMALL, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["scene.bundle"]
+    read_bundle(output)
+
+
+def test_outputs_that_cannot_be_written(octahedron: Path, tmp_path: Path) -> None:
+    one_sentence(run("baking.cli", octahedron, "-o", tmp_path / "none" / "x.bundle", *SMALL), "no such folder")
+    one_sentence(run("baking.cli", octahedron, "-o", tmp_path, *SMALL), "a folder")
+    (tmp_path / "file").write_text("")
+    one_sentence(run("baking.cli", octahedron, "-o", tmp_path / "file" / "x.bundle", *SMALL), "not writable")
+    if os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        one_sentence(run("baking.cli", octahedron, "-o", tmp_path / "locked" / "x.bundle", *SMALL), "not writable")
+
+
+def test_wrong_input_of_the_bake_is_one_sentence(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.bundle"
+    one_sentence(run("baking.cli", tmp_path / "none.ckpt", "-o", output), "no such file")
+    one_sentence(run("baking.cli", octahedron, "-o", output, "--texels", 500), "--texels 500", "power of two")
+    one_sentence(run("baking.cli", octahedron, "-o", output, "--width", 18), "--width 18", "multiple of 4")
+    one_sentence(run("baking.cli", octahedron, "-o", output, "--device", "warp"), "--device warp")
+    one_sentence(run("baking.cli", octahedron, "-o", output, "--near", 9, "--far", 3), "near < far")
+    one_sentence(run("baking.cli", octahedron, "-o", output, "--data", tmp_path), "transforms_train.json")
+    empty = run("baking.cli", octahedron, "-o", output, "--bounds", 3, 3, 3, 4, 4, 4, *SMALL)
+    one_sentence(empty, "no surface", "--bounds")
+
+
+def test_wrong_input_of_the_evaluation_is_one_sentence(baked: Path, tmp_path: Path) -> None:
+    one_sentence(run("baking.evaluate_cli", tmp_path / "none.bundle"), "no such file")
+    one_sentence(run("baking.evaluate_cli", baked, "--teacher", baked), "not a checkpoint")
+    one_sentence(run("baking.evaluate_cli", baked, "--data", tmp_path), "transforms_test.json")
+    one_sentence(run("baking.evaluate_cli", baked, "--size", 3), "--size 3")

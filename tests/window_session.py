@@ -1,0 +1,156 @@
+"""What a user does in the window, step by step; run by test_window.py, each step checked on pixels or state.
+
+python window_session.py FOLDER    saves a picture of every step into FOLDER
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import glfw
+import numpy as np
+from duplex.app.window import Viewer
+from duplex.assets import DEMO_BUNDLE
+from PIL import Image
+
+
+class Session:
+    def __init__(self, folder: Path):
+        self.folder, self.step = folder, 0
+        self.viewer = Viewer(DEMO_BUNDLE, (720, 560))
+        self.window = self.viewer.window
+        # no window manager raises or focuses windows here, so events are sent to this one by its number
+        self.number = subprocess.run(
+            ["xdotool", "search", "--onlyvisible", "--name", "duplex"], capture_output=True, text=True
+        ).stdout.split()[0]
+        self.xdotool("windowfocus", self.number)
+
+    def xdotool(self, *arguments: object) -> None:
+        subprocess.run(["xdotool", *map(str, arguments)], check=True)
+
+    def frames(self, count: int = 3) -> None:
+        for _ in range(count):
+            self.viewer.frame()
+            self.window.swap_buffers()
+
+    def picture(self, name: str) -> np.ndarray:
+        """What is in the window, (h, w, 3) int16, top row first."""
+        self.frames()
+        self.viewer.frame()
+        width, height = glfw.get_framebuffer_size(self.window._window)
+        assert self.viewer.ctx.error == "GL_NO_ERROR", name
+        screen = self.viewer.ctx.screen
+        data = screen.read(viewport=(0, 0, width, height), components=3)
+        pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1]
+        self.viewer.ctx.error  # noqa: B018 - reading a window's own framebuffer leaves an error: forget it
+        self.step += 1
+        Image.fromarray(pixels).save(self.folder / f"{self.step:02d}-{name}.png")
+        self.window.swap_buffers()
+        return pixels.astype(np.int16)
+
+    def scene(self, name: str) -> np.ndarray:
+        """The part of the window that the panel does not hide."""
+        return self.picture(name)[:, 320:]
+
+    def drag(self, button: int, dx: int, dy: int) -> None:
+        self.xdotool("mousemove", "--window", self.number, 500, 300)
+        self.frames(2)
+        self.xdotool("mousedown", button)
+        self.frames(2)
+        self.xdotool("mousemove", "--window", self.number, 500 + dx, 300 + dy)
+        self.frames(2)
+        self.xdotool("mouseup", button)
+        self.frames(2)
+
+    def key(self, *arguments: object) -> None:
+        self.xdotool(*arguments)
+        self.frames(3)
+
+
+def differ(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a - b).mean())
+
+
+def main() -> None:
+    s = Session(Path(sys.argv[1]))
+    v = s.viewer
+    start = s.scene("start")
+    assert (start.min(-1) < 200).mean() > 0.02, "the chair is not there"
+    panel = s.picture("panel")[:, :300]
+    assert (panel.max(-1) < 90).mean() > 0.4, "the panel is not there"
+
+    eye = np.array(v.controls.eye)
+    s.drag(1, 90, 20)
+    turned = s.scene("orbited")
+    assert differ(start, turned) > 1 and not np.allclose(eye, np.array(v.controls.eye))
+    target = np.array(v.controls.target)
+    s.drag(3, 40, 0)
+    assert not np.allclose(target, np.array(v.controls.target)), "the right button does not pan"
+    distance = v.controls.distance
+    s.xdotool("mousemove", "--window", s.number, 500, 300, "click", 4, "click", 4)
+    s.frames(3)
+    assert v.controls.distance < distance, "the wheel does not move closer"
+    s.key("key", "f")
+    assert np.allclose(np.array(v.controls.target), v.renderer.center), "F does not frame the object"
+
+    eye = np.array(v.controls.eye)
+    s.key("keydown", "w")
+    s.frames(6)
+    s.key("keyup", "w")
+    moved = np.array(v.controls.eye) - eye
+    assert moved @ np.array(v.controls.forward) > 0, "W does not fly forward"
+    assert not v.pressed, "a released key is still held"
+    s.key("key", "f")
+
+    # every entry of the view menu, chosen in the menu's own list
+    final = s.scene("framed")
+    shown = {}
+    for view in v.renderer.views:
+        v.panel.view = view
+        shown[view] = s.scene(view.replace(" ", "-"))
+        corner = shown[view][2, -3]
+        assert (np.abs(shown[view] - corner).max(-1) > 8).mean() > 0.02, f"{view} shows nothing"
+    assert differ(shown["final"], final) < 0.5
+    v.panel.view = "final"
+
+    # the combo box opens under the mouse and an entry is chosen by a click
+    s.xdotool("mousemove", "--window", s.number, 100, 69)
+    s.frames(3)
+    s.xdotool("click", 1)
+    opened = s.picture("menu")
+    assert differ(opened[60:, :300], panel[60:]) > 1, "the view menu does not open"
+    s.xdotool("mousemove", "--window", s.number, 60, 115)
+    s.frames(3)
+    s.xdotool("click", 1)
+    s.frames(4)
+    assert v.panel.view != "final", "a click in the view menu chooses nothing"
+    s.picture("chosen-" + v.panel.view.replace(" ", "-"))
+    v.panel.view = "final"
+
+    v.panel.background = [0.1, 0.2, 0.8]
+    blue = s.scene("blue")
+    assert blue[2, -3, 2] > 180 and blue[2, -3, 0] < 40, "the background does not show"
+    v.panel.scale = 0.25
+    coarse = s.scene("quarter-resolution")
+    assert 0 < differ(coarse, blue) < 20
+    v.panel.scale = 1.0
+
+    s.key("key", "Tab")
+    assert differ(s.picture("no-panel")[:, :300], panel) > 10, "Tab does not hide the panel"
+    s.key("key", "Tab")
+
+    s.xdotool("windowsize", "--sync", s.number, 900, 640)
+    s.frames(4)
+    larger = s.picture("resized")
+    assert larger.shape[:2] == (640, 900), f"after resizing the picture is {larger.shape}"
+    assert (np.abs(larger[:, 320:] - larger[2, -3]).max(-1) > 8).mean() > 0.02
+
+    assert v.renderer.timers.milliseconds.keys() >= {"gbuffer outer", "gbuffer inner", "shading 1", "present", "screen"}
+    v.close()
+    print("closed")
+
+
+if __name__ == "__main__":
+    main()
