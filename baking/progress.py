@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+QUIET_SECONDS = 5
 console = Console(stderr=True, highlight=False)
 
 
@@ -46,6 +47,8 @@ class Bar:
         elif self.done * 4 // self.total > self.quarter:
             self.quarter = self.done * 4 // self.total
             spent = time.monotonic() - self.started
+            if spent < QUIET_SECONDS:
+                return
             left = spent / self.done * (self.total - self.done)
             console.print(f"  {self.label}: {100 * self.done // self.total}%, {left:.0f} s left  {note}", markup=False)
 

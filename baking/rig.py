@@ -44,8 +44,9 @@ class Rig:
     def cameras(self, count: int, size: int, rng: np.random.Generator, near_share: float = 0.0) -> list[Camera]:
         """``count`` square cameras of ``size`` pixels drawn from the rig.
 
-        ``near_share``: the share of them that come closer, down to 40% of the way, and look aside, as a person
-        who flies through does.
+        ``near_share``: the share of them that see a part from closer by, as a person who flies through does and
+        as every picture larger than the training's does: up to twice as near and with up to three times the
+        focal length.
         """
         return [self._camera(size, rng, rng.random() < near_share) for _ in range(count)]
 
@@ -75,8 +76,9 @@ class Rig:
             outward, distance = self._direction(rng.uniform(0, 2 * np.pi), height), self.radius
         if not near:
             return self._toward(outward, distance, self.center, size)
-        aside = self.center + rng.normal(size=3) * 0.1 * distance
-        return self._toward(outward, distance * rng.uniform(0.4, 0.9), aside, size)
+        closer = Rig(self.center, distance, self.up, self.hemisphere, self.fov / rng.uniform(1, 3))
+        target = self.center + rng.normal(size=3) * 0.1 * distance
+        return closer._toward(outward, distance * rng.uniform(0.5, 1), target, size)
 
     def _beside(self, rng: np.random.Generator) -> Array:
         """A pose between two of the dataset's nearest poses."""

@@ -26,7 +26,7 @@ class ViewConfig:
 
     views: int = 300  # pictures of the teacher to learn from
     view_size: int = 200  # side of each picture in pixels
-    near_share: float = 0.2  # share of the views taken from closer by
+    near_share: float = 0.4  # share of the views taken from closer by
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import moderngl
 import numpy as np
 import pytest
 import torch
+
 from duplex.app.bundle import Bundle, read_bundle, write_bundle
 from duplex.app.gpu import create_headless_context
 from duplex.app.network import NetworkSpec, NetworkWeights

@@ -34,7 +34,7 @@ def _signed(columns: int) -> tuple[Tensor, Tensor]:
     return weight, bias
 
 
-def _heads(feature_relu: bool) -> dict[str, tuple[Tensor, Tensor]]:
+def _heads() -> dict[str, tuple[Tensor, Tensor]]:
     """Alpha, feature, view and colour layers on the trunk's relu(+-x), relu(+-y), relu(+-z), 1, 1."""
     alpha = torch.full((1, 8), -SHARPNESS)
     alpha[0, 6:] = SHARPNESS * RADIUS / 2
@@ -48,7 +48,6 @@ def _heads(feature_relu: bool) -> dict[str, tuple[Tensor, Tensor]]:
     rgb, rgb_bias = torch.zeros(3, 8), torch.full((3,), -8.0)
     for i in range(3):
         rgb[i, i] = 1
-    del feature_relu
     return {
         "alpha": (alpha, torch.zeros(1)),
         "feature": (feature, torch.zeros(8)),
@@ -58,12 +57,16 @@ def _heads(feature_relu: bool) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def _state(names: dict[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    return {f"{name}.{part}": value for name, pair in names.items() for part, value in zip(("weight", "bias"), pair)}
+    return {
+        f"{name}.{part}": value
+        for name, pair in names.items()
+        for part, value in zip(("weight", "bias"), pair, strict=True)
+    }
 
 
 def flexible_state() -> dict[str, Tensor]:
     """The octahedron as krrish94's FlexibleNeRFModel."""
-    heads = _heads(feature_relu=True)
+    heads = _heads()
     first, bias = _signed(POINT_WIDTH)
     keep = (torch.eye(8), torch.zeros(8))
     return _state(
@@ -81,7 +84,7 @@ def flexible_state() -> dict[str, Tensor]:
 
 def nerf_pytorch_state() -> dict[str, Tensor]:
     """The octahedron as yenchenlin's NeRF, with a skip that carries the encoded point first."""
-    heads = _heads(feature_relu=False)
+    heads = _heads()
     skip = torch.zeros(8, POINT_WIDTH + 8)
     skip[:, POINT_WIDTH:] = torch.eye(8)
     return _state(

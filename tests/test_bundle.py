@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from duplex.app.bundle import Bundle, read_bundle, write_bundle
 from duplex.app.errors import DuplexError
-from PIL import Image
 
 
 def parts_of(file: Path) -> dict[str, bytes]:

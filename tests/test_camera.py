@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from duplex.app.camera import Camera, Orbit, look_at
 from duplex.app.controls import FLY, CameraControls
 from duplex.app.errors import DuplexError

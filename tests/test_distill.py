@@ -4,6 +4,7 @@ import moderngl
 import numpy as np
 import pytest
 import torch
+
 from duplex.app.network import NetworkSpec
 from duplex.baking.distill import DistillConfig, Student, Trainer
 from duplex.baking.export import export_shell

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from duplex.app.bundle import read_bundle
 
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",

@@ -1,5 +1,6 @@
 import moderngl
 import numpy as np
+
 from duplex.app.camera import Camera, look_at
 from duplex.baking.gbuffers import Rasterizer
 

@@ -4,6 +4,7 @@ import moderngl
 import numpy as np
 import pytest
 import synthetic
+
 from duplex.app.errors import DuplexError
 from duplex.baking.atlas import AtlasConfig, unwrap
 from duplex.baking.bracketing import bracketing

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 import trimesh
+
 from duplex.app import glb
 from duplex.app.errors import DuplexError
 

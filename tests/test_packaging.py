@@ -2,6 +2,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from duplex.shaders import source
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import synthetic
 import torch
+
 from duplex.app.camera import Camera, look_at
 from duplex.baking import rendering
 from duplex.baking.density import DensityConfig, sample_density

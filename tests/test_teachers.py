@@ -6,12 +6,13 @@ import pytest
 import synthetic
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from duplex.app.errors import DuplexError
 from duplex.baking.teachers import load_teacher
 from duplex.baking.teachers.field import positional_encoding
 from duplex.baking.teachers.nerf_pytorch import NerfPytorchField
 from duplex.baking.teachers.nerf_pytorch_flexible import FlexibleField
-from torch import Tensor
 
 
 def random_points(n: int = 200) -> tuple[Tensor, Tensor]:
@@ -198,7 +199,7 @@ def test_every_truncation_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_foreign_checkpoints_are_refused(data: Path) -> None:
     folder = data / "checkpoints" / "foreign"
-    with pytest.raises(DuplexError, match="refused unread: it pickles the Python object __main__.FastNerf"):
+    with pytest.raises(DuplexError, match=r"refused unread: it pickles the Python object __main__\.FastNerf"):
         load_teacher(folder / "fastnerf_degenerate.pth")
     for name in ("layernorm_lego.pth", "slang_tinynerf_lego.pt"):
         with pytest.raises(DuplexError, match="unknown family"):

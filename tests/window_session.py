@@ -11,9 +11,10 @@ from pathlib import Path
 
 import glfw
 import numpy as np
+from PIL import Image
+
 from duplex.app.window import Viewer
 from duplex.assets import DEMO_BUNDLE
-from PIL import Image
 
 
 class Session:

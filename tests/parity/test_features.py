@@ -5,6 +5,7 @@ from __future__ import annotations
 import moderngl
 import numpy as np
 import torch
+
 from duplex.app.bundle import Bundle
 from duplex.app.network import encode_view
 from duplex.app.renderer import Renderer

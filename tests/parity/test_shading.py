@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+
 from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.renderer import Renderer
@@ -59,9 +60,7 @@ SPECS = [
     NetworkSpec.shallow(8, 16, 4),
     NetworkSpec.shallow(8, 36),
     NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
-    NetworkSpec(
-        8, tuple(ConvLayer(3, a, b, "relu") for a, b in ((24, 8), (8, 8), (8, 8))) + (ConvLayer(1, 8, 4, "sigmoid"),)
-    ),
+    NetworkSpec(8, (*(ConvLayer(3, a, 8, "relu") for a in (24, 8, 8)), ConvLayer(1, 8, 4, "sigmoid"))),
 ]
 
 
