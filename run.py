@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ def main() -> int:
             return 0
         set_up("")
         return view(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
     except subprocess.CalledProcessError as error:
         return fail(f"setting up .venv failed: {error.stderr or 'see above'}")
 
@@ -80,7 +83,11 @@ def set_up(extras: str) -> None:
         return
     print(f"setting up {VENV} ({extras or 'viewer'}), once ...", flush=True)
     if not PYTHON.exists():
-        make_venv()
+        try:
+            make_venv()
+        except BaseException:
+            shutil.rmtree(VENV, ignore_errors=True)  # half of one would only confuse the next run
+            raise
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*command, "-c", str(ROOT / "constraints.txt"), "-e", target], check=True)

@@ -22,6 +22,7 @@ from duplex.app.network import NetworkSpec, NetworkWeights
 VERSION = 1
 MAX_TEXELS_SIDE = 8192
 MAX_CAMERAS = 4096
+MAX_NUMBER = 1e9
 SHELLS = ("outer", "inner")
 
 
@@ -134,7 +135,7 @@ def read_bundle(path: Path) -> Bundle:
             raise DuplexError(f"{path}: format {version}, this viewer reads {VERSION}: update duplex or bake again")
         try:
             return _read(archive, manifest, str(path))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise DuplexError(
                 f"{path}: manifest.json: {type(error).__name__} {error}: a damaged bundle; bake again"
             ) from None
@@ -144,7 +145,11 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
     network = NetworkSpec.from_json(manifest["network"], f"{name}: network")
     outer, inner = (_shell(archive, manifest["shells"][s], network, f"{name}: {s}") for s in SHELLS)
     scene = manifest["scene"]
-    cameras = json.loads(archive.read("cameras.json"))
+    if abs(float(np.linalg.norm(_floats(scene["up"], 3))) - 1) > 1e-3:
+        raise ValueError("scene.up is no unit vector")
+    if min(len(np.unique(shell.positions, axis=0)) for shell in (outer, inner)) < 3:
+        raise ValueError("a shell has no extent")
+    cameras = archive.json("cameras.json")
     if len(cameras["cameras"]) > MAX_CAMERAS:
         raise DuplexError(f"{name}: {len(cameras['cameras'])} cameras: at most {MAX_CAMERAS}")
     return Bundle(
@@ -158,7 +163,7 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         cameras=tuple(Camera.from_json(c, f"{name}: camera {i}") for i, c in enumerate(cameras["cameras"])),
         rig=dict(cameras["rig"]),
         teacher=dict(manifest["teacher"]),
-        report=dict(json.loads(archive.read("report.json"))),
+        report=_report(archive.json("report.json")),
         thumbnail=archive.read("thumbnail.png"),
         onnx=archive.read("shading.onnx"),
     )
@@ -221,9 +226,16 @@ def _weights(archive: Archive, network: NetworkSpec, name: str) -> NetworkWeight
     return weights
 
 
+def _report(report: Any) -> dict[str, Any]:
+    bracketing = report.get("bracketing")
+    if bracketing is not None and not (isinstance(bracketing, float | int) and 0 <= bracketing <= 1):
+        raise ValueError("report.json: bracketing is no share")
+    return dict(report)
+
+
 def _floats(values: Any, count: int) -> Array:
     array = np.array(values, np.float64).reshape(-1)
-    if len(array) != count or not np.isfinite(array).all():
+    if len(array) != count or not np.isfinite(array).all() or np.abs(array).max() > MAX_NUMBER:
         raise ValueError(f"expected {count} finite numbers")
     return array
 

@@ -20,6 +20,7 @@ from duplex.app.errors import DuplexError
 Array = NDArray[Any]
 
 MAX_SIDE = 16384
+MAX_NUMBER = 1e9
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Camera:
         rotation = pose[:3, :3]
         if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
             raise DuplexError(f"{name}: camera_to_world: its 3x3 part must be a right-handed rotation")
+        if not np.array_equal(pose[3], [0, 0, 0, 1]):
+            raise DuplexError(f"{name}: camera_to_world: its last row must be 0 0 0 1")
         width, height = (_side(data.get(key, 800), f"{name}: {key}") for key in ("width", "height"))
         if "fov" in data:
             fov = float(_finite_numbers([data["fov"]], 1, f"{name}: fov")[0])
@@ -145,7 +148,7 @@ class Camera:
 def _finite_numbers(values: Any, count: int, name: str) -> Array:
     """``values`` as (count,) float64, or a :class:`DuplexError` that names them."""
     flat = np.asarray(values, dtype=object).reshape(-1) if isinstance(values, list) else np.empty(0)
-    if len(flat) != count or not all(isinstance(v, int | float) and math.isfinite(v) for v in flat):
+    if len(flat) != count or not all(isinstance(v, int | float) and abs(v) < MAX_NUMBER for v in flat):
         raise DuplexError(f"{name}: expected {count} finite number{'s' * (count > 1)}")
     return flat.astype(np.float64)
 

@@ -43,7 +43,9 @@ def _view(arguments: argparse.Namespace) -> int:
 
         if not 1 <= arguments.frames <= 10000:
             raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000")
-        sheet = turntable(read_bundle(arguments.bundle), arguments.turntable, arguments.frames, size)
+        if arguments.camera:
+            raise DuplexError("--camera does not go with --turntable, which draws a turn around the scene")
+        sheet = turntable(read_bundle(arguments.bundle), arguments.turntable, arguments.frames, size, background)
         print(f"{arguments.frames} pictures in {arguments.turntable}, all of them at a glance in {sheet}")
         return 0
     from duplex.app.headless import choose_camera, scene_orbit, screenshot
@@ -56,7 +58,7 @@ def _view(arguments: argparse.Namespace) -> int:
         return 0
     from duplex.app.window import Viewer
 
-    viewer = Viewer(arguments.bundle, size, camera)
+    viewer = Viewer(bundle, arguments.bundle, size, camera)
     if background:
         viewer.panel.background = list(background[:3])
     viewer.run()
@@ -98,4 +100,5 @@ def _info(path: Path) -> str:
         "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),
         "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
     }
-    return "\n".join(f"{name:10}{value}" for name, value in lines.items())
+    text = "\n".join(f"{name:10}{value}" for name, value in lines.items())
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)  # a stranger's names reach no terminal raw

@@ -17,6 +17,7 @@ from duplex.app.errors import DuplexError
 
 MAGIC, VERSION, JSON_CHUNK, BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
+MAX_JSON_BYTES = 1 << 20
 DTYPES: dict[int, np.dtype[Any]] = {
     UNSIGNED_SHORT: np.dtype("<u2"),
     UNSIGNED_INT: np.dtype("<u4"),
@@ -100,7 +101,7 @@ def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
             for key, value in (("scale", [1, 1, 1]), ("translation", [0, 0, 0]))
         )
         positions = (positions * scale + shift).astype(np.float32)
-        sound = len(uvs) == len(positions) and len(faces) % 3 == 0 and len(faces) > 0
+        sound = faces.dtype.kind == "u" and len(uvs) == len(positions) and len(faces) % 3 == 0 and len(faces) > 0
         if not sound or faces.max() >= len(positions) or not np.isfinite(positions).all() or not np.isfinite(uvs).all():
             raise ValueError("indices, counts or coordinates do not fit")
     except (
@@ -112,6 +113,7 @@ def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
         struct.error,
         RecursionError,
         OverflowError,
+        AttributeError,
     ) as error:
         raise DuplexError(
             f"{name}: not a triangle mesh in glTF binary ({error}): a damaged bundle; bake again"
@@ -125,7 +127,7 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("no glTF 2 header of this length")
     size, kind = struct.unpack_from("<II", content, 12)
     after, kind2 = struct.unpack_from("<II", content, 20 + size)
-    if kind != JSON_CHUNK or kind2 != BIN_CHUNK or 28 + size + after > len(content):
+    if size > MAX_JSON_BYTES or kind != JSON_CHUNK or kind2 != BIN_CHUNK or 28 + size + after > len(content):
         raise ValueError("chunks do not fit")
     document = json.loads(content[20 : 20 + size])
     if not isinstance(document, dict):

@@ -46,11 +46,28 @@ def describe(ctx: moderngl.Context) -> str:
     return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
 
 
-def color_target(
-    ctx: moderngl.Context, size: tuple[int, int], components: int = 4, dtype: str = "f2"
-) -> moderngl.Texture:
+def check_texture_size(ctx: moderngl.Context, side: int, what: str) -> None:
+    """Raise :class:`DuplexError` unless ``what`` of ``side`` texels fits into a texture of this driver."""
+    limit = int(ctx.info["GL_MAX_TEXTURE_SIZE"])
+    if side > limit:
+        raise DuplexError(f"{what} with a side of {side}: this driver draws at most {limit} ({describe(ctx)})")
+
+
+@contextmanager
+def driver_errors(what: str) -> Iterator[None]:
+    """Turn what the driver refuses while doing ``what`` into one sentence."""
+    try:
+        yield
+    except moderngl.Error as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip(" =")]
+        raise DuplexError(
+            f"{what}: the OpenGL driver refuses it ({' '.join(lines)[:200]}): try a newer driver"
+        ) from None
+
+
+def color_target(ctx: moderngl.Context, size: tuple[int, int], dtype: str = "f2") -> moderngl.Texture:
     """A texture to draw into and to read by texel: nearest, clamped."""
-    texture = ctx.texture(size, components, dtype=dtype)
+    texture = ctx.texture(size, 4, dtype=dtype)
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     texture.repeat_x = texture.repeat_y = False
     return texture
@@ -83,6 +100,11 @@ class PassTimers:
     def counting(self) -> bool:
         """Whether the driver has given any time other than 0, or has not been asked yet."""
         return not self.milliseconds or any(self.milliseconds.values())
+
+    def forget(self) -> None:
+        """Start anew: another set of passes is going to be drawn."""
+        self.milliseconds.clear()
+        self._rings.clear()
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from duplex.app.gpu import create_headless_context, describe
 from duplex.app.renderer import Renderer
 
 MAX_CAMERA_FILE = 1 << 20
-SHEET_COLUMNS = 6
+SHEET_COLUMNS, SHEET_PICTURES, SHEET_SIDE = 6, 60, 240
 
 
 def screenshot(bundle: Bundle, camera: Camera, out: Path, background: tuple[float, float, float, float] | None) -> str:
@@ -27,21 +28,31 @@ def screenshot(bundle: Bundle, camera: Camera, out: Path, background: tuple[floa
     return describe(ctx)
 
 
-def turntable(bundle: Bundle, folder: Path, frames: int, size: tuple[int, int]) -> Path:
-    """Draw a turn around the scene as ``folder``/000.png, ... and return a contact sheet of them all."""
+def turntable(
+    bundle: Bundle,
+    folder: Path,
+    frames: int,
+    size: tuple[int, int],
+    background: tuple[float, float, float, float] | None,
+) -> Path:
+    """Draw a turn around the scene as ``folder``/000.png, ... and return a contact sheet of at most 60 of them."""
     renderer = Renderer(create_headless_context(), bundle)
     folder.mkdir(parents=True, exist_ok=True)
-    thumbnails = []
+    shrink = min(SHEET_SIDE / max(size), 1)
+    small = (max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1))
+    shown = set(np.linspace(0, frames - 1, min(frames, SHEET_PICTURES)).round().astype(int).tolist())
+    sheet = Image.new("RGB", (SHEET_COLUMNS * small[0], -(-len(shown) // SHEET_COLUMNS) * small[1]), "white")
+    placed = 0
     for i, camera in enumerate(scene_orbit(bundle).cameras(frames, *size)):
-        image = renderer.image(camera)
+        image = renderer.image(camera, background)
         save_png(image, folder / f"{i:03d}.png")
-        thumbnails.append(np.asarray(Image.fromarray(image[..., :3]).resize((size[0] // 2, size[1] // 2))))
-    blank = np.full_like(thumbnails[0], 255)
-    thumbnails += [blank] * (-len(thumbnails) % SHEET_COLUMNS)
-    rows = [np.concatenate(thumbnails[i : i + SHEET_COLUMNS], 1) for i in range(0, len(thumbnails), SHEET_COLUMNS)]
-    sheet = folder / "contact-sheet.png"
-    save_png(np.concatenate(rows), sheet)
-    return sheet
+        if i in shown:
+            row, column = divmod(placed, SHEET_COLUMNS)
+            sheet.paste(Image.fromarray(image[..., :3]).resize(small), (column * small[0], row * small[1]))
+            placed += 1
+    file = folder / "contact-sheet.png"
+    save_png(np.asarray(sheet), file)
+    return file
 
 
 def scene_orbit(bundle: Bundle) -> Orbit:
@@ -54,9 +65,10 @@ def scene_orbit(bundle: Bundle) -> Orbit:
 
 def choose_camera(bundle: Bundle, which: str, size: tuple[int, int]) -> Camera:
     """The bundle's camera of number ``which``, or the camera in the JSON file ``which``, at ``size``."""
-    if which.isdigit():
+    if re.fullmatch(r"[0-9]{1,6}", which):
         if int(which) >= len(bundle.cameras):
-            raise DuplexError(f"--camera {which}: this bundle has cameras 0 to {len(bundle.cameras) - 1}")
+            has = f"cameras 0 to {len(bundle.cameras) - 1}" if bundle.cameras else "no cameras"
+            raise DuplexError(f"--camera {which}: this bundle has {has}")
         return bundle.cameras[int(which)].resized(*size)
     path = Path(which)
     if not path.is_file():

@@ -94,7 +94,7 @@ class NetworkSpec:
             )
             spec = cls(int(data["feature_channels"]), layers, int(data["channels_to_space"]))
             encoding = data["view_encoding"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
         if encoding != "sh2":
             raise DuplexError(f"{name}: view_encoding {encoding!r}: this version draws sh2; update duplex")

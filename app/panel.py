@@ -27,6 +27,7 @@ class PanelState:
     background: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
     scale: float = 1.0
     visible: bool = True
+    view_changed: bool = False
     frame_requested: bool = False
     camera_requested: int | None = None
 
@@ -81,6 +82,7 @@ def _view(state: PanelState, views: list[str]) -> None:
     changed, index = imgui.combo("show", index, views, 24)
     if changed:
         state.view = views[index]
+        state.view_changed = True
     _, state.background = imgui.color_edit3("background", state.background)
     _, percent = imgui.slider_int("resolution", round(100 * state.scale), 10, 100, "%d%%")
     state.scale = min(max(percent, 10), 100) / 100
@@ -93,8 +95,9 @@ def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None
         imgui.same_line()
     if imgui.button("frame (F)"):
         state.frame_requested = True
-    _, degrees = imgui.slider_float("field of view", math.degrees(controls.fov), 5, 120, "%.0f deg")
-    controls.fov = math.radians(min(max(degrees, 5), 120))
+    changed, degrees = imgui.slider_float("field of view", math.degrees(controls.fov), 5, 120, "%.0f deg")
+    if changed:
+        controls.fov = math.radians(min(max(degrees, 5), 120))
     if bundle.cameras:
         names = [f"camera {i}" for i in range(len(bundle.cameras))]
         changed, index = imgui.combo("jump to", -1, names, 12)

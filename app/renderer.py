@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.bundle import Bundle, BundleShell
 from duplex.app.camera import Array, Camera
-from duplex.app.gpu import PassTimers
+from duplex.app.gpu import PassTimers, check_texture_size, color_target, driver_errors
 from duplex.app.passes.gbuffer import VIEW_TEXTURES, GBufferPass, GpuShell, View, feature_targets, surface_targets
 from duplex.app.passes.present import Mode, PresentPass
 from duplex.app.passes.shading import ShadingPasses
@@ -52,9 +52,11 @@ class Renderer:
         low, high = bundle.bounds
         self.center = 0.5 * (low + high)
         self.radius = float(np.linalg.norm(high - low)) / 2 * 1.001
-        self.shells = [_upload(ctx, shell) for shell in (bundle.outer, bundle.inner)]
-        self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
-        self.shading = ShadingPasses(ctx, bundle.network, bundle.weights)
+        check_texture_size(ctx, max(max(shell.texels.shape) for shell in (bundle.outer, bundle.inner)), "features")
+        with driver_errors("preparing the bundle"):
+            self.shells = [_upload(ctx, shell) for shell in (bundle.outer, bundle.inner)]
+            self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
+            self.shading = ShadingPasses(ctx, bundle.network, bundle.weights)
         self.views = _views(bundle)
         self._surface: list[GBufferPass] | None = None
         self._present: dict[tuple[Mode, int], PresentPass] = {}
@@ -159,8 +161,10 @@ class Renderer:
             size = targets.gbuffers[0].size
             targets.surface = [surface_targets(self.ctx, size) for _ in LAYERS]
         first, second = targets.surface
-        self._surface[0].render(seen, out=first)
-        self._surface[1].render(seen, _depth(first), out=second)
+        with self.timers.measure("gbuffer outer"):
+            self._surface[0].render(seen, out=first)
+        with self.timers.measure("gbuffer inner"):
+            self._surface[1].render(seen, _depth(first), out=second)
         buffer = targets.surface[LAYERS.index(layer)]
         texture = _colors(buffer)[1 if kind == "normal" else 0]
         return Shown(SURFACE_VIEWS[kind], [texture], _depth(buffer), self.bundle.network.margin)
@@ -177,14 +181,14 @@ class Renderer:
             scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
             width, height = (-(-side // scale) + 2 * margin for side in size)
             textures = self.bundle.network.feature_channels // 4
-            picture = self.ctx.texture(size, 4)
-            picture.repeat_x = picture.repeat_y = False
-            self._targets = Targets(
-                size,
-                [feature_targets(self.ctx, (width, height), textures, layer) for layer in range(2)],
-                self.shading.targets((width, height)),
-                self.ctx.framebuffer([picture]),
-            )
+            check_texture_size(self.ctx, max(*size, width, height), "a picture")
+            with driver_errors(f"a picture of {size[0]} x {size[1]}"):
+                self._targets = Targets(
+                    size,
+                    [feature_targets(self.ctx, (width, height), textures, layer) for layer in range(2)],
+                    self.shading.targets((width, height)),
+                    self.ctx.framebuffer([color_target(self.ctx, size, "f1")]),
+                )
         return self._targets
 
 

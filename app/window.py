@@ -13,12 +13,11 @@ import moderngl
 import numpy as np
 from moderngl_window.context.glfw.window import Window
 
-from duplex.app.bundle import Bundle, read_bundle
+from duplex.app.bundle import Bundle
 from duplex.app.camera import Camera
 from duplex.app.controls import CameraControls
 from duplex.app.errors import NoDisplayError
 from duplex.app.gpu import INSTALL_HINT, describe
-from duplex.app.headless import scene_orbit
 from duplex.app.panel import FrameFacts, PanelState, draw_panel
 from duplex.app.passes.present import ScreenPass
 from duplex.app.renderer import Renderer
@@ -36,11 +35,11 @@ LEFT, RIGHT, MIDDLE = 1, 2, 3  # moderngl-window's numbers
 
 
 class Viewer:
-    """A window that shows the bundle in ``path``, beginning at ``camera`` or at a view of the whole scene."""
+    """A window of ``size`` that shows ``bundle``, which was read from ``path``, beginning at ``camera``."""
 
-    def __init__(self, path: Path, size: tuple[int, int], camera: Camera | None = None):
-        self.bundle: Bundle = read_bundle(path)
-        self.path = path
+    def __init__(self, bundle: Bundle, path: Path, size: tuple[int, int], camera: Camera):
+        self.bundle, self.path = bundle, path
+        self.bundle_bytes = path.stat().st_size
         self.window = _open_window(f"{path.name} - duplex", size)
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
@@ -49,10 +48,8 @@ class Viewer:
         self.screen = ScreenPass(self.ctx)
         self.ui = Ui()
         self.panel = PanelState(background=list(self.bundle.background))
-        start = camera or scene_orbit(self.bundle).camera(0, *size)
-        self.controls = CameraControls.around(
-            start, self.renderer.center, self.renderer.radius, np.array(self.bundle.up)
-        )
+        up = np.array(self.bundle.up)
+        self.controls = CameraControls.around(camera, self.renderer.center, self.renderer.radius, up)
         self.driver = describe(self.ctx)
         self.pressed: set[int] = set()
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
@@ -78,7 +75,8 @@ class Viewer:
             return
         self._move(min(seconds, 0.1))
         picture = self._draw(buffer_size)
-        self.ui.begin(self.window.size, buffer_size, self._content_scale(), seconds)
+        size = glfw.get_window_size(self.window._window)
+        self.ui.begin(size, buffer_size, self._content_scale(size, buffer_size), seconds)
         facts = FrameFacts(
             self.renderer.timers.milliseconds,
             self.renderer.timers.counting,
@@ -86,7 +84,7 @@ class Viewer:
             picture,
             self.driver,
             self.path.name,
-            self.path.stat().st_size if self.path.exists() else 0,
+            self.bundle_bytes,
         )
         draw_panel(self.panel, self.bundle, self.renderer.views, self.controls, facts)
         self.ui.end()
@@ -107,6 +105,9 @@ class Viewer:
         return size
 
     def _move(self, seconds: float) -> None:
+        if self.panel.view_changed:
+            self.renderer.timers.forget()
+            self.panel.view_changed = False
         if self.panel.frame_requested:
             self.controls.frame(self.renderer.center)
             self.panel.frame_requested = False
@@ -121,10 +122,10 @@ class Viewer:
             right, up, forward = (float(sum(axis)) for axis in zip(*held, strict=True))
             self.controls.move(right, up, forward, seconds, fast)
 
-    def _content_scale(self) -> float:
-        """How much larger than at 96 dpi text must be in window coordinates."""
-        scale = max(glfw.get_window_content_scale(self.window._window))
-        return float(scale) if sys.platform != "darwin" and math.isfinite(scale) and scale > 0 else 1.0
+    def _content_scale(self, size: tuple[int, int], buffer_size: tuple[int, int]) -> float:
+        """How much larger than at 96 dpi text must be in window coordinates, which themselves may be scaled."""
+        scale = max(glfw.get_window_content_scale(self.window._window)) * size[0] / max(buffer_size[0], 1)
+        return float(scale) if math.isfinite(scale) and scale > 0 else 1.0
 
     def _connect(self) -> None:
         self.window.mouse_position_event_func = self._mouse_moved
@@ -145,7 +146,7 @@ class Viewer:
         if self.window.mouse_states.left:
             self.controls.turn(dx, dy)
         else:
-            self.controls.pan(dx, dy, self.window.size[1])
+            self.controls.pan(dx, dy, glfw.get_window_size(self.window._window)[1])
 
     def _mouse_button(self, button: int, down: bool) -> None:
         self.ui.mouse_button({LEFT: 0, RIGHT: 1, MIDDLE: 2}[button], down)
@@ -170,6 +171,7 @@ class Viewer:
     def close(self) -> None:
         """Free the window and everything drawn in it."""
         self.ui.close()
+        self.ctx.gc_mode = None  # type: ignore[assignment]  # from here on there is no context left to free anything in
         self.window.destroy()
 
 

@@ -15,12 +15,14 @@ import xatlas
 from scipy import sparse
 
 from duplex.app.camera import Array
+from duplex.app.errors import DuplexError
 from duplex.baking.shells import Shell
 
 SMOOTHING = 4  # rounds of voting between neighbours
 SMALL_CHART = 24  # faces
 STEEP = 0.2  # cosine between face and axis under which the face may not be projected along it
 FOLD_ROUNDS = 4
+MAX_SHRINKS = 12
 
 
 @dataclass(frozen=True)
@@ -110,21 +112,22 @@ def _project(points: Array, direction: Array) -> tuple[Array, Array]:
 
 def _folded(shell: Shell, direction: Array, chart: Array) -> Array:
     """Faces (bool) that lie above another part of their own chart."""
-    weights = np.array([[i, j, 4 - i - j] for i in range(5) for j in range(5 - i)]) / 4 * 0.94 + 0.02
-    points = np.einsum("sk,fkd->fsd", weights, shell.positions[shell.faces]).astype(np.float64)
-    count, samples = points.shape[:2]
-    flat, height = _project(points.reshape(-1, 3), np.repeat(direction, samples))
+    corners = shell.positions[shell.faces].astype(np.float64)
     extent = np.linalg.norm(shell.positions.max(0) - shell.positions.min(0))
     cell = extent / 400
+    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    face = np.repeat(np.arange(len(corners)), 3 + np.ceil(4 * area / cell**2).astype(int))
+    weights = np.random.default_rng(0).dirichlet([1, 1, 1], len(face))[..., None]
+    flat, height = _project((corners[face] * weights).sum(1), direction[face])
     place = np.floor((flat - flat.min(0)) / cell).astype(np.int64)
-    key = (np.repeat(chart, samples) * (place[:, 0].max() + 1) + place[:, 0]) * (place[:, 1].max() + 1) + place[:, 1]
+    key = (chart[face] * (place[:, 0].max() + 1) + place[:, 0]) * (place[:, 1].max() + 1) + place[:, 1]
     order = np.argsort(key, kind="stable")
     begins = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
     lowest = np.minimum.reduceat(height[order], begins)
     lowest = np.repeat(lowest, np.diff(np.r_[begins, len(order)]))
     above = np.zeros(len(key), bool)
     above[order] = height[order] > lowest + 2 * cell / STEEP
-    return np.asarray(above.reshape(count, samples).any(1))
+    return np.bincount(face[above], minlength=len(corners)) > 0
 
 
 def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
@@ -145,10 +148,17 @@ def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
         density = 0.5 * (low + high) if best else density * 0.8
         if best and high - low < 0.02 * high:
             break
-    while best is None:  # very many small charts
+    for _ in range(MAX_SHRINKS):  # very many small charts
+        if best is not None:
+            break
         density *= 0.7
         packed = _pack(uvs, faces, materials, density, config)
         best, low = (packed, density) if max(packed.width, packed.height) <= config.texels else (None, low)
+    if best is None:
+        raise DuplexError(
+            f"{chart.max() + 1} charts with {config.padding} texels between them do not fit into {config.texels} x "
+            f"{config.texels} texels: give --texels a larger or --padding a smaller value"
+        )
     vertex, new_faces, new_uvs = best.get_mesh(0)
     texel_uvs = new_uvs * np.array([best.width, best.height], np.float64)
     flat = np.ptp(uvs[vertex][new_faces], axis=1).max(1) * low

@@ -45,7 +45,9 @@ def _compare(arguments: argparse.Namespace) -> int:
     probes = rig.evenly(48, 72)
     grid = sample_density(teacher, None, DensityConfig(), lambda scan, solid: carve(teacher, scan, solid, probes))
     fast, background = FastRenderer(teacher, grid), np.array(teacher.scene.background, np.float32)
-    slow_seconds, fast_seconds, agreement = [], [], []
+    slow_seconds: list[float] = []
+    fast_seconds: list[float] = []
+    agreement = []
     for camera in rig.cameras(arguments.views, arguments.size, np.random.default_rng(7)):
         pictures = []
         for seconds, render in (

@@ -46,6 +46,10 @@ def main() -> int:
 
 
 def _bake(arguments: argparse.Namespace) -> int:
+    if not 0 <= arguments.seed < 1 << 63:
+        raise DuplexError(f"--seed {arguments.seed}: expected 0 to 2^63 - 1")
+    if arguments.data and arguments.cameras:
+        raise DuplexError("--cameras does not go with --data, which brings its own")
     device = pick_device(arguments.device)
     config = from_arguments(arguments)
     teacher = load_teacher(arguments.checkpoint, device)
@@ -58,7 +62,10 @@ def _bake(arguments: argparse.Namespace) -> int:
         if dataset
         else Rig.from_scene(teacher.scene, None if not arguments.cameras else arguments.cameras == "hemisphere")
     )
-    job = BakeJob(teacher, config, rig, _bounds(arguments.bounds), dataset, arguments.seed)
+    bounds = _bounds(arguments.bounds)
+    if bounds is not None:
+        rig = dataclasses.replace(rig, center=bounds.mean(0))
+    job = BakeJob(teacher, config, rig, bounds, dataset, arguments.seed)
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
     workspace = Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)
@@ -78,6 +85,8 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("only cpu and cuda are supported")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise DuplexError(f"--device {name}: not available ({str(error).splitlines()[0]}): try cpu") from None
@@ -87,8 +96,6 @@ def pick_device(name: str) -> torch.device:
 def _scene(scene: SceneInfo, arguments: argparse.Namespace) -> SceneInfo:
     near = scene.near if arguments.near is None else arguments.near
     far = scene.far if arguments.far is None else arguments.far
-    if not 0 <= near < far < float("inf"):
-        raise DuplexError(f"--near {near:g} --far {far:g}: expected 0 <= near < far")
     background = BACKGROUNDS.get(arguments.background, scene.background)
     return dataclasses.replace(scene, near=near, far=far, background=background)
 

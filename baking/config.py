@@ -28,6 +28,8 @@ class BakeConfig:
     distill: DistillConfig = field(default_factory=DistillConfig)
 
 
+VIEW_BYTES = 42  # memory of a pixel of a distillation view: colour, two uvs and masks, direction
+MAX_VIEW_GIB = 64
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {},
     "standard": {"grid": 320, "faces": 80000, "texels": 1024, "views": 800, "view_size": 400, "steps": 16000},
@@ -83,7 +85,7 @@ def _default(stage: dataclasses.Field[Any]) -> Any:
 
 def _check(config: BakeConfig) -> None:
     texels = config.atlas.texels
-    rules = [
+    rules: list[tuple[bool, str, float | str, str]] = [
         (16 <= config.density.grid <= 1024, "--grid", config.density.grid, "16 to 1024"),
         (16 <= config.density.scan <= 256, "--scan", config.density.scan, "16 to 256"),
         (
@@ -123,6 +125,9 @@ def _check(config: BakeConfig) -> None:
         ),
         (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
     ]
+    gib = config.views.views * config.views.view_size**2 * VIEW_BYTES / 2**30
+    rules.append((gib <= MAX_VIEW_GIB, "--views", f"{config.views.views} of --view-size {config.views.view_size}",
+                  f"views that fit into {MAX_VIEW_GIB} GiB of memory, these take {gib:.0f}"))  # fmt: skip
     for holds, flag, value, expected in rules:
         if not holds:
             raise DuplexError(f"{flag} {value}: expected {expected}")

@@ -67,14 +67,20 @@ def sample_density(
         bounds = np.array([[-half] * 3, [half] * 3])
     scan = _scan(teacher, bounds, config.scan)
     solid = ndimage.grey_dilation(scan.opacity(), size=3) > VISIBLE_OPACITY
-    if select is not None and solid.any():
+    size = " x ".join(f"{x:.3g}" for x in bounds[1] - bounds[0])
+    where = f"in the {size} box around {np.round(bounds.mean(0), 3).tolist()}"
+    if not solid.any():
+        raise DuplexError(
+            f"{teacher.path}: no surface: its density stays invisible everywhere {where}: give the scene's box with "
+            "--bounds, or bake a later checkpoint"
+        )
+    if select is not None:
         solid = select(scan, solid)
     solid = _without_floaters(solid)
     if not solid.any():
-        size = " x ".join(f"{x:.3g}" for x in bounds[1] - bounds[0])
         raise DuplexError(
-            f"{teacher.path}: no surface: its density stays invisible everywhere in the {size} box around "
-            f"{np.round(bounds.mean(0), 3).tolist()}: give the scene's box with --bounds, or bake a later checkpoint"
+            f"{teacher.path}: no surface: what is dense {where} is out of the cameras' sight or looks like the "
+            "background: check --background, or give the dataset's cameras with --data"
         )
     filled = np.argwhere(solid)
     low = scan.low + scan.step * np.maximum(filled.min(0) - 1, 0)
@@ -82,15 +88,11 @@ def sample_density(
     step = float((high - low).max() / (config.grid - 1))
     shape = tuple(int(n) for n in np.ceil((high - low) / step) + 1)
     grid = DensityGrid(np.zeros(shape, np.float32), low, step)
-    occupied = (
-        ndimage.map_coordinates(
-            ndimage.binary_dilation(solid, iterations=1).astype(np.float32),
-            np.stack(np.meshgrid(*[(a - scan.low[i]) / scan.step for i, a in enumerate(grid.axes())], indexing="ij")),
-            order=0,
-            mode="nearest",
-        )
-        > 0.5
-    )
+    near = [
+        np.clip(np.round((axis - scan.low[i]) / scan.step).astype(int), 0, solid.shape[i] - 1)
+        for i, axis in enumerate(grid.axes())
+    ]
+    occupied = ndimage.binary_dilation(solid)[np.ix_(*near)]
     _fill(teacher, grid, occupied, "density")
     return grid
 

@@ -238,7 +238,7 @@ def _range(occupied: Tensor, crop: int, size: int) -> tuple[Tensor, Tensor]:
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     """``value`` on the parameter's device and, where it has its shape, with its strides, as fused Adam expects."""
     if value.shape != parameter.shape:
-        return value
+        return value.to(parameter.device)
     return torch.empty_like(parameter).copy_(value)
 
 

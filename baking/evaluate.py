@@ -13,6 +13,7 @@ from skimage.metrics import structural_similarity
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
+from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering
 from duplex.baking.datasets import Photo
@@ -88,12 +89,34 @@ def against_photos(bundle: Bundle, renderer: Renderer, photos: list[Photo], size
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
     """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
-    rig = Rig.from_json(bundle.rig)
-    dataset = int(bundle.rig.get("dataset_cameras", 0))
+    try:
+        rig = Rig.from_json(bundle.rig)
+        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), int(bundle.report.get("seed", 0))
+        if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
+            raise ValueError("counts that do not fit")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DuplexError(f"cameras.json: no rig to draw unseen cameras from ({error}): bake again") from None
     if dataset:
         rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
-    seed = int(bundle.report.get("seed", 0))
     return rig.cameras(count, size, np.random.default_rng([seed, EVALUATION_STREAM]))
+
+
+def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
+    """The teacher with near, far and background as the bake used them, whatever its configuration says."""
+    found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
+    try:
+        found = {key: float(value) for key, value in found.items()}
+    except (TypeError, ValueError, OverflowError):
+        raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
+    return replace(teacher, scene=replace(teacher.scene, background=bundle.background, **found))
+
+
+def principal_shift(bundle: Bundle) -> float:
+    """The bundle's note of where its teacher's pixels lie (see :class:`duplex.baking.teachers.SceneInfo`)."""
+    value = bundle.teacher.get("principal_shift", 0.0)
+    if not isinstance(value, int | float) or not abs(value) < 1:
+        raise DuplexError(f"manifest.json: principal_shift {value!r}: expected a small number: bake again")
+    return float(value)
 
 
 def facts(bundle: Bundle, path: Path) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import moderngl
 import numpy as np
@@ -31,7 +33,7 @@ from duplex.baking.distill import Student, Trainer
 from duplex.baking.export import export_student, thumbnail
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
-from duplex.baking.progress import peak_memory_gib, say, stage
+from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells
 from duplex.baking.teachers import Teacher
@@ -75,22 +77,24 @@ class BakeJob:
 
 def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context) -> Bundle:
     """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again."""
-    seconds = workspace.seconds
-    with stage("density", seconds):
+    with stage("density", workspace):
         grid = workspace.once("density", lambda: _density(job), _grid_to_arrays, _grid_from_arrays)
-    with stage("shells and atlas", seconds):
+    with stage("shells and atlas", workspace):
         shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
-    with stage("bracketing", seconds):
+    with stage("bracketing", workspace):
         bracketed = bracketing(
             job.teacher, rasterizer, _cameras(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200), BRACKETING_RAYS, job.seed
         )
-    say(f"bracketing: {100 * bracketed:.1f}% of the teacher's weight lies between the shells")
-    with stage("teacher views", seconds):
+    say(
+        f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
+        f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
+    )
+    with stage("teacher views", workspace):
         config = job.config.views
         cameras = _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share)
         rgba = render_teacher(FastRenderer(job.teacher, grid), cameras, workspace.folder)
-    with stage("distillation", seconds):
+    with stage("distillation", workspace):
         spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
         views = make_view_set(rgba, cameras, rasterizer, spec.margin)
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
@@ -98,9 +102,8 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
         training_psnr = trainer.train(views, job.teacher.scene.background, workspace.state)
-    workspace.note_seconds()
-    facts = {"bracketing": bracketed, "training_psnr": training_psnr}
-    bundle = _finished(job, trainer.student, shells, seconds, facts, ctx)
+    facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "training_psnr": training_psnr}
+    bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
     workspace.remove()
     return bundle
@@ -172,43 +175,69 @@ def _finished(
     return dataclasses.replace(bundle, thumbnail=thumbnail(ctx, bundle))
 
 
+@contextmanager
+def stage(name: str, workspace: Workspace) -> Iterator[None]:
+    """Announce a stage and note its seconds in the workspace, those of a stage that is cut short too."""
+    started = time.monotonic()
+    say(f"{name} ...")
+    try:
+        yield
+    finally:
+        spent = time.monotonic() - started
+        workspace.seconds[name] = workspace.seconds.get(name, 0.0) + spent
+        workspace.note_seconds()
+    say(f"{name}: {spent:.1f} s")
+
+
 class Workspace:
     """The folder beside the output where an unfinished bake keeps what it has; removed when it is done.
 
-    Raises :class:`DuplexError` when an interrupted bake lies there and neither ``resume`` nor ``restart`` is
-    asked for, or when what lies there was made with other settings.
+    Raises :class:`DuplexError` when another bake is at work in it, when an interrupted one lies there and neither
+    ``resume`` nor ``restart`` is asked for, or when what lies there was made with other settings.
     """
 
     def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
-        self.folder = output.with_name(output.name + ".baking")
-        note = self.folder / "job.json"
+        self.folder, self.fingerprint = output.with_name(output.name + ".baking"), fingerprint
+        self.note = self.folder / "job.json"
         self.seconds: dict[str, float] = {}
-        if self.folder.exists() and restart:
-            self.remove()
-        if note.exists():
-            if not resume:
-                raise DuplexError(
-                    f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart"
-                )
-            found = json.loads(note.read_text())
-            if found.get("fingerprint") != fingerprint:
-                raise DuplexError(
-                    f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
-                    "or begin anew with --restart"
-                )
-            self.seconds |= found.get("seconds", {})
         try:
             self.folder.mkdir(exist_ok=True)
-            self.fingerprint = fingerprint
-            self.note_seconds()
+            self.lock = _locked(self.folder / "lock")
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
             raise DuplexError(
                 f"{output.parent}: not writable ({error.strerror}): give another output with -o"
             ) from None
+        if self.note.exists() and not restart:
+            self._take_up(resume)
+        else:  # a folder without a note is what a removal left that was cut short
+            self._clear()
         for stray in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
             stray.unlink()
+        self.note_seconds()
+
+    def _take_up(self, resume: bool) -> None:
+        if not resume:
+            raise DuplexError(f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart")
+        try:
+            found = json.loads(self.note.read_text("utf-8"))
+            same = found["fingerprint"] == self.fingerprint
+            self.seconds |= {str(name): float(value) for name, value in found["seconds"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise DuplexError(f"{self.note}: damaged: begin anew with --restart") from None
+        if not same:
+            raise DuplexError(
+                f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
+                "or begin anew with --restart"
+            )
+
+    def _clear(self) -> None:
+        """Delete everything but the lock, the note first: without it nothing left is believed."""
+        self.note.unlink(missing_ok=True)
+        for file in self.folder.iterdir():
+            if file.name != "lock":
+                file.unlink()
 
     @property
     def state(self) -> Path:
@@ -228,17 +257,38 @@ class Workspace:
             return from_arrays(load_file(file))
         artefact = make()
         write_atomically(file, save({k: np.ascontiguousarray(v) for k, v in to_arrays(artefact).items()}))
-        self.note_seconds()
         return artefact
 
     def note_seconds(self) -> None:
         """Keep what the stages have taken so far."""
-        content = {"fingerprint": self.fingerprint, "seconds": self.seconds, "written": time.time()}
-        write_atomically(self.folder / "job.json", json.dumps(content).encode())
+        content = {"fingerprint": self.fingerprint, "seconds": self.seconds}
+        write_atomically(self.note, json.dumps(content).encode())
 
     def remove(self) -> None:
         """Delete the folder."""
+        self._clear()
+        self.lock.close()
         shutil.rmtree(self.folder)
+
+
+def _locked(file: Path) -> BinaryIO:
+    """``file``, open and locked until it is closed or this process ends; DuplexError when another one holds it."""
+    stream = file.open("wb")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        stream.close()
+        raise DuplexError(
+            f"{file.parent}: another bake is writing this bundle: wait for it, or give another -o"
+        ) from None
+    return stream
 
 
 def _grid_to_arrays(grid: DensityGrid) -> dict[str, Array]:

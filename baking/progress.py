@@ -58,17 +58,6 @@ def say(line: str) -> None:
     console.print(line, markup=False, soft_wrap=True)
 
 
-@contextmanager
-def stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Announce a stage and add its seconds to ``seconds[name]``."""
-    started = time.monotonic()
-    say(f"{name} ...")
-    yield
-    spent = time.monotonic() - started
-    seconds[name] = seconds.get(name, 0.0) + spent
-    say(f"{name}: {spent:.1f} s")
-
-
 def peak_memory_gib() -> float:
     """The most memory this process has held, in GiB (0 where the system does not tell)."""
     if sys.platform == "win32":

@@ -112,11 +112,9 @@ class Rig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rig:
-        """Read :meth:`to_json`'s object."""
-        return cls(
-            np.array(data["center"], np.float64),
-            float(data["radius"]),
-            np.array(data["up"], np.float64),
-            bool(data["hemisphere"]),
-            float(data["fov"]),
-        )
+        """Read :meth:`to_json`'s object; raises KeyError, TypeError or ValueError for anything else."""
+        center, up = (np.array(data[key], np.float64).reshape(3) for key in ("center", "up"))
+        radius, fov = float(data["radius"]), float(data["fov"])
+        if not (np.isfinite(center).all() and abs(np.linalg.norm(up) - 1) < 1e-3 and 0 < radius < 1e9 and 0 < fov < 3):
+            raise ValueError("a rig of impossible numbers")
+        return cls(center, radius, up, bool(data["hemisphere"]), fov)

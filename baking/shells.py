@@ -32,7 +32,7 @@ class ShellConfig:
     """How the two shells are extracted."""
 
     outer_opacity: float = 0.03  # opacity over one grid cell at the outer shell
-    inner_opacity: float = 0.6  # opacity over one grid cell at the inner shell
+    inner_opacity: float = 0.95  # opacity over one grid cell at the inner shell
     faces: int = 40000  # triangles of each shell after simplification
     floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
 

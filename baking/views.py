@@ -12,7 +12,7 @@ from torch import Tensor
 
 from duplex.app.camera import Camera
 from duplex.app.files import write_atomically
-from duplex.app.network import encode_view
+from duplex.app.network import VIEW_CHANNELS, encode_view
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import bar
@@ -46,7 +46,8 @@ class ViewSet:
 
 def render_teacher(renderer: FastRenderer, cameras: list[Camera], folder: Path) -> Tensor:
     """The teacher's pictures (n, size, size, 4) float16; those already in ``folder`` are not rendered again."""
-    shards = []
+    size = cameras[0].width
+    rgba = torch.empty(len(cameras), size, size, 4, dtype=torch.float16)
     with bar("teacher views", len(cameras)) as progress:
         for start in range(0, len(cameras), SHARD):
             part = cameras[start : start + SHARD]
@@ -54,22 +55,22 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], folder: Path) 
             if not file.exists():
                 pictures = torch.stack([renderer.render(camera) for camera in part])
                 write_atomically(file, save({"rgba": pictures.half().cpu()}))
-            shards.append(load_file(file)["rgba"])
+            rgba[start : start + len(part)] = load_file(file)["rgba"]
             progress.advance(len(part))
-    return torch.cat(shards)
+    return rgba
 
 
 def make_view_set(rgba: Tensor, cameras: list[Camera], rasterizer: Rasterizer, margin: int) -> ViewSet:
     """Join the teacher's pictures with the G-buffers of the same cameras."""
-    uv: list[list[np.ndarray]] = [[], []]
-    mask: list[list[np.ndarray]] = [[], []]
-    directions = []
-    for camera in cameras:
+    count, side = len(cameras), rgba.shape[1] + 2 * margin
+    uv = [torch.empty(count, side, side, 2) for _ in range(2)]
+    mask = [torch.empty(count, side, side, dtype=torch.bool) for _ in range(2)]
+    directions = torch.empty(count, side, side, VIEW_CHANNELS, dtype=torch.float16)
+    for i, camera in enumerate(cameras):
         padded = camera.padded(margin)
         for layer, hits in enumerate(rasterizer.layers(padded)):
-            uv[layer].append(hits.uv)
-            mask[layer].append(hits.face >= 0)
+            uv[layer][i] = torch.from_numpy(hits.uv)
+            mask[layer][i] = torch.from_numpy(hits.face >= 0)
         rays = padded.ray_directions()
-        directions.append(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float16))
-    u, m = ([torch.from_numpy(np.stack(x)) for x in layers] for layers in (uv, mask))
-    return ViewSet(rgba, (u[0], u[1]), (m[0], m[1]), torch.from_numpy(np.stack(directions)), margin)
+        directions[i] = torch.from_numpy(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)))
+    return ViewSet(rgba, (uv[0], uv[1]), (mask[0], mask[1]), directions, margin)

@@ -40,7 +40,7 @@ layout(location = VIEW_LOCATION1) out vec4 o_view1;
 void main() {
 #if LAYER == 1
     float first = texelFetch(u_first_depth, ivec2(gl_FragCoord.xy), 0).r;
-    if (first >= 1.0 || gl_FragCoord.z <= first)
+    if (first >= 1.0 || gl_FragCoord.z <= first + 1.2e-7)  // two steps of a 24-bit depth buffer
         discard;
 #endif
 #if SURFACE == 1

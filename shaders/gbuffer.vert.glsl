@@ -1,4 +1,4 @@
-// One shell, in clip space. Both layers run this very program, so that equal surfaces get equal depths.
+// One shell, in clip space.
 uniform mat4 u_world_to_clip;
 
 in vec3 in_position;

@@ -7,7 +7,8 @@ uniform sampler2D u_depth;
 uniform vec4 u_background;
 uniform vec2 u_distances;
 #if MODE <= 1
-uniform sampler2D u_shaded[SCALE * SCALE];
+uniform sampler2D u_shaded[SCALE];  // one row of each block: 16 textures at once would be too many
+uniform int u_row;                  // counted from the top
 #else
 uniform sampler2D u_target;
 #endif
@@ -15,10 +16,7 @@ uniform sampler2D u_target;
 out vec4 o_color;
 
 #if MODE <= 1
-vec4 shaded(ivec2 pixel) {
-    ivec2 block = pixel / SCALE;
-    ivec2 inside = pixel - block * SCALE;
-    int wanted = (SCALE - 1 - inside.y) * SCALE + inside.x;  // block rows run from the top
+vec4 shaded(ivec2 block, int column) {
     vec4 value = vec4(0.0);
 SELECT
     return value;
@@ -29,9 +27,13 @@ void main() {
     ivec2 pixel = ivec2(gl_FragCoord.xy);
     bool covered = texelFetch(u_depth, pixel / SCALE + MARGIN, 0).r < 1.0;
 #if MODE <= 1
+    ivec2 block = pixel / SCALE;
+    ivec2 inside = pixel - block * SCALE;
+    if (SCALE - 1 - inside.y != u_row)
+        discard;
     vec4 color = vec4(0.0);
     if (covered) {
-        color = clamp(shaded(pixel), 0.0, 1.0);
+        color = clamp(shaded(block, inside.x), 0.0, 1.0);
         color.rgb *= color.a;
     }
 #if MODE == 0

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from duplex.app.bundle import read_bundle
@@ -93,20 +94,44 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
         arguments[2] = "import duplex.baking.distill as d; d.SAVE_SECONDS = 0; " + arguments[2]
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while not (tmp_path / "scene.bundle.baking" / wait_for).exists() and process.poll() is None:
-            assert time.monotonic() < deadline
+        while not (tmp_path / "scene.bundle.baking" / wait_for).exists():
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
+        killed = time.time_ns()
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert output.read_bytes() == b"the old bundle"
     (tmp_path / "scene.bundle.baking" / ".views.1.unfinished").write_bytes(b"half")
     one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL), "interrupted", "--resume")
     one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
+    shells = (tmp_path / "scene.bundle.baking" / "shells.safetensors").stat().st_mtime_ns
     result = run("baking.cli", octahedron, "-o", output, *SMALL, "--resume")
     assert result.returncode == 0, result.stderr
+    assert "distillation goes on from step" in result.stderr and shells < killed
     assert [file.name for file in tmp_path.iterdir()] == ["scene.bundle"]
     resumed, whole = read_bundle(output), read_bundle(baked)
-    assert (resumed.outer.texels == whole.outer.texels).mean() > 0.99  # as if nothing had happened
+    assert np.array_equal(resumed.outer.texels, whole.outer.texels)  # as if nothing had happened
+    assert resumed.report["seconds"]["distillation"] > 0
+
+
+def test_two_bakes_of_one_bundle_do_not_meet(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scene.bundle"
+    first = subprocess.Popen(command("baking.cli", octahedron, "-o", output, *SMALL), stderr=subprocess.DEVNULL)
+    while not (tmp_path / "scene.bundle.baking" / "job.json").exists():
+        assert first.poll() is None
+        time.sleep(0.02)
+    for flag in ([], ["--resume"], ["--restart"]):
+        one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, *flag), "another bake is writing this bundle")
+    assert first.wait(120) == 0
+    read_bundle(output)
+
+
+def test_a_workspace_without_its_note_is_not_believed(octahedron: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scene.bundle.baking"
+    folder.mkdir()
+    (folder / "density.safetensors").write_bytes(b"somebody else's")
+    result = run("baking.cli", octahedron, "-o", tmp_path / "scene.bundle", *SMALL)
+    assert result.returncode == 0, result.stderr
 
 
 def test_disk_full_keeps_the_old_bundle(octahedron: Path, tmp_path: Path) -> None:

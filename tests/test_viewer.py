@@ -66,7 +66,7 @@ def test_turntable_makes_numbered_pictures_and_a_sheet(tmp_path: Path) -> None:
     assert str(tmp_path / "turn") in result.stdout
     first, third = (np.asarray(Image.open(tmp_path / "turn" / f"00{i}.png"), np.int16) for i in (0, 2))
     assert np.abs(first - third).mean() > 2
-    assert Image.open(tmp_path / "turn" / "contact-sheet.png").size == (6 * 32, 24)
+    assert Image.open(tmp_path / "turn" / "contact-sheet.png").size == (6 * 64, 48)
 
 
 def test_info_needs_no_opengl(demo_file: Path) -> None:

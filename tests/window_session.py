@@ -13,6 +13,8 @@ import glfw
 import numpy as np
 from PIL import Image
 
+from duplex.app.bundle import read_bundle
+from duplex.app.headless import scene_orbit
 from duplex.app.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
@@ -20,7 +22,8 @@ from duplex.assets import DEMO_BUNDLE
 class Session:
     def __init__(self, folder: Path):
         self.folder, self.step = folder, 0
-        self.viewer = Viewer(DEMO_BUNDLE, (720, 560))
+        size, bundle = (720, 560), read_bundle(DEMO_BUNDLE)
+        self.viewer = Viewer(bundle, DEMO_BUNDLE, size, scene_orbit(bundle).camera(0, *size))
         self.window = self.viewer.window
         # no window manager raises or focuses windows here, so events are sent to this one by its number
         self.number = subprocess.run(

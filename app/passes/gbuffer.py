@@ -24,9 +24,9 @@ class View:
     @classmethod
     def of(cls, camera: Camera, center: Array, radius: float) -> View:
         """The view of ``camera`` with its depth range around the sphere that holds the scene."""
-        distance = float(np.linalg.norm(camera.position - center))
-        near = max(distance - radius, radius * 2e-3)
-        far = max(distance + radius, near * 2)
+        depth = -float((camera.view_matrix() @ np.append(center, 1))[2])
+        near = max(depth - radius, radius * 2e-3)
+        far = max(depth + radius, near * 2)
         return cls(camera.projection_matrix(near, far) @ camera.view_matrix(), camera.position)
 
 

@@ -26,9 +26,10 @@ class PresentPass:
     """Draws in one :class:`Mode`; ``target_margin``: pixels that a shown target reaches beyond the picture."""
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode, target_margin: int = 0):
-        self.ctx, self.mode, scale = ctx, mode, spec.channels_to_space
+        self.ctx, self.mode = ctx, mode
+        self.scale = scale = spec.channels_to_space
         text = source("present.frag", mode=int(mode), scale=scale, margin=spec.margin, target_margin=target_margin)
-        select = [f"    if (wanted == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(scale**2)]
+        select = [f"    if (column == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(scale)]
         self.program = ctx.program(
             vertex_shader=source("fullscreen.vert"), fragment_shader=text.replace("SELECT", "\n".join(select))
         )
@@ -36,7 +37,7 @@ class PresentPass:
         self._set("u_depth", 0)
         self._set("u_target", 1)
         if mode <= Mode.ALPHA:
-            units = list(range(1, scale**2 + 1))
+            units = list(range(1, scale + 1))
             self._set("u_shaded", units if scale > 1 else 1)
 
     def render(
@@ -56,11 +57,13 @@ class PresentPass:
         out.use()
         self.ctx.enable_only(moderngl.NOTHING)
         depth.use(0)
-        for i, texture in enumerate(targets, 1):
-            texture.use(i)
         self._set("u_background", background)
         self._set("u_distances", distances)
-        self.triangle.render(moderngl.TRIANGLES, vertices=3)
+        for row in range(self.scale if self.mode <= Mode.ALPHA else 1):
+            self._set("u_row", row)
+            for i, texture in enumerate(targets[row * self.scale : (row + 1) * self.scale], 1):
+                texture.use(i)
+            self.triangle.render(moderngl.TRIANGLES, vertices=3)
 
     def _set(self, name: str, value: object) -> None:
         if name in self.program:  # the driver drops what a mode does not use

@@ -30,7 +30,8 @@ class LayerPass:
                 fragment_shader=layer_source(layer, weight[channels], bias[channels]),
             )
             for i in range(layer.inputs // 4):
-                program[f"u_input{i}"] = i
+                if f"u_input{i}" in program:  # the driver drops inputs whose weights are all 0
+                    program[f"u_input{i}"] = i
             self.draws.append(ctx.vertex_array(program, []))
 
     def render(self, inputs: list[moderngl.Texture], *, out: list[moderngl.Framebuffer]) -> None:

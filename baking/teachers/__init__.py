@@ -34,7 +34,7 @@ def load_teacher(path: Path, device: torch.device | None = None) -> Teacher:
         members = ", ".join(str(key) for key in list(checkpoint)[:6])
         raise DuplexError(f"{file}: a checkpoint of an unknown family (it holds {members}): duplex reads {known}")
     for name in (family.COARSE, family.FINE):
-        if checkpoint.get(name) is not None:
+        if name == family.COARSE or checkpoint.get(name) is not None:
             checkpoint[name] = check_tensors(checkpoint[name], file, name)
     try:
         coarse, fine, scene = family.load(checkpoint, file)

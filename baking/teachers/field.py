@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from duplex.app.errors import DuplexError
+
+MAX_WIDTH = 4096
+MAX_SAMPLES = 4096
+MAX_DISTANCE = 1e6
 
 
 class RadianceField(nn.Module):
@@ -75,6 +79,14 @@ class SceneInfo:
     principal_shift: float = 0.5 / 800
     assumed: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise :class:`DuplexError` for what no scene can have."""
+        if not 0 <= self.near < self.far < MAX_DISTANCE:
+            raise DuplexError(f"near {self.near:g} and far {self.far:g}: expected 0 <= near < far < {MAX_DISTANCE:g}")
+        for name, count, least in (("coarse", self.coarse_samples, 4), ("fine", self.fine_samples, 0)):
+            if not least <= count <= MAX_SAMPLES:
+                raise DuplexError(f"{count} {name} samples a ray: expected {least} to {MAX_SAMPLES}")
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -94,27 +106,41 @@ class Teacher:
 
     def to(self, device: torch.device) -> Teacher:
         """The same teacher on another device."""
-        from dataclasses import replace
-
         return replace(self, coarse=self.coarse.to(device), fine=self.fine.to(device), device=device)
 
 
-def linear(weights: dict[str, Tensor], name: str, family: str, in_features: int | None = None) -> nn.Linear:
+def linear(
+    weights: dict[str, Tensor],
+    name: str,
+    family: str,
+    in_features: int | None = None,
+    out_features: int | None = None,
+) -> nn.Linear:
     """The layer ``name.weight``, ``name.bias`` of a state dict, with its shapes checked.
 
-    Raises :class:`DuplexError` when it is missing or not ``in_features`` wide.
+    Raises :class:`DuplexError` when it is missing, or its widths are not ``in_features`` and ``out_features``.
     """
     weight, bias = weights.get(f"{name}.weight"), weights.get(f"{name}.bias")
     if weight is None or bias is None:
         raise DuplexError(f"layer {name} is missing: not a {family} network that duplex knows")
-    if weight.ndim != 2 or bias.shape != weight.shape[:1] or max(weight.shape) > 4096:
+    if weight.ndim != 2 or bias.shape != weight.shape[:1] or not all(1 <= side <= MAX_WIDTH for side in weight.shape):
         raise DuplexError(f"layer {name}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not fit")
-    if in_features is not None and weight.shape[1] != in_features:
-        raise DuplexError(
-            f"layer {name} takes {weight.shape[1]} inputs where the {family} layout gives it {in_features}: "
-            "a network of unknown shape"
-        )
+    for found, expected, what in (
+        (weight.shape[1], in_features, "takes {} inputs"),
+        (weight.shape[0], out_features, "gives {} outputs"),
+    ):
+        if expected is not None and found != expected:
+            raise DuplexError(
+                f"layer {name} {what.format(found)} where the {family} layout has {expected}: "
+                "a network of unknown shape"
+            )
     layer = nn.Linear(weight.shape[1], weight.shape[0])
     layer.weight.data.copy_(weight)
     layer.bias.data.copy_(bias)
     return layer.requires_grad_(False)
+
+
+def width_of(weights: dict[str, Tensor], name: str) -> int:
+    """How many inputs the layer ``name`` takes; 0 where that cannot be told (:func:`linear` then says why)."""
+    weight = weights.get(f"{name}.weight")
+    return weight.shape[1] if weight is not None and weight.ndim == 2 else 0

@@ -15,6 +15,8 @@ from duplex.app.errors import DuplexError
 
 MAX_CHECKPOINT_BYTES = 4 << 30
 MAX_TEXT_BYTES = 1 << 20
+MAX_WEIGHTS = 1 << 28  # numbers in one network
+PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def read_small_text(path: Path) -> str:
@@ -37,8 +39,8 @@ def read_torch(path: Path) -> dict[str, Any]:
 
     Raises :class:`DuplexError` for anything else, without having executed any of it.
     """
-    _check_size(path)
     try:
+        _check_size(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = _wanted_global(str(error))
@@ -48,9 +50,13 @@ def read_torch(path: Path) -> dict[str, Any]:
                 "save the network's state_dict() instead and bake that"
             ) from None
         raise _not_a_checkpoint(path) from None
+    except PermissionError:
+        raise
     except MemoryError:
         raise DuplexError(f"{path}: it declares tensors that do not fit into memory: broken or hostile") from None
     except (
+        OSError,
+        NotImplementedError,
         RuntimeError,
         ValueError,
         EOFError,
@@ -72,8 +78,10 @@ def check_tensors(state: Any, path: Path, name: str) -> dict[str, Tensor]:
     """``state`` as a dictionary of finite float32 tensors; raises :class:`DuplexError` that names what is not."""
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DuplexError(f"{path}: {name} is no state dict of tensors: a checkpoint of unknown layout")
+    if sum(v.numel() for v in state.values()) > MAX_WEIGHTS:
+        raise DuplexError(f"{path}: {name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
     for key, value in state.items():
-        if not value.is_floating_point() or value.is_sparse or value.is_quantized:
+        if value.dtype not in PLAIN or value.layout != torch.strided or value.device.type != "cpu":
             raise DuplexError(f"{path}: {name}: {key} holds {value.dtype}: expected dense floating point numbers")
         if not bool(torch.isfinite(value).all()):
             raise DuplexError(

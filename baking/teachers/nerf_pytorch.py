@@ -18,6 +18,7 @@ from duplex.baking.teachers.field import (
     frequencies_of,
     linear,
     positional_encoding,
+    width_of,
 )
 from duplex.baking.teachers.files import read_small_text
 
@@ -38,7 +39,7 @@ class NerfPytorchField(RadianceField):
         weights = {key.removeprefix("module."): value for key, value in weights.items()}
         names = sorted(
             (k[:-7] for k in weights if k.startswith("pts_linears.") and k.endswith(".weight")),
-            key=lambda name: int(name.rsplit(".", 1)[1]) if name.rsplit(".", 1)[1].isdigit() else -1,
+            key=lambda name: int(name.rsplit(".", 1)[1]) if name.rsplit(".", 1)[1].isdecimal() else -1,
         )
         if not names or names != [f"pts_linears.{i}" for i in range(len(names))]:
             raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
@@ -47,20 +48,22 @@ class NerfPytorchField(RadianceField):
         self.point_frequencies = frequencies_of(encoded, 3, names[0])
         self.trunk, self.skips = nn.ModuleList([first]), set()
         for i, name in enumerate(names[1:], 1):
-            if weights[f"{name}.weight"].shape[-1] == encoded + width:
+            if width_of(weights, name) == encoded + width:
                 self.skips.add(i)
             self.trunk.append(linear(weights, name, FAMILY, width + encoded * (i in self.skips)))
         self.has_views = "views_linears.0.weight" in weights
         if self.has_views:
             self.feature = linear(weights, "feature_linear", FAMILY, width)
-            self.alpha = linear(weights, "alpha_linear", FAMILY, width)
+            self.alpha = linear(weights, "alpha_linear", FAMILY, width, 1)
             self.views = linear(weights, "views_linears.0", FAMILY)
             self.view_frequencies = frequencies_of(
                 self.views.in_features - self.feature.out_features, 3, "views_linears.0"
             )
-            self.rgb = linear(weights, "rgb_linear", FAMILY, self.views.out_features)
+            self.rgb = linear(weights, "rgb_linear", FAMILY, self.views.out_features, 3)
         else:
             self.output = linear(weights, "output_linear", FAMILY, width)
+            if self.output.out_features not in (4, 5):  # the original code makes a fifth that it never reads
+                raise DuplexError(f"layer output_linear gives {self.output.out_features} outputs: expected 4 or 5")
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         encoded = positional_encoding(points, self.point_frequencies)
@@ -107,5 +110,7 @@ def _scene(path: Path) -> SceneInfo:
             principal_shift=0.5 / (400 if options.get("half_res") == "True" else 800),
             assumed=assumed,
         )
+    except DuplexError as error:
+        raise DuplexError(f"{path.parent / 'args.txt'}: {error}") from None
     except ValueError as error:
         raise DuplexError(f"{path.parent / 'args.txt'}: {error}: expected whole numbers of samples") from None

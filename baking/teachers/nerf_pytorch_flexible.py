@@ -20,6 +20,7 @@ from duplex.baking.teachers.field import (
     frequencies_of,
     linear,
     positional_encoding,
+    width_of,
 )
 from duplex.baking.teachers.files import read_small_text
 
@@ -44,21 +45,22 @@ class FlexibleField(RadianceField):
         for i in range(64):
             if f"layers_xyz.{i}.weight" not in weights:
                 break
-            if weights[f"layers_xyz.{i}.weight"].shape[-1] == encoded + width:
+            if width_of(weights, f"layers_xyz.{i}") == encoded + width:
                 self.skips.add(i)
             self.trunk.append(linear(weights, f"layers_xyz.{i}", FAMILY, width + encoded * (i in self.skips)))
         self.has_views = "fc_feat.weight" in weights
         if self.has_views:
             self.feature = linear(weights, "fc_feat", FAMILY, width)
-            self.alpha = linear(weights, "fc_alpha", FAMILY, width)
+            self.alpha = linear(weights, "fc_alpha", FAMILY, width, 1)
             view = linear(weights, "layers_dir.0", FAMILY)
             self.view_frequencies = frequencies_of(view.in_features - self.feature.out_features, 3, "layers_dir.0")
             self.views = nn.ModuleList([view])
             while f"layers_dir.{len(self.views)}.weight" in weights:
-                self.views.append(linear(weights, f"layers_dir.{len(self.views)}", FAMILY, view.out_features))
-            self.rgb = linear(weights, "fc_rgb", FAMILY, view.out_features)
+                view = linear(weights, f"layers_dir.{len(self.views)}", FAMILY, view.out_features)
+                self.views.append(view)
+            self.rgb = linear(weights, "fc_rgb", FAMILY, view.out_features, 3)
         else:
-            self.output = linear(weights, "fc_out", FAMILY, width)
+            self.output = linear(weights, "fc_out", FAMILY, width, 4)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         encoded = positional_encoding(points, self.point_frequencies)
@@ -99,19 +101,18 @@ def _scene(path: Path) -> SceneInfo:
             raise DuplexError(
                 f"{path}: a scene of type {dataset['type']}: this version bakes Blender-style scenes only"
             )
-        near, far = float(dataset["near"]), float(dataset["far"])
-        if not 0 <= near < far:
-            raise DuplexError(f"{file}: near {near:g} and far {far:g}: expected 0 <= near < far")
         return SceneInfo(
-            near=near,
-            far=far,
+            near=float(dataset["near"]),
+            far=float(dataset["far"]),
             background=(1.0, 1.0, 1.0) if samples.get("white_background") else (0.0, 0.0, 0.0),
             coarse_samples=int(samples["num_coarse"]),
             fine_samples=int(samples["num_fine"]),
             principal_shift=0.5 / (400 if dataset.get("half_res") else 800),
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except DuplexError as error:
+        raise error if str(path) in str(error) else DuplexError(f"{file}: {error}") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise DuplexError(
-            f"{file}: not a nerf-pytorch configuration ({type(error).__name__}: {str(error).splitlines()[0]}): "
+            f"{file}: not a nerf-pytorch configuration ({type(error).__name__}: {' '.join(str(error).split())[:120]}): "
             "mend it or move it away to bake with the defaults"
         ) from None
