@@ -161,6 +161,10 @@ def test_wrong_counts_in_the_manifest_are_refused(demo_file: Path, tmp_path: Pat
         (lambda m: m.pop("scene"), "scene"),
         (lambda m: m["scene"].update(up=[0, 1]), "3 finite numbers"),
         (lambda m: m.update(shells=None), "damaged"),
+        (lambda m: m["shells"]["inner"].update(texture_size=[float("inf"), 1]), "damaged"),
+        (lambda m: m["network"].update(feature_channels=float("inf")), "network"),
+        (lambda m: m["scene"].update(up=[10**400, 0, 0]), "damaged"),
+        (lambda m: m["scene"].update(up=[0, 0, 0]), "unit vector"),
     ]
     for change, words in changes:
         demo_file.write_bytes(whole)
@@ -182,3 +186,32 @@ def test_a_texture_of_another_size_is_refused(demo_file: Path) -> None:
     write_parts(demo_file, parts | {"outer.features0.png": buffer.getvalue()})
     with_manifest(demo_file, lambda m: None)
     refused(demo_file, "20000 x 8")
+
+
+def test_json_parts_are_bounded_and_checked(demo_file: Path) -> None:
+    whole = demo_file.read_bytes()
+    changes: list[tuple[str, bytes, str]] = [
+        ("report.json", b"[" * 200_000, "not JSON"),
+        ("report.json", b'{"bracketing": "much"}', "bracketing"),
+        ("report.json", b"[1]", "damaged"),
+        ("cameras.json", b'{"rig": {}, "cameras": [{"camera_to_world": [1' + b"0" * 400 + b"]}]}", "camera 0"),
+        ("cameras.json", b" " * (5 << 20), "at most"),
+    ]
+    for name, content, words in changes:
+        demo_file.write_bytes(whole)
+        write_parts(demo_file, parts_of(demo_file) | {name: content})
+        with_manifest(demo_file, lambda m: None)
+        refused(demo_file, words)
+
+
+def test_only_stored_and_deflated_parts_are_read(demo_file: Path) -> None:
+    parts = parts_of(demo_file)
+    with zipfile.ZipFile(demo_file, "w", zipfile.ZIP_LZMA) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    refused(demo_file, "neither stored nor deflated")
+
+
+def test_a_shell_without_extent_is_refused(demo: Bundle, write_scene: Callable[[Bundle], Path]) -> None:
+    flat = dataclasses.replace(demo.inner, positions=demo.inner.positions * 0)
+    refused(write_scene(dataclasses.replace(demo, inner=flat)), "no extent")

@@ -57,6 +57,8 @@ def test_json_round_trip_and_short_form() -> None:
         ({"camera_to_world": [math.nan] * 16}, "16 finite numbers"),
         ({"camera_to_world": np.diag([1.0, 1, -1, 1]).reshape(-1).tolist()}, "right-handed"),
         ({"camera_to_world": np.diag([2.0, 2, 2, 1]).reshape(-1).tolist()}, "rotation"),
+        ({"camera_to_world": [*np.eye(4).reshape(-1)[:12].tolist(), 0, 0, 0, 0]}, "last row"),
+        ({"camera_to_world": [10**400] * 16}, "16 finite numbers"),
         ({"fx": -1}, "positive"),
         ({"fx": "wide"}, "fx"),
         ({"fov": 500}, "170"),

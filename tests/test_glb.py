@@ -64,6 +64,10 @@ def patched(change: object) -> bytes:
         lambda d: d.pop("meshes"),
         lambda d: d["meshes"][0]["primitives"][0].update(indices=99),
         lambda d: d.update(nodes=[]),
+        lambda d: d["bufferViews"].__setitem__(0, []),
+        lambda d: d["accessors"][2].update(componentType=glb.FLOAT, count=120),
+        lambda d: d["accessors"][2].update(normalized=True),
+        lambda d: d.update(extras="x" * (2 << 20)),
     ],
 )
 def test_lying_headers_are_refused(change: object) -> None:

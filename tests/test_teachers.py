@@ -178,6 +178,17 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     refused(tmp_path / "odd.pt", "unknown shape", "64")
     torch.save({"model_coarse_state_dict": {**state, "fc_rgb.bias": torch.full((3,), torch.nan)}}, tmp_path / "nan.pt")
     refused(tmp_path / "nan.pt", "NaN", "fc_rgb.bias")
+    for name, change, word in (
+        ("scalar", {"layers_xyz.0.weight": torch.tensor(1.0)}, "do not fit"),
+        ("empty", {"fc_alpha.weight": torch.zeros(0, 8), "fc_alpha.bias": torch.zeros(0)}, "do not fit"),
+        ("rgb5", {"fc_rgb.weight": torch.zeros(5, 8), "fc_rgb.bias": torch.zeros(5)}, "5 outputs"),
+        ("huge", {"extra": torch.zeros(1).expand(10**13)}, "more than"),
+        ("whole", {"extra": torch.zeros(2, dtype=torch.int64)}, "int64"),
+    ):
+        torch.save({"model_coarse_state_dict": state | change}, tmp_path / f"{name}.pt")
+        refused(tmp_path / f"{name}.pt", word)
+    torch.save({"model_coarse_state_dict": None}, tmp_path / "none.pt")
+    refused(tmp_path / "none.pt", "no state dict")
     del state["fc_alpha.weight"]
     torch.save({"model_coarse_state_dict": state}, tmp_path / "hole.pt")
     refused(tmp_path / "hole.pt", "fc_alpha")
@@ -195,6 +206,26 @@ def test_every_truncation_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
             (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) * share // 20])
             with pytest.raises(DuplexError):
                 load_teacher(tmp_path / "cut.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[1, 2", "not a nerf-pytorch configuration"),
+        ("dataset: {near: .inf, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: 64}}", "near"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 0, num_fine: 64}}", "0 coarse samples"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: -3}}", "-3 fine samples"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}", "OverflowError"),
+        ("dataset: {near: 2, far: 6, type: llff}\nnerf: {}", "type llff"),
+        ("!!python/object/apply:os.system ['true']", "not a nerf-pytorch configuration"),
+    ],
+)
+def test_a_broken_configuration_is_one_sentence(tmp_path: Path, text: str, word: str) -> None:
+    folder = synthetic.write_flexible(tmp_path)
+    (folder / "config.yml").write_text(text)
+    with pytest.raises(DuplexError) as error:
+        load_teacher(folder)
+    assert word in str(error.value) and "\n" not in str(error.value)
 
 
 def test_foreign_checkpoints_are_refused(data: Path) -> None:

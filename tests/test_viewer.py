@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -95,6 +96,9 @@ def test_a_camera_file_is_obeyed(tmp_path: Path, demo: Bundle) -> None:
         (["--camera", "missing.json", "--screenshot", "x.png"], "neither a number nor a file"),
         (["--screenshot", "/nowhere/x.png"], "/nowhere/x.png: No such file or directory"),
         (["--frames", "0", "--turntable", "x"], "--frames 0"),
+        (["--camera", "1", "--turntable", "x"], "--camera does not go with"),
+        (["--camera", "²", "--screenshot", "x.png"], "neither a number nor a file"),
+        (["--size", "16384x16", "--screenshot", "x.png"], "this driver draws at most"),
     ],
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], words: str) -> None:
@@ -148,3 +152,24 @@ def test_a_camera_inside_or_beside_the_scene_draws(ctx: moderngl.Context, demo: 
     away = Camera.from_fov(look_at(np.array([0.0, -4.0, 0.0]), np.array([0.0, -8.0, 0.0]), up), 64, 64, 1.0)
     assert renderer.image(inside).shape == (64, 64, 4)
     assert (renderer.image(away)[..., :3] == 255).all()
+
+
+def test_a_scene_beside_the_view_axis_is_not_cut_off(ctx: moderngl.Context, demo: Bundle) -> None:
+    """Turning the camera moves the picture, but the near plane must not eat what is still in it."""
+    from duplex.app.camera import Camera, look_at
+
+    renderer = Renderer(ctx, demo)
+    eye, up = renderer.center - np.array([0, 6 * renderer.radius, 0]), np.array([0, 0, 1.0])
+    covered = []
+    for yaw in (0.0, 0.7):
+        aim = eye + np.array([np.sin(yaw), np.cos(yaw), 0])
+        camera = Camera.from_fov(look_at(eye, aim, up), 400, 160, 0.9)
+        covered.append((renderer.image(camera, view="outer mask")[..., 0] == 255).sum())
+    assert covered[1] > covered[0]  # wide angles stretch what lies aside
+
+
+def test_weights_that_are_all_zero_draw(ctx: moderngl.Context, demo: Bundle) -> None:
+    weights = [w.copy() for w in demo.weights.weights]
+    weights[0][:, 4:8] = 0
+    bundle = dataclasses.replace(demo, weights=dataclasses.replace(demo.weights, weights=tuple(weights)))
+    assert Renderer(ctx, bundle).image(demo.cameras[0].resized(40, 40)).shape == (40, 40, 4)

@@ -96,11 +96,12 @@ def _scene(path: Path) -> SceneInfo:
         return SceneInfo(assumed=("near 2, far 6, white background, 64 + 128 samples: no config.yml beside it",))
     try:
         config = yaml.safe_load(text)
-        dataset, samples = config["dataset"], config["nerf"]["validation"]
+        dataset = config["dataset"]
         if dataset.get("type", "blender") != "blender":
             raise DuplexError(
                 f"{path}: a scene of type {dataset['type']}: this version bakes Blender-style scenes only"
             )
+        samples = config["nerf"]["validation"]
         return SceneInfo(
             near=float(dataset["near"]),
             far=float(dataset["far"]),
