@@ -13,10 +13,11 @@ from duplex.app.errors import DuplexError, run_command
 from duplex.app.gpu import create_headless_context
 from duplex.baking.config import PRESETS, add_arguments, from_arguments
 from duplex.baking.datasets import read_cameras
-from duplex.baking.pipeline import BakeJob, Workspace, bake
+from duplex.baking.pipeline import BakeJob, bake
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.rig import Rig
 from duplex.baking.teachers import SceneInfo, load_teacher
+from duplex.baking.workspace import Workspace
 
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
