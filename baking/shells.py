@@ -7,8 +7,8 @@ one grid cell, ``alpha = 1 - exp(-sigma step)``:
 * the inner shell lies where a cell stops most light: ``alpha = inner_opacity``. Crossing into it, a ray has
   either been stopped already or is stopped by the next cells.
 
-What lies in between is the part of the ray that makes the colour; the share of volume-rendering weight that it
-really holds is measured afterwards (:mod:`duplex.baking.bracketing`).
+The share of volume-rendering weight that lies in between is measured afterwards
+(:mod:`duplex.baking.bracketing`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ShellConfig:
     """How the two shells are extracted."""
 
     outer_opacity: float = 0.03  # opacity over one grid cell at the outer shell
-    inner_opacity: float = 0.95  # opacity over one grid cell at the inner shell
+    inner_opacity: float = 0.6  # opacity over one grid cell at the inner shell
     faces: int = 40000  # triangles of each shell after simplification
     floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
 
