@@ -16,7 +16,7 @@ from duplex.baking.rendering import query_density
 from duplex.baking.teachers import Teacher
 
 POINTS_AT_ONCE = 1 << 18
-VISIBLE_OPACITY = 0.005  # over one cell: half of the faintest step that 8 bits a channel can show
+VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a channel can show (1 / 255)
 FLOATER_SHARE = 2e-3
 
 
