@@ -2,50 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from duplex.app.errors import DuplexError
+from duplex.baking.spaces import Contracted, World
 from duplex.baking.teachers import nerf_pytorch, nerf_pytorch_flexible
-from duplex.baking.teachers.field import RadianceField, SceneInfo, Teacher
-from duplex.baking.teachers.files import check_tensors, read_torch, sha256_of
+from duplex.baking.teachers.field import Overrides, RadianceField, SceneInfo, Teacher, forward_facing
+from duplex.baking.teachers.files import Checkpoint, read_checkpoint, sha256_of
 
-__all__ = ["RadianceField", "SceneInfo", "Teacher", "load_teacher"]
+__all__ = ["Overrides", "RadianceField", "SceneInfo", "Teacher", "load_teacher"]
 
+# In the order in which they are asked: the more telling layouts first.
 FAMILIES: tuple[ModuleType, ...] = (nerf_pytorch_flexible, nerf_pytorch)
-SUFFIXES = (".ckpt", ".tar", ".pth", ".pt")
+SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
+SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
 
 
-def load_teacher(path: Path, device: torch.device | None = None) -> Teacher:
+def load_teacher(path: Path, device: torch.device | None = None, overrides: Overrides | None = None) -> Teacher:
     """Load a trained NeRF from its checkpoint, or from the folder that holds it.
 
-    In a folder the checkpoint with the highest number in its name is taken. Raises :class:`DuplexError` when
-    there is none, when the file is no checkpoint of a known family, or when its weights are not finite.
+    In a folder the checkpoint with the highest number in its name is taken. ``overrides``: what the user knows
+    better than the file. Raises :class:`DuplexError` when there is none, when the file is no checkpoint of a known
+    family, or when its weights are not finite.
     """
+    overrides = overrides or Overrides()
     file = _checkpoint_in(path) if path.is_dir() else path
     if not file.is_file():
         raise DuplexError(f"{path}: no such file: expected a checkpoint or the folder that holds one")
-    checkpoint = read_torch(file)
+    checkpoint = read_checkpoint(file)
     family = next((f for f in FAMILIES if f.matches(checkpoint)), None)
     if family is None:
-        known = ", ".join(f.FAMILY for f in FAMILIES)
-        members = ", ".join(str(key) for key in list(checkpoint)[:6])
-        raise DuplexError(f"{file}: a checkpoint of an unknown family (it holds {members}): duplex reads {known}")
-    for name in (family.COARSE, family.FINE):
-        if name == family.COARSE or checkpoint.get(name) is not None:
-            checkpoint[name] = check_tensors(checkpoint[name], file, name)
+        raise _unknown(checkpoint)
     try:
-        coarse, fine, scene = family.load(checkpoint, file)
+        coarse, fine, scene = family.load(checkpoint, overrides)
+        scene = _with_overrides(scene, overrides)
     except DuplexError as error:
         text = str(error)
         raise DuplexError(text if str(file.parent) in text else f"{file}: {text}") from None
+    for network in (coarse, fine):
+        network.requires_grad_(False)
     return Teacher(coarse, fine, scene, family.FAMILY, file, sha256_of(file)).to(device or torch.device("cpu"))
 
 
+def _with_overrides(scene: SceneInfo, given: Overrides) -> SceneInfo:
+    """The scene with what the user said in the place of what the checkpoint did."""
+    if given.space is not None and given.space != scene.space.name:
+        scene = SPACES[given.space](scene, given)
+    changes = {
+        name: getattr(given, name)
+        for name in ("near", "far", "background", "up", "hemisphere")
+        if getattr(given, name) is not None
+    }
+    if given.samples is not None:
+        changes |= {"coarse_samples": given.samples[0], "fine_samples": given.samples[1]}
+    if given.bounds is not None:
+        changes["bounds"] = tuple(tuple(float(x) for x in corner) for corner in given.bounds)
+    return replace(scene, **changes)
+
+
+SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
+    "world": lambda scene, given: replace(scene, space=World(), bounds=None),
+    "ndc": lambda scene, given: forward_facing(scene, given, ndc=True),
+    "contracted": lambda scene, given: replace(scene, space=Contracted(), bounds=None),
+}
+
+
+def _unknown(checkpoint: Checkpoint) -> DuplexError:
+    known = ", ".join(f.FAMILY for f in FAMILIES)
+    members = ", ".join(str(key)[:40] for key in list(checkpoint.content)[:6])
+    return DuplexError(
+        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads {known}"
+    )
+
+
 def _checkpoint_in(folder: Path) -> Path:
-    files = [f for f in folder.iterdir() if f.suffix in SUFFIXES and f.is_file()]
-    if not files:
-        raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
-    return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdigit()) or 0), f.name))
+    for name in SUBFOLDERS:
+        place = folder / name
+        if not place.is_dir():
+            continue
+        files = [f for f in place.iterdir() if f.is_file() and (f.suffix in SUFFIXES or _is_flax(f))]
+        if files:
+            return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdigit())[:18] or 0), f.name))
+    raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
+
+
+def _is_flax(file: Path) -> bool:
+    """Whether a file is called as flax calls its checkpoints: ``checkpoint_<step>``, without a suffix."""
+    return file.name.startswith("checkpoint_") and file.name.removeprefix("checkpoint_").isdecimal()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
+from duplex.baking.spaces import Ndc, World
 
 MAX_WIDTH = 4096
 MAX_SAMPLES = 4096
@@ -24,7 +29,8 @@ class RadianceField(nn.Module):
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Density and the latent that :meth:`color` continues from.
 
-        ``points``: (n, 3) float32, world. Returns sigma (n,), at least 0, per world unit, and latent (n, c).
+        ``points``: (n, 3) float32 of field space (:mod:`duplex.baking.spaces`; the world itself for most scenes).
+        Returns sigma (n,), at least 0, per world unit (in NDC: per unit of NDC), and latent (n, c).
         """
         raise NotImplementedError
 
@@ -32,41 +38,24 @@ class RadianceField(nn.Module):
         """Radiance (n, 3) in [0, 1] of ``latent`` (n, c) seen along unit ``directions`` (n, 3)."""
         raise NotImplementedError
 
-
-def positional_encoding(x: Tensor, frequencies: int) -> Tensor:
-    """``[x, sin(2^0 x), cos(2^0 x), sin(2^1 x), ...]`` (NeRF, equation 4, without pi), each block as wide as ``x``.
-
-    ``x``: (n, d). Returns (n, d + 2 d frequencies).
-    """
-    n, d = x.shape
-    out = x.new_empty(n, 1 + 2 * frequencies, d)
-    out[:, 0] = x
-    angles = x[:, None, :] * (2.0 ** torch.arange(frequencies, device=x.device, dtype=x.dtype))[:, None]
-    out[:, 1::2] = torch.sin(angles)
-    out[:, 2::2] = torch.cos(angles)
-    return out.reshape(n, d + 2 * d * frequencies)
-
-
-def frequencies_of(width: int, dims: int, name: str) -> int:
-    """The number of frequencies of a :func:`positional_encoding` that is ``width`` wide."""
-    count, rest = divmod(width - dims, 2 * dims)
-    if rest or not 0 <= count <= 32:
-        raise DuplexError(
-            f"{name}: its input is {width} wide, which is no positional encoding of {dims} coordinates "
-            f"({dims} + {2 * dims} per frequency): a network of unknown shape"
-        )
-    return count
+    def describe(self) -> dict[str, str]:
+        """What ``duplex-bake inspect`` says about the network: name of a trait to its value in words."""
+        return {"network": f"{sum(p.numel() for p in self.parameters())} weights"}
 
 
 @dataclass(frozen=True)
 class SceneInfo:
-    """What a checkpoint's sibling files, or their defaults, say about its scene.
+    """What a checkpoint, its sibling files, or their defaults, say about its scene.
 
-    ``near``, ``far``: ray interval in world units; ``background``: RGB in [0, 1] that the teacher was trained
-    against; ``coarse_samples``, ``fine_samples``: the standard renderer's counts; ``up``: world direction;
-    ``hemisphere``: cameras only saw the side of ``up``; ``principal_shift``: how far the principal point lies
-    right of and below the middle, in image heights (the original code's rays pass through pixel corners, not
-    centres); ``assumed``: what no file said and was therefore assumed.
+    ``near``, ``far``: ray interval in world units (0 and 1 in NDC); ``background``: RGB in [0, 1] that the teacher
+    was trained against; ``coarse_samples``, ``fine_samples``: the standard renderer's counts; ``up``: world
+    direction; ``hemisphere``: cameras only saw the side of ``up``; ``principal_shift``: how far the principal point
+    lies right of and below the middle, in image heights (the original code's rays pass through pixel corners, not
+    centres); ``space``: where the field lives; ``bounds``: low and high corner of what the field covers, in field
+    space, or None where only near and far tell; ``dataset_to_world``: (4, 4) row by row, similarity from the
+    frame of the dataset's files to the world of this teacher, None where they are the same; ``to_checkpoint``:
+    (4, 4) row by row, from the world to the frame in which the file's own numbers are, None likewise;
+    ``assumed``: what no file said and was therefore assumed, each with the flag that says otherwise.
     """
 
     near: float = 2.0
@@ -77,6 +66,10 @@ class SceneInfo:
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     hemisphere: bool = True
     principal_shift: float = 0.5 / 800
+    space: World = field(default_factory=World)
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
+    dataset_to_world: tuple[float, ...] | None = None
+    to_checkpoint: tuple[float, ...] | None = None
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -86,6 +79,46 @@ class SceneInfo:
         for name, count, least in (("coarse", self.coarse_samples, 4), ("fine", self.fine_samples, 0)):
             if not least <= count <= MAX_SAMPLES:
                 raise DuplexError(f"{count} {name} samples a ray: expected {least} to {MAX_SAMPLES}")
+        if self.bounds is not None:
+            corners = np.array(self.bounds, np.float64)
+            if (
+                corners.shape != (2, 3)
+                or not (np.abs(corners) < MAX_DISTANCE).all()
+                or (np.diff(corners, axis=0) <= 0).any()
+            ):
+                raise DuplexError(f"bounds {self.bounds}: expected low x y z, then a larger high x y z")
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the user says about a checkpoint; None where its own files, or the family's defaults, are believed.
+
+    ``near``, ``far``, ``background``, ``bounds`` (2, 3), ``samples`` (coarse, fine), ``up``, ``hemisphere``: as in
+    :class:`SceneInfo`; ``space``: name of a space; ``camera``: one of the dataset's, whose pictures NDC was made
+    for; ``activation``: of the raw density, a name in :data:`ACTIVATIONS`; ``encoding``: order of the positional
+    encoding's columns (``ftd``, ``tfd``, ``tdf`` or ``dtf``, see :mod:`duplex.baking.teachers.encoding`).
+    """
+
+    near: float | None = None
+    far: float | None = None
+    background: tuple[float, float, float] | None = None
+    bounds: Array | None = None
+    samples: tuple[int, int] | None = None
+    up: tuple[float, float, float] | None = None
+    hemisphere: bool | None = None
+    space: str | None = None
+    camera: Camera | None = None
+    activation: str | None = None
+    encoding: str | None = None
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "softplus": F.softplus,
+    "shifted-softplus": lambda x: F.softplus(x - 1),  # mip-NeRF, section 3
+    "exp": lambda x: torch.exp(x.clamp(max=15)),  # beyond, everything is opaque
+    "none": lambda x: x,
+}
 
 
 @dataclass(frozen=True)
@@ -144,3 +177,46 @@ def width_of(weights: dict[str, Tensor], name: str) -> int:
     """How many inputs the layer ``name`` takes; 0 where that cannot be told (:func:`linear` then says why)."""
     weight = weights.get(f"{name}.weight")
     return weight.shape[1] if weight is not None and weight.ndim == 2 else 0
+
+
+def numbered(weights: dict[str, Tensor], prefix: str, suffix: str = "") -> list[str]:
+    """The layers ``prefix0suffix``, ``prefix1suffix``, ... of a state dict; they must be consecutive."""
+    numbers = sorted(
+        int(number)
+        for key in weights
+        if key.startswith(prefix)
+        and key.endswith(f"{suffix}.weight")
+        and (number := key.removeprefix(prefix).removesuffix(f"{suffix}.weight")).isdecimal()
+        and len(number) < 4
+    )
+    if numbers != list(range(len(numbers))):
+        raise DuplexError(f"layers {prefix}0, 1, ... are missing or not consecutive: a network of unknown shape")
+    return [f"{prefix}{number}{suffix}" for number in numbers]
+
+
+ASSUMED_FOCAL = 1.6  # focal length over half the width, about that of a telephone's camera
+ASSUMED_ASPECT = 4 / 3
+
+
+def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_views: bool = False) -> SceneInfo:
+    """``scene`` as one of forward-facing photos (LLFF), in NDC or not.
+
+    ``overrides.camera`` gives the focal length that NDC needs; without one it is assumed, and said so.
+    """
+    scene = replace(scene, up=(0.0, 1.0, 0.0), hemisphere=False, principal_shift=0.5 / 756)
+    if not ndc:
+        if overrides.near is None or overrides.far is None:
+            raise DuplexError("a forward-facing scene trained without NDC: give its --near and --far")
+        return scene
+    space, assumed = Ndc(ASSUMED_FOCAL, ASSUMED_FOCAL * ASSUMED_ASPECT, field_views=field_views), scene.assumed
+    if overrides.camera is not None:
+        space = Ndc.of(overrides.camera, field_views=field_views)
+    else:
+        assumed = (
+            *assumed,
+            f"a 4:3 camera of focal length {ASSUMED_FOCAL:g} half widths, which NDC needs: give --data",
+        )
+    return replace(scene, near=0.0, far=1.0, space=space, bounds=NDC_BOUNDS, assumed=assumed)
+
+
+NDC_BOUNDS = ((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # what the cameras of LLFF captures see, as TensoRF takes it

@@ -7,89 +7,60 @@ only its scene and sample counts are believed; every width comes from the tensor
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
 import yaml
-from torch import Tensor, nn
+from torch import Tensor
 
 from duplex.app.errors import DuplexError
+from duplex.baking.teachers.encoding import Encoding
 from duplex.baking.teachers.field import (
+    Overrides,
     RadianceField,
     SceneInfo,
-    frequencies_of,
+    forward_facing,
     linear,
-    positional_encoding,
+    numbered,
     width_of,
 )
-from duplex.baking.teachers.files import read_small_text
+from duplex.baking.teachers.files import Checkpoint, read_small_text
+from duplex.baking.teachers.mlp import Layers, NerfMlp, Variant
 
 FAMILY = "nerf-pytorch-flexible"
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
+VARIANT = Variant(skip_input_first=False, first_is_linear=True, feature_relu=True)
 
 
-def matches(checkpoint: dict[str, Any]) -> bool:
-    """Whether a loaded checkpoint has this family's members."""
-    return COARSE in checkpoint
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has this family's members."""
+    return checkpoint.kind == "torch" and COARSE in checkpoint.content
 
 
-class FlexibleField(RadianceField):
-    """First layer without activation, trunk with skips (hidden first), ReLU on the feature layer."""
-
-    def __init__(self, weights: dict[str, Tensor]):
-        super().__init__()
-        first = linear(weights, "layer1", FAMILY)
-        encoded, width = first.in_features, first.out_features
-        self.point_frequencies = frequencies_of(encoded, 3, "layer1")
-        self.first, self.trunk, self.skips = first, nn.ModuleList(), set()
-        for i in range(64):
-            if f"layers_xyz.{i}.weight" not in weights:
-                break
-            if width_of(weights, f"layers_xyz.{i}") == encoded + width:
-                self.skips.add(i)
-            self.trunk.append(linear(weights, f"layers_xyz.{i}", FAMILY, width + encoded * (i in self.skips)))
-        self.has_views = "fc_feat.weight" in weights
-        if self.has_views:
-            self.feature = linear(weights, "fc_feat", FAMILY, width)
-            self.alpha = linear(weights, "fc_alpha", FAMILY, width, 1)
-            view = linear(weights, "layers_dir.0", FAMILY)
-            self.view_frequencies = frequencies_of(view.in_features - self.feature.out_features, 3, "layers_dir.0")
-            self.views = nn.ModuleList([view])
-            while f"layers_dir.{len(self.views)}.weight" in weights:
-                view = linear(weights, f"layers_dir.{len(self.views)}", FAMILY, view.out_features)
-                self.views.append(view)
-            self.rgb = linear(weights, "fc_rgb", FAMILY, view.out_features, 3)
-        else:
-            self.output = linear(weights, "fc_out", FAMILY, width, 4)
-
-    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        encoded = positional_encoding(points, self.point_frequencies)
-        h = self.first(encoded)
-        for i, layer in enumerate(self.trunk):
-            h = torch.relu_(layer(torch.cat([h, encoded], -1) if i in self.skips else h))
-        if not self.has_views:
-            raw = self.output(h)
-            return torch.relu(raw[:, 3]), raw[:, :3]
-        return torch.relu(self.alpha(h)[:, 0]), h
-
-    def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
-        if not self.has_views:
-            return torch.sigmoid(latent)
-        encoded = positional_encoding(directions, self.view_frequencies)
-        h = torch.cat([torch.relu_(self.feature(latent)), encoded], -1)
-        for layer in self.views:
-            h = torch.relu_(layer(h))
-        return torch.sigmoid(self.rgb(h))
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """Coarse and fine networks, and the scene as the sibling ``config.yml`` has it."""
+    coarse = network(checkpoint.tensors(COARSE))
+    fine = network(checkpoint.tensors(FINE)) if checkpoint.content.get(FINE) else coarse
+    return coarse, fine, _scene(checkpoint.path, overrides)
 
 
-def load(checkpoint: dict[str, Any], path: Path) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks and the scene of a loaded checkpoint (``path``: for its sibling ``config.yml``)."""
-    coarse = FlexibleField(checkpoint[COARSE])
-    fine = FlexibleField(checkpoint[FINE]) if checkpoint.get(FINE) else coarse
-    return coarse, fine, _scene(path)
+def network(weights: dict[str, Tensor]) -> NerfMlp:
+    """The field of one state dict: first layer without activation, skips with the hidden first, ReLU on the feature."""
+    trunk = [linear(weights, name, FAMILY) for name in ("layer1", *numbered(weights, "layers_xyz."))]
+    points = Encoding.fitting(trunk[0].in_features, "layer1")
+    if "fc_feat.weight" not in weights:
+        return NerfMlp(Layers(trunk, output=linear(weights, "fc_out", FAMILY, None, 4)), VARIANT, points, None)
+    feature = linear(weights, "fc_feat", FAMILY)
+    directions = Encoding.fitting(width_of(weights, "layers_dir.0") - feature.out_features, "layers_dir.0")
+    layers = Layers(
+        trunk,
+        linear(weights, "fc_alpha", FAMILY, None, 1),
+        feature,
+        [linear(weights, name, FAMILY) for name in numbered(weights, "layers_dir.")],
+        linear(weights, "fc_rgb", FAMILY, None, 3),
+    )
+    return NerfMlp(layers, VARIANT, points, directions)
 
 
-def _scene(path: Path) -> SceneInfo:
+def _scene(path: Path, overrides: Overrides) -> SceneInfo:
     file = path.parent / "config.yml"
     text = read_small_text(file)
     if not text:
@@ -97,12 +68,11 @@ def _scene(path: Path) -> SceneInfo:
     try:
         config = yaml.safe_load(text)
         dataset = config["dataset"]
-        if dataset.get("type", "blender") != "blender":
-            raise DuplexError(
-                f"{path}: a scene of type {dataset['type']}: this version bakes Blender-style scenes only"
-            )
+        kind = dataset.get("type", "blender")
+        if kind not in ("blender", "llff"):
+            raise DuplexError(f"{path}: a scene of type {kind}: expected blender or llff")
         samples = config["nerf"]["validation"]
-        return SceneInfo(
+        scene = SceneInfo(
             near=float(dataset["near"]),
             far=float(dataset["far"]),
             background=(1.0, 1.0, 1.0) if samples.get("white_background") else (0.0, 0.0, 0.0),
@@ -110,6 +80,7 @@ def _scene(path: Path) -> SceneInfo:
             fine_samples=int(samples["num_fine"]),
             principal_shift=0.5 / (400 if dataset.get("half_res") else 800),
         )
+        return forward_facing(scene, overrides, ndc=not dataset.get("no_ndc")) if kind == "llff" else scene
     except DuplexError as error:
         raise error if str(path) in str(error) else DuplexError(f"{file}: {error}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
