@@ -47,7 +47,8 @@ class Bundle:
     """A baked scene.
 
     ``background``: RGB in [0, 1] that the teacher was trained against; ``up``: unit (3,); ``to_checkpoint``:
-    (4, 4), the bundle's world to the checkpoint's; ``cameras``: presets, then the dataset's; ``teacher``,
+    (4, 4), the bundle's world to the frame of the checkpoint's own numbers; ``to_dataset``: (4, 4), to the frame of
+    the dataset's files; ``cameras``: presets, then the dataset's; ``teacher``,
     ``report``: JSON objects about where the bundle comes from; ``thumbnail``: PNG; ``onnx``: the network again.
     """
 
@@ -58,6 +59,7 @@ class Bundle:
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     to_checkpoint: Array = field(default_factory=lambda: np.eye(4))
+    to_dataset: Array = field(default_factory=lambda: np.eye(4))
     cameras: tuple[Camera, ...] = ()
     rig: dict[str, Any] = field(default_factory=dict)
     teacher: dict[str, Any] = field(default_factory=dict)
@@ -118,6 +120,7 @@ def write_bundle(bundle: Bundle) -> bytes:
             "background": list(bundle.background),
             "up": list(bundle.up),
             "to_checkpoint": [float(x) for x in bundle.to_checkpoint.reshape(-1)],
+            "to_dataset": [float(x) for x in bundle.to_dataset.reshape(-1)],
         },
         "teacher": bundle.teacher,
     }
@@ -160,6 +163,7 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         background=_triple(scene["background"]),
         up=_triple(scene["up"]),
         to_checkpoint=_floats(scene["to_checkpoint"], 16).reshape(4, 4),
+        to_dataset=_floats(scene.get("to_dataset", np.eye(4)), 16).reshape(4, 4),
         cameras=tuple(Camera.from_json(c, f"{name}: camera {i}") for i, c in enumerate(cameras["cameras"])),
         rig=dict(cameras["rig"]),
         teacher=dict(manifest["teacher"]),

@@ -56,6 +56,12 @@ class Camera:
         """Vertical field of view in radians (of a centred camera of this height)."""
         return 2 * math.atan(0.5 * self.height / self.fy)
 
+    def moved(self, similarity: Array) -> Camera:
+        """The same camera after its world has been turned, scaled and shifted by ``similarity`` (4, 4)."""
+        pose = np.asarray(similarity, np.float64) @ self.camera_to_world
+        pose[:3, :3] /= np.cbrt(np.linalg.det(pose[:3, :3]))
+        return replace(self, camera_to_world=pose)
+
     def resized(self, width: int, height: int) -> Camera:
         """The same view at another resolution.
 
@@ -198,6 +204,50 @@ class Orbit:
     def cameras(self, count: int, width: int, height: int) -> list[Camera]:
         """``count`` cameras, evenly around the circle."""
         return [self.camera(i / count, width, height) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Sway:
+    """A small ellipse of cameras before a forward-facing scene, all looking at ``target``.
+
+    ``eye``: its middle; ``spread``: its half width, world units; ``up``: unit (3,); ``fov``: vertical, radians.
+    """
+
+    eye: Array
+    target: Array
+    spread: float
+    up: Array
+    fov: float
+
+    def camera(self, turn: float, width: int, height: int) -> Camera:
+        """The camera after ``turn`` turns (1 is a whole one); the first one is at the right."""
+        axes = look_at(self.eye, self.target, self.up)
+        angle = 2 * math.pi * turn
+        step = math.cos(angle) * axes[:3, 0] + 0.5 * math.sin(angle) * axes[:3, 1]
+        return Camera.from_fov(look_at(self.eye + self.spread * step, self.target, self.up), width, height, self.fov)
+
+    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
+        """``count`` cameras, evenly around the ellipse."""
+        return [self.camera(i / count, width, height) for i in range(count)]
+
+
+def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
+    """Where to look at a scene from that surrounds its cameras, as a bundle's ``rig`` has it.
+
+    None for an object, which can be looked at from wherever it fits the picture. Raises :class:`DuplexError`.
+    """
+    if not rig.get("surrounded"):
+        return None
+    center = _finite_numbers(rig.get("center"), 3, "cameras.json: rig: center")
+    up = _finite_numbers(rig.get("up"), 3, "cameras.json: rig: up")
+    radius, fov = _finite_numbers([rig.get("radius"), rig.get("fov")], 2, "cameras.json: rig: radius and fov")
+    if radius <= 0 or not 0 < fov < 3 or abs(np.linalg.norm(up) - 1) > 1e-3:
+        raise DuplexError("cameras.json: rig: impossible numbers: a damaged bundle; bake again")
+    if not rig.get("forward"):
+        return Orbit(center, float(radius), up, float(fov))
+    eye = _finite_numbers(rig.get("eye"), 3, "cameras.json: rig: eye")
+    spread = _finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
+    return Sway(eye, center, float(spread[0]), up, float(fov))
 
 
 def horizontal_axes(up: Array) -> tuple[Array, Array]:

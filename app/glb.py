@@ -23,22 +23,32 @@ DTYPES: dict[int, np.dtype[Any]] = {
     UNSIGNED_INT: np.dtype("<u4"),
     FLOAT: np.dtype("<f4"),
 }
+MAX_ROUNDING = 0.02  # of the short edges
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
 
 
 def write(positions: Array, uvs: Array, faces: Array) -> bytes:
-    """A .glb of ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3), rounded to 16 bits."""
+    """A .glb of ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3).
+
+    Texture coordinates are rounded to 16 bits, and so are positions where that is fine beside the triangles; a scene
+    that goes on to the horizon has small triangles in a large box, and keeps float32.
+    """
     low = positions.min(0).astype(np.float64)
     scale = np.maximum(positions.max(0) - low, 1e-9).astype(np.float64) / 65535
-    quantized = np.round((positions - low) / scale).astype("<u2")
-    padded = np.zeros((len(quantized), 4), "<u2")  # attributes start at multiples of 4 bytes
-    padded[:, :3] = quantized
+    edges = np.linalg.norm(positions[faces[:, 0]] - positions[faces[:, 1]], axis=1)
+    fine = scale.max() < MAX_ROUNDING * np.percentile(edges, 5)
+    if fine:
+        stored = np.zeros((len(positions), 4), "<u2")  # attributes start at multiples of 4 bytes
+        stored[:, :3] = np.round((positions - low) / scale)
+        node: dict[str, Any] = {"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}
+    else:
+        stored, node = positions.astype("<f4"), {"mesh": 0}
     texture = np.round(np.clip(uvs, 0, 1) * 65535).astype("<u2")
     wide = len(positions) > 65535
     indices = faces.astype("<u4" if wide else "<u2").reshape(-1)
-    chunks = [padded.tobytes(), texture.tobytes(), indices.tobytes()]
+    chunks = [stored.tobytes(), texture.tobytes(), indices.tobytes()]
     views, offset = [], 0
-    for chunk, stride in zip(chunks, (8, 4, None), strict=True):
+    for chunk, stride in zip(chunks, (stored.strides[0], 4, None), strict=True):
         view: dict[str, Any] = {
             "buffer": 0,
             "byteOffset": offset,
@@ -54,16 +64,16 @@ def write(positions: Array, uvs: Array, faces: Array) -> bytes:
         "extensionsRequired": ["KHR_mesh_quantization"],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}],
+        "nodes": [node],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2}]}],
         "accessors": [
             {
                 "bufferView": 0,
-                "componentType": UNSIGNED_SHORT,
+                "componentType": UNSIGNED_SHORT if fine else FLOAT,
                 "count": len(positions),
                 "type": "VEC3",
-                "min": quantized.min(0).tolist(),
-                "max": quantized.max(0).tolist(),
+                "min": stored[:, :3].min(0).tolist(),
+                "max": stored[:, :3].max(0).tolist(),
             },
             {"bufferView": 1, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(uvs), "type": "VEC2"},
             {

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from duplex.app.bundle import Bundle
-from duplex.app.camera import Array, Camera, Orbit
+from duplex.app.camera import Array, Camera, Orbit, Sway, way_from_rig
 from duplex.app.errors import DuplexError
 from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context, describe
@@ -55,8 +55,11 @@ def turntable(
     return file
 
 
-def scene_orbit(bundle: Bundle) -> Orbit:
-    """A circle around the bundle's scene, from where its cameras stood if it says so."""
+def scene_orbit(bundle: Bundle) -> Orbit | Sway:
+    """A circle around the bundle's scene; before it, or among it, where it surrounds its cameras."""
+    way = way_from_rig(bundle.rig)
+    if way is not None:
+        return way
     low, high = bundle.bounds
     center, radius = 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2
     fov = bundle.cameras[0].fov_y if bundle.cameras else 0.7

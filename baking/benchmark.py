@@ -19,11 +19,11 @@ from duplex.app.gpu import create_headless_context
 from duplex.baking import rendering
 from duplex.baking.atlas import AtlasConfig, unwrap
 from duplex.baking.carving import carve
-from duplex.baking.cli import pick_device
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.evaluate import psnr
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.rig import Rig
+from duplex.baking.scene_arguments import pick_device
 from duplex.baking.shells import ShellConfig, extract_shells
 from duplex.baking.teachers import load_teacher
 

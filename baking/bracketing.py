@@ -42,7 +42,7 @@ def bracketing(teacher: Teacher, rasterizer: Rasterizer, cameras: list[Camera], 
         chosen = torch.from_numpy(rng.choice(camera.width * camera.height, count, replace=False))
         origins, directions = (x.cpu()[chosen].to(teacher.device) for x in rays_of(camera, teacher.device))
         t, weights, colors = standard_samples(teacher, origins, directions)
-        start = (t * directions.norm(dim=-1, keepdim=True)).cpu()
+        start = teacher.scene.space.travelled(origins, directions, t).cpu()
         weights, colors = weights.cpu(), colors.cpu()
         end = torch.cat([start[:, 1:], start[:, -1:]], -1)
         hit = torch.from_numpy(outer.face.reshape(-1) >= 0)[chosen]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import inspect
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +10,7 @@ from duplex.app.errors import DuplexError
 from duplex.baking.atlas import AtlasConfig
 from duplex.baking.density import DensityConfig
 from duplex.baking.distill import DistillConfig
+from duplex.baking.settings import add_flags, filled
 from duplex.baking.shells import ShellConfig
 from duplex.baking.views import ViewConfig
 
@@ -48,39 +46,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every field of every stage; the comment behind a field is its help."""
-    for stage in dataclasses.fields(BakeConfig):
-        config = _default(stage)
-        group = parser.add_argument_group(stage.name, (type(config).__doc__ or "").strip())
-        comments = _comments(type(config))
-        for setting in dataclasses.fields(config):
-            default = getattr(config, setting.name)
-            if isinstance(default, tuple):
-                continue
-            group.add_argument(
-                f"--{setting.name.replace('_', '-')}",
-                type=type(default),
-                metavar=type(default).__name__,
-                help=f"{comments.get(setting.name, '')} [draft: {default}]",
-            )
+    add_flags(parser, BakeConfig, "draft")
 
 
 def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
     """The preset of ``arguments.quality`` with the flags that were given on top; raises :class:`DuplexError`."""
-    values = dict(PRESETS[arguments.quality])
-    stages = {}
-    for stage in dataclasses.fields(BakeConfig):
-        config = _default(stage)
-        names = [setting.name for setting in dataclasses.fields(config)]
-        given = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
-        stages[stage.name] = dataclasses.replace(config, **{n: values[n] for n in names if n in values} | given)
-    config = BakeConfig(**stages)
+    config = filled(arguments, BakeConfig, PRESETS[arguments.quality])
     _check(config)
     return config
-
-
-def _default(stage: dataclasses.Field[Any]) -> Any:
-    assert stage.default_factory is not dataclasses.MISSING
-    return stage.default_factory()
 
 
 def _check(config: BakeConfig) -> None:
@@ -131,8 +104,3 @@ def _check(config: BakeConfig) -> None:
     for holds, flag, value, expected in rules:
         if not holds:
             raise DuplexError(f"{flag} {value}: expected {expected}")
-
-
-def _comments(config: type) -> dict[str, str]:
-    """The comment behind each field of a dataclass, from its source."""
-    return dict(re.findall(r"^    (\w+): [^#\n]*?# (.+)$", inspect.getsource(config), re.MULTILINE))

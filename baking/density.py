@@ -13,7 +13,8 @@ from duplex.app.camera import Array
 from duplex.app.errors import DuplexError
 from duplex.baking.progress import bar
 from duplex.baking.rendering import query_density
-from duplex.baking.teachers import Teacher
+from duplex.baking.spaces import Contracted
+from duplex.baking.teachers import SceneInfo, Teacher
 
 POINTS_AT_ONCE = 1 << 18
 VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a channel can show (1 / 255)
@@ -30,7 +31,10 @@ class DensityConfig:
 
 @dataclass(frozen=True)
 class DensityGrid:
-    """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step``, world units; 0 where nothing was found."""
+    """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step`` of field space; 0 where nothing was found.
+
+    They are per unit of field space, along a line of sight (:meth:`duplex.baking.spaces.World.stretch`).
+    """
 
     sigma: Array
     low: Array
@@ -38,7 +42,7 @@ class DensityGrid:
 
     @property
     def high(self) -> Array:
-        """World position of the last sample, (3,)."""
+        """Position of the last sample, (3,)."""
         return self.low + self.step * (np.array(self.sigma.shape) - 1)
 
     def opacity(self) -> Array:
@@ -46,7 +50,7 @@ class DensityGrid:
         return 1 - np.exp(-self.sigma * np.float32(self.step))
 
     def axes(self) -> list[Array]:
-        """World coordinates of the samples along each axis."""
+        """Coordinates of the samples along each axis."""
         return [self.low[i] + self.step * np.arange(n) for i, n in enumerate(self.sigma.shape)]
 
 
@@ -58,13 +62,12 @@ def sample_density(
 ) -> DensityGrid:
     """Sample the teacher's fine density on a grid around what it shows.
 
-    ``bounds``: (2, 3) world box to look in; by default the cube that rays between near and far can fill from
-    cameras around the origin. ``select``: given the scan and its visible cells (bool), returns those to keep.
-    Raises :class:`DuplexError` when nothing there is dense enough to be seen.
+    ``bounds``: (2, 3) box of field space to look in; by default the scene's own, or the cube that rays between near
+    and far can fill from cameras around the origin. ``select``: given the scan and its visible cells (bool), returns
+    those to keep. Raises :class:`DuplexError` when nothing there is dense enough to be seen.
     """
     if bounds is None:
-        half = 0.5 * (teacher.scene.far - teacher.scene.near)
-        bounds = np.array([[-half] * 3, [half] * 3])
+        bounds = search_box(teacher.scene)
     scan = _scan(teacher, bounds, config.scan)
     solid = ndimage.grey_dilation(scan.opacity(), size=3) > VISIBLE_OPACITY
     size = " x ".join(f"{x:.3g}" for x in bounds[1] - bounds[0])
@@ -97,6 +100,14 @@ def sample_density(
     return grid
 
 
+def search_box(scene: SceneInfo) -> Array:
+    """Where to look for matter, (2, 3) in field space: the scene's bounds, or what rays between near and far fill."""
+    if scene.bounds is not None:
+        return np.array(scene.bounds, np.float64)
+    half = 2.0 if isinstance(scene.space, Contracted) else 0.5 * (scene.far - scene.near)
+    return np.array([[-half] * 3, [half] * 3])
+
+
 def _scan(teacher: Teacher, bounds: Array, count: int) -> DensityGrid:
     """A coarse grid whose cells hold the largest of a few densities inside them, so that thin parts are met."""
     step = float((bounds[1] - bounds[0]).max() / (count - 1))
@@ -116,7 +127,7 @@ def _fill(teacher: Teacher, grid: DensityGrid, where: Array, label: str) -> None
             part = indices[start : start + POINTS_AT_ONCE]
             xyz = np.stack([axes[k][i] for k, i in enumerate(np.unravel_index(part, grid.sigma.shape))], -1)
             points = torch.from_numpy(xyz.astype(np.float32)).to(teacher.device)
-            flat[part] = query_density(teacher.fine, points).cpu().numpy()
+            flat[part] = query_density(teacher.fine, points).cpu().numpy() * teacher.scene.space.stretch(xyz)
             progress.advance(len(part))
 
 

@@ -15,12 +15,14 @@ from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
-from duplex.baking import rendering
-from duplex.baking.datasets import Photo
+from duplex.baking import rendering, spaces
+from duplex.baking.datasets import Photo, read_dataset, read_photos
 from duplex.baking.pipeline import EVALUATION_STREAM
 from duplex.baking.progress import bar
 from duplex.baking.rig import Rig
-from duplex.baking.teachers import Teacher
+from duplex.baking.scene_arguments import ENCODINGS, world_of
+from duplex.baking.teachers import Overrides, Teacher
+from duplex.baking.teachers.field import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,35 @@ def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
 
 
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
-    """The teacher with near, far and background as the bake used them, whatever its configuration says."""
+    """The teacher with near, far, background and space as the bake used them, whatever its configuration says."""
     found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
     try:
         found = {key: float(value) for key, value in found.items()}
     except (TypeError, ValueError, OverflowError):
         raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
-    return replace(teacher, scene=replace(teacher.scene, background=bundle.background, **found))
+    space = spaces.from_json(bundle.teacher.get("space"))
+    return replace(teacher, scene=replace(teacher.scene, background=bundle.background, space=space, **found))
+
+
+def overrides_of(bundle: Bundle) -> Overrides:
+    """What the bake was told of the teacher's network, so that it is read the same way again."""
+    activation, encoding = bundle.teacher.get("activation"), bundle.teacher.get("encoding")
+    if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
+        raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
+    return Overrides(activation=activation, encoding=encoding)
+
+
+def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:
+    """The test photos of the dataset in ``folder``, with their cameras in the bundle's world."""
+    shift, numbers = principal_shift(bundle), bundle.teacher.get("dataset_to_world")
+    photos = read_photos(folder, "test", shift)
+    if numbers is None:
+        return photos
+    try:
+        to_world = world_of([float(x) for x in numbers], read_dataset(folder).to_original)
+    except (TypeError, ValueError):
+        raise DuplexError("manifest.json: teacher.dataset_to_world: expected 16 numbers: bake again") from None
+    return [replace(photo, camera=photo.camera.moved(to_world)) for photo in photos]
 
 
 def principal_shift(bundle: Bundle) -> float:

@@ -13,10 +13,17 @@ from duplex.app.bundle import read_bundle
 from duplex.app.errors import DuplexError, run_command
 from duplex.app.gpu import create_headless_context
 from duplex.app.renderer import Renderer
-from duplex.baking.cli import pick_device
-from duplex.baking.datasets import read_photos
-from duplex.baking.evaluate import against_photos, against_teacher, as_baked, facts, principal_shift
+from duplex.baking.evaluate import (
+    against_photos,
+    against_teacher,
+    as_baked,
+    facts,
+    overrides_of,
+    photos_of,
+    principal_shift,
+)
 from duplex.baking.progress import say
+from duplex.baking.scene_arguments import pick_device
 from duplex.baking.teachers import load_teacher
 
 DEFAULT_VIEWS = 8
@@ -45,13 +52,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     renderer = Renderer(create_headless_context(), bundle)
     report: dict[str, Any] = {"teacher": None, "photos": None}
     if arguments.teacher:
-        teacher = as_baked(load_teacher(arguments.teacher, pick_device(arguments.device)), bundle)
+        teacher = as_baked(load_teacher(arguments.teacher, pick_device(arguments.device), overrides_of(bundle)), bundle)
         if teacher.sha256 != bundle.teacher.get("sha256"):
             say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
         views = arguments.views or DEFAULT_VIEWS
         report["teacher"] = against_teacher(bundle, renderer, teacher, views, arguments.size)
     if arguments.data:
-        photos = read_photos(arguments.data, "test", principal_shift(bundle))
+        photos = photos_of(bundle, arguments.data)
         if arguments.views and arguments.views < len(photos):
             photos = [photos[i] for i in np.linspace(0, len(photos) - 1, arguments.views).round().astype(int)]
         report["photos"] = against_photos(bundle, renderer, photos, arguments.size)

@@ -3,10 +3,13 @@
 A ray is marched in steps of one grid cell through two bounds of the density, both looked up in the grid: the
 largest value around a cell says whether the network must be asked at all, the smallest one how much light can
 still get there. What remains, a few cells a ray, is integrated with sub-steps through the fine network (the
-letters are those of :mod:`duplex.baking.rendering`).
+letters are those of :mod:`duplex.baking.rendering`). Grid and march are in the field's space; where rays are curved
+there, the steps grow with the distance, as the space's cells do in the world.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -36,6 +39,9 @@ class FastRenderer:
         largest = F.max_pool3d(sigma, 3, 1, 1)
         smallest = -F.max_pool3d(-F.pad(sigma, (1,) * 6), 3, 1)
         occupied = largest * grid.step > VISIBLE_OPACITY
+        self.space = teacher.scene.space
+        if not self.space.straight:  # the length of a step is not known there beforehand: no light is counted off
+            smallest = torch.zeros_like(smallest)
         # one number a cell: the least density where occupied, -1 where empty
         self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
         self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
@@ -63,17 +69,25 @@ class FastRenderer:
 
     def _march(self, origins: Tensor, directions: Tensor) -> Tensor:
         chunk = RAYS_PER_CHUNK if origins.device.type == "cpu" else 1 << 16
-        return in_chunks(self._march_chunk, chunk, origins, F.normalize(directions, dim=-1))
+        o, d = self.space.rays(origins, directions)
+        views = F.normalize(self.space.view_directions(directions, d), dim=-1)
+        return in_chunks(
+            self._march_chunk, chunk if self.space.straight else chunk // 4, o, F.normalize(d, dim=-1), views
+        )
 
-    def _march_chunk(self, o: Tensor, d: Tensor) -> Tensor:
+    def _march_chunk(self, o: Tensor, d: Tensor, views: Tensor) -> Tensor:
         """Premultiplied colour, opacity and the distance of the last sample that got light: (n, 5)."""
         out = o.new_zeros(len(o), 5)
-        start, end = self._box(o, d)
-        hit = torch.nonzero(end > start)[:, 0]
-        if not len(hit):
-            return out
-        o, d, start, end = o[hit], d[hit], start[hit], end[hit]
-        ray, t = self._samples(o, d, start, end)
+        if self.space.straight:
+            start, end = self._box(o, d)
+            hit = torch.nonzero(end > start)[:, 0]
+            if not len(hit):
+                return out
+            o, d, views = o[hit], d[hit], views[hit]
+            ray, t, delta = self._samples(o, d, start[hit], end[hit])
+        else:
+            hit = torch.arange(len(o), device=o.device)
+            ray, t, delta = self._curved_samples(o, d)
         lit = torch.ones(len(o), device=o.device)
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
         rank = torch.arange(len(ray), device=o.device) - first[ray]
@@ -82,30 +96,28 @@ class FastRenderer:
             now = torch.nonzero((rank >= low) & (rank < low + BAND) & (lit[ray] > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
                 break
-            self._accumulate(o, d, ray[now], t[now], lit, part)
+            samples = Samples(ray[now], t[now], delta[now], self.space.warp(o[ray[now]] + t[now, None] * d[ray[now]]))
+            self._accumulate(samples, views, lit, part)
         out[hit] = part
         return out
 
-    def _accumulate(self, o: Tensor, d: Tensor, ray: Tensor, t: Tensor, lit: Tensor, out: Tensor) -> None:
-        """Add samples to ``out`` (rays, 5) and dim ``lit`` (rays,), the transmittance so far.
-
-        ``ray``: (s,) sorted, with the distance ``t`` growing inside a ray.
-        """
-        chunk = POINTS_PER_CHUNK if o.device.type == "cpu" else 1 << 20
-        points, views = o[ray] + t[:, None] * d[ray], d[ray]
-        parts = [self.teacher.fine.density(p) for p in torch.split(points, chunk)]
-        depth = torch.cat([p[0] for p in parts]).double() * (self.grid.step / self.sub_steps)
+    def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
+        """Add ``samples`` to ``out`` (rays, 5) and dim ``lit`` (rays,), the transmittance so far."""
+        chunk = POINTS_PER_CHUNK if lit.device.type == "cpu" else 1 << 20
+        ray = samples.ray
+        parts = [self.teacher.fine.density(p) for p in torch.split(samples.points, chunk)]
+        depth = torch.cat([p[0] for p in parts]).double() * samples.delta
         total = torch.cumsum(depth, 0)
         first = torch.searchsorted(ray, ray)  # where each sample's ray begins
         before = torch.exp(-(total - depth - (total - depth)[first])).float() * lit[ray]
         weight = before * (1 - torch.exp(-depth)).float()
-        rgb, begin = o.new_zeros(len(ray), 3), 0
+        rgb, begin = lit.new_zeros(len(ray), 3), 0
         for _, latent in parts:
             seen = begin + torch.nonzero(weight[begin : begin + len(latent)] > MIN_WEIGHT)[:, 0]
-            rgb[seen] = self.teacher.fine.color(latent[seen - begin], views[seen])
+            rgb[seen] = self.teacher.fine.color(latent[seen - begin], views[ray[seen]])
             begin += len(latent)
         out[:, :4].index_add_(0, ray, weight[:, None] * torch.cat([rgb, torch.ones_like(rgb[:, :1])], -1))
-        out[:, 4].scatter_reduce_(0, ray, torch.where(before > 0.01, t, torch.zeros_like(t)), "amax")
+        out[:, 4].scatter_reduce_(0, ray, torch.where(before > 0.01, samples.t, torch.zeros_like(samples.t)), "amax")
         lit.scatter_reduce_(0, ray, before * torch.exp(-depth).float(), "amin")
 
     def _box(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,8 +126,8 @@ class FastRenderer:
         a, b = (self.low - o) * inverse, (high - o) * inverse
         return torch.minimum(a, b).amax(-1).clamp(min=0), torch.maximum(a, b).amin(-1)
 
-    def _samples(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-        """Ray index (s,) and distance (s,) of the samples worth the network, sorted by ray and distance."""
+    def _samples(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ray index, distance and spacing, each (s,), of the samples worth the network, by ray and distance."""
         step = self.grid.step
         count = int(((end - start).max() / step).ceil())
         middle = start[:, None] + step * (torch.arange(count, device=o.device) + 0.5)
@@ -131,4 +143,35 @@ class FastRenderer:
         ray, cell = torch.nonzero(wanted, as_tuple=True)
         inside = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
         t = (middle[ray, cell][:, None] + step * inside).view(-1)
-        return ray.repeat_interleave(self.sub_steps), t
+        return ray.repeat_interleave(self.sub_steps), t, torch.full_like(t, step / self.sub_steps)
+
+    def _curved_samples(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`_samples`, where rays are not straight: steps that cross less than a cell wherever they are."""
+        scene, step = self.teacher.scene, self.grid.step
+        reach = float(o.norm(dim=-1).max())
+        edges = [scene.near]
+        while edges[-1] < scene.far:  # a contraction shrinks lengths at distance r by 2 sqrt(3) / r at least
+            edges.append(edges[-1] + step * max(1.0, 0.29 * (edges[-1] - reach)))
+        edge = torch.tensor(edges, device=o.device)
+        middle, length = 0.5 * (edge[1:] + edge[:-1]), edge[1:] - edge[:-1]
+        place = self.space.warp(o[:, None] + middle[:, None] * d[:, None]).sub_(self.low).mul_(1 / step).round_()
+        inside = ((place >= 0) & (place < self.shape)).all(-1)
+        cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).long()
+        index = (cell[..., 0] * self.shape[1] + cell[..., 1]) * self.shape[2] + cell[..., 2]
+        ray, k = torch.nonzero(inside & (self.bound.view(-1)[index] >= 0), as_tuple=True)
+        share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
+        t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
+        return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``s`` samples, sorted by ray and distance: ``ray`` index, ``t`` distance, ``delta`` spacing, each (s,).
+
+    ``points``: (s, 3) in field space.
+    """
+
+    ray: Tensor
+    t: Tensor
+    delta: Tensor
+    points: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import moderngl
@@ -28,6 +28,7 @@ from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells
+from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
 from duplex.baking.views import make_view_set, render_teacher
 from duplex.baking.workspace import Workspace, stage
@@ -42,27 +43,30 @@ VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM = 1, 2, 3
 
 @dataclass(frozen=True)
 class BakeJob:
-    """What to bake: ``bounds`` (2, 3) or None; ``dataset`` cameras, possibly none; ``seed`` of all randomness."""
+    """What to bake: ``dataset`` cameras, possibly none; ``seed`` of all randomness.
+
+    ``to_dataset``: (4, 4), from the teacher's world to the frame of the dataset's files.
+    """
 
     teacher: Teacher
     config: BakeConfig
     rig: Rig
-    bounds: Array | None = None
     dataset: tuple[Camera, ...] = ()
     seed: int = 0
+    to_dataset: Array = field(default_factory=lambda: np.eye(4))
 
     def fingerprint(self) -> str:
         """Changes with everything that changes the result."""
         poses = [camera.to_json() for camera in self.dataset]
         scene = dataclasses.asdict(self.teacher.scene)
-        bounds = None if self.bounds is None else self.bounds.tolist()
         everything = [
             self.teacher.sha256,
             dataclasses.asdict(self.config),
             self.rig.to_json(),
-            bounds,
+            self.teacher.scene.space.to_json(),
             poses,
             scene,
+            [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
         ]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
@@ -106,8 +110,10 @@ def _density(job: BakeJob) -> DensityGrid:
     cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
     if job.dataset:
         cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
+    if job.rig.surrounded:  # what stands around the cameras is the scene, not its backdrop
+        return sample_density(job.teacher, None, job.config.density)
     return sample_density(
-        job.teacher, job.bounds, job.config.density, lambda scan, solid: carve(job.teacher, scan, solid, cameras)
+        job.teacher, None, job.config.density, lambda scan, solid: carve(job.teacher, scan, solid, cameras)
     )
 
 
@@ -115,17 +121,19 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[She
     cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
     if job.dataset:
         cameras += [camera.resized(CULLING_SIZE, CULLING_SIZE) for camera in job.dataset[:CULLING_VIEWS]]
+    space = job.teacher.scene.space
     outer, inner = (
         # as the bundle stores it, so that training and viewing draw the same triangles
-        Shell(*_stored(unwrap(shell, job.config.atlas)))
-        for shell in extract_shells(grid, cameras, job.config.shells, ctx)
+        Shell(*_stored(unwrap(shell, job.config.atlas), space))
+        for shell in extract_shells(grid, cameras, job.config.shells, ctx, space)
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner
 
 
-def _stored(shell: Shell) -> tuple[Array, Array, Array]:
-    positions, uvs, faces = glb.read(glb.write(shell.positions, shell.unit_uvs(), shell.faces), "shell")
+def _stored(shell: Shell, space: World) -> tuple[Array, Array, Array]:
+    world = space.unwarp(shell.positions).astype(np.float32)
+    positions, uvs, faces = glb.read(glb.write(world, shell.unit_uvs(), shell.faces), "shell")
     return positions, faces, uvs
 
 
@@ -147,8 +155,10 @@ def _finished(
         export_student(student, shells),
         background=scene.background,
         up=scene.up,
+        to_checkpoint=np.array(scene.to_checkpoint or np.eye(4)).reshape(4, 4),
+        to_dataset=job.to_dataset,
         rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
-        cameras=(*job.rig.orbit().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
+        cameras=(*job.rig.way().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
         teacher={
             "family": teacher.family,
             "file": teacher.path.name,
@@ -156,6 +166,10 @@ def _finished(
             "near": scene.near,
             "far": scene.far,
             "principal_shift": scene.principal_shift,
+            "space": scene.space.to_json(),
+            "dataset_to_world": scene.dataset_to_world,
+            "activation": teacher.overrides.activation,
+            "encoding": teacher.overrides.encoding,
         },
         report={
             **facts,

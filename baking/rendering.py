@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.camera import Camera
@@ -96,17 +97,21 @@ def _render_chunk(teacher: Teacher, o: Tensor, d: Tensor) -> Tensor:
 
 @torch.no_grad()
 def standard_samples(teacher: Teacher, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The standard renderer's fine samples: distances and weights (rays, n), colours (rays, n, 3)."""
-    scene = teacher.scene
+    """The standard renderer's fine samples: distances and weights (rays, n), colours (rays, n, 3).
+
+    The distances are parameters of the rays as the field's space maps them (``space.travelled`` tells world units).
+    """
+    scene, space, world = teacher.scene, teacher.scene.space, d
+    o, d = space.rays(o, d)
     length = d.norm(dim=-1, keepdim=True)
-    t = torch.linspace(scene.near, scene.far, scene.coarse_samples, device=o.device).expand(len(o), -1)
-    sigma = query_density(teacher.coarse, _points(o, d, t)).view_as(t)
+    t = space.distances(scene.near, scene.far, scene.coarse_samples).to(o.device).expand(len(o), -1)
+    sigma = query_density(teacher.coarse, space.warp(_points(o, d, t))).view_as(t)
     weights = volume_weights(sigma, t, length)
     if scene.fine_samples:
         middles = 0.5 * (t[:, 1:] + t[:, :-1])
         t = torch.sort(torch.cat([t, sample_pdf(middles, weights[:, 1:-1], scene.fine_samples)], -1), -1).values
-    views = (d / length)[:, None, :].expand(-1, t.shape[1], -1).reshape(-1, 3)
-    raw = query(teacher.fine, _points(o, d, t), views).view(*t.shape, 4)
+    views = F.normalize(space.view_directions(world, d), dim=-1)[:, None, :].expand(-1, t.shape[1], -1).reshape(-1, 3)
+    raw = query(teacher.fine, space.warp(_points(o, d, t)), views).view(*t.shape, 4)
     return t, volume_weights(raw[..., 3], t, length), raw[..., :3]
 
 

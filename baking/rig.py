@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera, Orbit, horizontal_axes, look_at
+from duplex.app.camera import Array, Camera, Orbit, Sway, horizontal_axes, look_at
+from duplex.baking.spaces import Contracted, Ndc
 from duplex.baking.teachers import SceneInfo
 
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
+FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be
+SPREAD = 0.5  # near planes: how far forward-facing cameras stand apart where no dataset tells
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,9 @@ class Rig:
     """Cameras on a sphere, or on its upper half, that look at its ``center``; or poses to stand around.
 
     ``radius``: world units; ``up``: unit (3,); ``hemisphere``: only on the side of ``up``; ``fov``: vertical,
-    radians; ``poses``: (n, 4, 4) camera-to-world of a dataset, which then take the sphere's place.
+    radians; ``poses``: (n, 4, 4) camera-to-world of a dataset, which then take the sphere's place; ``forward``: the
+    cameras stand side by side and look the same way, ``radius`` away from their common ``center``; ``surrounded``:
+    the scene goes on behind and around the cameras.
     """
 
     center: Array
@@ -27,19 +33,52 @@ class Rig:
     hemisphere: bool
     fov: float = DEFAULT_FOV
     poses: Array | None = None
+    forward: bool = False
+    surrounded: bool = False
 
     @classmethod
-    def from_scene(cls, scene: SceneInfo, hemisphere: bool | None = None) -> Rig:
-        """A sphere half-way between near and far around the origin, which is where such scenes are trained."""
-        half = scene.hemisphere if hemisphere is None else hemisphere
-        return cls(np.zeros(3), 0.5 * (scene.near + scene.far), np.asarray(scene.up, np.float64), half)
+    def from_scene(cls, scene: SceneInfo) -> Rig:
+        """Where cameras of such a scene usually stand, when no dataset tells.
+
+        In NDC: beside the origin. Otherwise on a sphere: half-way between near and far around the origin, which is
+        where object scenes are trained; around the bounds where near says nothing; of radius 1 in a contracted space.
+        """
+        up = np.asarray(scene.up, np.float64)
+        if isinstance(scene.space, Ndc):
+            fov = 2 * math.atan(1 / min(scene.space.x, scene.space.y))
+            steps = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float64)
+            poses = np.tile(np.eye(4), (len(steps), 1, 1))
+            poses[:, :2, 3] = steps * SPREAD * scene.space.near
+            radius = FOCUS_DEPTH * scene.space.near
+            return cls(np.array([0, 0, -radius]), radius, up, False, fov, poses, forward=True, surrounded=True)
+        if isinstance(scene.space, Contracted):
+            return cls(np.zeros(3), 1.0, up, scene.hemisphere, 0.9, surrounded=True)
+        center, radius = np.zeros(3), 0.5 * (scene.near + scene.far)
+        if scene.bounds is not None and scene.near < 0.1 * scene.far:
+            box = np.array(scene.bounds, np.float64)
+            center, radius = box.mean(0), 1.6 * 0.5 * float(np.linalg.norm(box[1] - box[0]))
+        return cls(center, radius, up, scene.hemisphere)
 
     @classmethod
-    def from_cameras(cls, cameras: list[Camera], scene: SceneInfo) -> Rig:
-        """Around the cameras of a dataset: their poses, and their median field of view."""
-        rig = cls.from_scene(scene)
+    def from_cameras(cls, cameras: list[Camera], scene: SceneInfo, *, forward: bool) -> Rig:
+        """Around the cameras of a dataset; ``forward``: they all look about the same way."""
+        poses = np.stack([camera.camera_to_world for camera in cameras])
         fov = float(np.median([camera.fov_y for camera in cameras]))
-        return replace(rig, fov=fov, poses=np.stack([camera.camera_to_world for camera in cameras]))
+        if forward or isinstance(scene.space, Ndc):
+            widest = [2 * math.atan(0.5 * camera.width / camera.fx) for camera in cameras]
+            depth = FOCUS_DEPTH * (scene.space.near if isinstance(scene.space, Ndc) else scene.near)
+            gaze = -poses[:, :3, 2].mean(0)
+            center = poses[:, :3, 3].mean(0) + depth * gaze / max(float(np.linalg.norm(gaze)), 1e-9)
+            up = np.asarray(scene.up, np.float64)
+            return cls(center, depth, up, False, max(fov, *widest), poses, forward=True, surrounded=True)
+        center = _meeting_point(poses)
+        radius = float(np.median(np.linalg.norm(poses[:, :3, 3] - center, axis=1)))
+        rig = cls.from_scene(scene)
+        return replace(rig, center=center, radius=radius, fov=fov, poses=poses)
+
+    def around(self, center: Array) -> Rig:
+        """The same rig around another point (3,)."""
+        return replace(self, center=np.asarray(center, np.float64))
 
     def cameras(self, count: int, size: int, rng: np.random.Generator, near_share: float = 0.0) -> list[Camera]:
         """``count`` square cameras of ``size`` pixels drawn from the rig.
@@ -51,7 +90,9 @@ class Rig:
         return [self._camera(size, rng, rng.random() < near_share) for _ in range(count)]
 
     def evenly(self, count: int, size: int) -> list[Camera]:
-        """``count`` cameras spread evenly over the sphere or hemisphere (a Fibonacci lattice)."""
+        """``count`` cameras spread evenly: over the (hemi)sphere (a Fibonacci lattice), or between the poses."""
+        if self.forward:
+            return self.cameras(count, size, np.random.default_rng(0))
         i = np.arange(count) + 0.5
         height = i / count if self.hemisphere else 1 - 2 * i / count
         angle = np.pi * (3 - np.sqrt(5)) * i
@@ -60,25 +101,38 @@ class Rig:
             for a, h in zip(angle, height, strict=True)
         ]
 
-    def orbit(self) -> Orbit:
-        """The circle on which the bundle's preset cameras stand."""
+    def way(self) -> Orbit | Sway:
+        """The circle, around the scene or before it, on which the bundle's preset cameras stand."""
+        if self.forward and self.poses is not None:
+            eyes = self.poses[:, :3, 3]
+            return Sway(eyes.mean(0), self.center, float(eyes.std(0).max()), self.up, self.fov)
         return Orbit(self.center, self.radius, self.up, self.fov)
 
     def _camera(self, size: int, rng: np.random.Generator, near: bool) -> Camera:
         if self.poses is not None:
             pose = self._beside(rng)
-            outward, distance = pose[:3, 3] - self.center, float(np.linalg.norm(pose[:3, 3] - self.center))
             if not near:
                 return Camera.from_fov(pose, size, size, self.fov)
+            if self.surrounded:
+                return self._step_forward(pose, size, rng)
+            outward = pose[:3, 3] - self.center
+            distance = float(np.linalg.norm(outward))
             outward /= max(distance, 1e-9)
         else:
             height = rng.uniform(0, 1) if self.hemisphere else rng.uniform(-1, 1)
             outward, distance = self._direction(rng.uniform(0, 2 * np.pi), height), self.radius
         if not near:
             return self._toward(outward, distance, self.center, size)
-        closer = Rig(self.center, distance, self.up, self.hemisphere, self.fov / rng.uniform(1, 3))
+        closer = replace(self, radius=distance, fov=self.fov / rng.uniform(1, 3), poses=None)
         target = self.center + rng.normal(size=3) * 0.1 * distance
         return closer._toward(outward, distance * rng.uniform(0.5, 1), target, size)
+
+    def _step_forward(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
+        """From ``pose`` up to a quarter of the way to the subject, looking at a part of what it saw."""
+        gaze = -pose[:3, 2]
+        position = pose[:3, 3] + gaze * self.radius * rng.uniform(0, 0.25)
+        target = pose[:3, 3] + self.radius * (gaze + 0.25 * rng.normal(size=3))
+        return Camera.from_fov(look_at(position, target, self.up), size, size, self.fov / rng.uniform(1, 3))
 
     def _beside(self, rng: np.random.Generator) -> Array:
         """A pose between two of the dataset's nearest poses."""
@@ -101,14 +155,20 @@ class Rig:
         return Camera.from_fov(pose, size, size, self.fov)
 
     def to_json(self) -> dict[str, Any]:
-        """The rig without its poses, as the manifest keeps it."""
-        return {
+        """The rig as the manifest keeps it: of its poses only where the middle one stands, and how far they spread."""
+        data: dict[str, Any] = {
             "center": self.center.tolist(),
             "radius": self.radius,
             "up": self.up.tolist(),
             "hemisphere": self.hemisphere,
             "fov": self.fov,
+            "forward": self.forward,
+            "surrounded": self.surrounded,
         }
+        way = self.way()
+        if isinstance(way, Sway):
+            data |= {"eye": way.eye.tolist(), "spread": way.spread}
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rig:
@@ -117,4 +177,18 @@ class Rig:
         radius, fov = float(data["radius"]), float(data["fov"])
         if not (np.isfinite(center).all() and abs(np.linalg.norm(up) - 1) < 1e-3 and 0 < radius < 1e9 and 0 < fov < 3):
             raise ValueError("a rig of impossible numbers")
-        return cls(center, radius, up, bool(data["hemisphere"]), fov)
+        forward, surrounded = bool(data.get("forward", False)), bool(data.get("surrounded", False))
+        poses = None
+        if forward:  # the dataset's own take its place where there are some
+            eye, spread = np.array(data["eye"], np.float64).reshape(3), float(data["spread"])
+            poses = np.stack([look_at(eye + spread * step, center, up) for step in np.eye(3)])
+        return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded)
+
+
+def _meeting_point(poses: Array) -> Array:
+    """The point (3,) nearest to the optical axes of ``poses`` (n, 4, 4), before the cameras; least squares."""
+    eyes, gaze = poses[:, :3, 3], -poses[:, :3, 2]
+    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes across the axes
+    point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
+    ahead = ((point - eyes) * gaze).sum(1)
+    return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))

@@ -25,6 +25,7 @@ from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.baking.density import DensityGrid
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.spaces import World
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ShellConfig:
 
 @dataclass(frozen=True)
 class Shell:
-    """A triangle mesh: ``positions`` (v, 3) float32, world units; ``faces`` (f, 3) int32; ``uvs`` (v, 2) or None."""
+    """A triangle mesh: ``positions`` (v, 3) float32; ``faces`` (f, 3) int32; ``uvs`` (v, 2) float32 or None."""
 
     positions: Array
     faces: Array
@@ -51,13 +52,17 @@ class Shell:
 
 
 def extract_shells(
-    grid: DensityGrid, cameras: list[Camera], config: ShellConfig, ctx: moderngl.Context
+    grid: DensityGrid, cameras: list[Camera], config: ShellConfig, ctx: moderngl.Context, space: World | None = None
 ) -> tuple[Shell, Shell]:
-    """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified."""
+    """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
+
+    They are in the space of the grid, which ``space`` brings back to the world of the cameras: where a scene goes on
+    to the horizon, triangles and texels are spent as that space sees it.
+    """
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
     outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
     inner = _level_set(opacity, config.inner_opacity, grid, config.floater)
-    outer, inner = _visible(outer, inner, cameras, ctx)
+    outer, inner = _visible(outer, inner, cameras, ctx, space or World())
     return _simplified(outer, config.faces), _simplified(inner, config.faces)
 
 
@@ -99,11 +104,13 @@ def _subset(shell: Shell, keep: Array) -> Shell:
     return Shell(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
 
 
-def _visible(outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Context) -> tuple[Shell, Shell]:
+def _visible(
+    outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Context, space: World
+) -> tuple[Shell, Shell]:
     """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
     shells = (outer, inner)
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
-    rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
+    rasterizer = Rasterizer(ctx, *((space.unwarp(s.positions), s.unit_uvs(), s.faces) for s in shells))
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):
             mask[layer.face.reshape(-1)] = True

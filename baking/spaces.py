@@ -53,7 +53,8 @@ class World:
 
         ``origins``, ``directions``: of the rays in the world (n, 3).
         """
-        return distances * directions.norm(dim=-1, keepdim=True)
+        length: Tensor = directions.norm(dim=-1, keepdim=True)
+        return distances * length
 
     def stretch(self, points: Array) -> Array:
         """World units in a unit of field space, along a line of sight, at ``points`` (n, 3) of field space: (n,).
@@ -73,7 +74,7 @@ class Ndc(World):
 
     ``x``, ``y``: focal length over half the width, and over half the height, of the camera that it was made for;
     ``near``: depth of the near plane, which is -1 in NDC; ``far``: depth, in world units, to which the shells are
-    brought back, where NDC goes on to infinity; ``field_views``: viewing directions are those of NDC rays, not of the world.
+    brought back, where NDC goes on to infinity; ``field_views``: viewing directions are those of the rays in NDC.
     """
 
     x: float
@@ -109,7 +110,8 @@ class Ndc(World):
         oz, dz = -self.near, directions[:, 2:].clamp(max=-1e-6)
         shift = -(self.near + origins[:, 2:]) / dz
         inside = distances.clamp(max=1 - self.near / self.far)
-        return (shift + oz * inside / ((1 - inside) * dz)) * directions.norm(dim=-1, keepdim=True)
+        length: Tensor = directions.norm(dim=-1, keepdim=True)
+        return (shift + oz * inside / ((1 - inside) * dz)) * length
 
     def to_json(self) -> dict[str, Any]:  # noqa: D102
         return {"name": self.name, "x": self.x, "y": self.y, "near": self.near, "field_views": self.field_views}

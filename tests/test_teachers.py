@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.errors import DuplexError
-from duplex.baking.teachers import load_teacher
+from duplex.baking.teachers import Overrides, load_teacher
 from duplex.baking.teachers.encoding import Encoding
 from duplex.baking.teachers.nerf_pytorch import network as nerf_pytorch_network
 from duplex.baking.teachers.nerf_pytorch_flexible import network as flexible_network
@@ -77,7 +77,7 @@ def test_flexible_network_with_a_skip_matches_a_naive_one() -> None:
     h = torch.relu(layer("layers_xyz.2", h))
     feature = torch.relu(layer("fc_feat", h))
     view = torch.relu(layer("layers_dir.0", torch.cat([feature, encode(directions, 2)], -1)))
-    field = flexible_network(state)
+    field = flexible_network(state, Overrides())
     sigma, latent = field.density(points)
     assert torch.allclose(sigma, torch.relu(layer("fc_alpha", h))[:, 0], atol=1e-5)
     assert torch.allclose(field.color(latent, directions), torch.sigmoid(layer("fc_rgb", view)), atol=1e-5)
@@ -104,7 +104,7 @@ def test_nerf_pytorch_network_with_a_skip_matches_a_naive_one() -> None:
         if i == 4:
             h = torch.cat([e, h], -1)
     view = torch.relu(layer("views_linears.0", torch.cat([layer("feature_linear", h), encode(directions, 4)], -1)))
-    field = nerf_pytorch_network({f"module.{name}": value for name, value in state.items()})
+    field = nerf_pytorch_network({f"module.{name}": value for name, value in state.items()}, Overrides())
     sigma, latent = field.density(points)
     assert torch.allclose(sigma, torch.relu(layer("alpha_linear", h))[:, 0], atol=1e-5)
     assert torch.allclose(field.color(latent, directions), torch.sigmoid(layer("rgb_linear", view)), atol=1e-5)

@@ -25,7 +25,7 @@ class View:
     def of(cls, camera: Camera, center: Array, radius: float) -> View:
         """The view of ``camera`` with its depth range around the sphere that holds the scene."""
         depth = -float((camera.view_matrix() @ np.append(center, 1))[2])
-        near = max(depth - radius, radius * 2e-3)
+        near = max(depth - radius, radius * 5e-4)
         far = max(depth + radius, near * 2)
         return cls(camera.projection_matrix(near, far) @ camera.view_matrix(), camera.position)
 

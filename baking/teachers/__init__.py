@@ -11,16 +11,51 @@ import torch
 
 from duplex.app.errors import DuplexError
 from duplex.baking.spaces import Contracted, World
-from duplex.baking.teachers import nerf_pytorch, nerf_pytorch_flexible
+from duplex.baking.teachers import (
+    dvgo,
+    fastnerf,
+    instant_ngp,
+    jaxnerf,
+    kilonerf,
+    layernorm,
+    nerf_pl,
+    nerf_pytorch,
+    nerf_pytorch_flexible,
+    nerf_tensorflow,
+    nerfacto,
+    nerfstudio_vanilla,
+    plenoctree,
+    plenoxels,
+    tensorf,
+    tinynerf_slang,
+)
 from duplex.baking.teachers.field import Overrides, RadianceField, SceneInfo, Teacher, forward_facing
 from duplex.baking.teachers.files import Checkpoint, read_checkpoint, sha256_of
 
-__all__ = ["Overrides", "RadianceField", "SceneInfo", "Teacher", "load_teacher"]
+__all__ = ["SPACES", "Overrides", "RadianceField", "SceneInfo", "Teacher", "load_teacher"]
 
 # In the order in which they are asked: the more telling layouts first.
-FAMILIES: tuple[ModuleType, ...] = (nerf_pytorch_flexible, nerf_pytorch)
+FAMILIES: tuple[ModuleType, ...] = (
+    nerf_pytorch_flexible,
+    nerf_pytorch,
+    nerf_tensorflow,
+    tensorf,
+    dvgo,
+    plenoxels,
+    plenoctree,
+    fastnerf,
+    jaxnerf,
+    layernorm,
+    nerf_pl,
+    tinynerf_slang,
+    instant_ngp,
+    nerfstudio_vanilla,
+    nerfacto,  # says what any other of nerfstudio's methods is
+    kilonerf,
+)
 SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
 SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
+COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
 
 
 def load_teacher(path: Path, device: torch.device | None = None, overrides: Overrides | None = None) -> Teacher:
@@ -46,7 +81,8 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
         raise DuplexError(text if str(file.parent) in text else f"{file}: {text}") from None
     for network in (coarse, fine):
         network.requires_grad_(False)
-    return Teacher(coarse, fine, scene, family.FAMILY, file, sha256_of(file)).to(device or torch.device("cpu"))
+    teacher = Teacher(coarse, fine, scene, family.FAMILY, file, sha256_of(file), overrides)
+    return teacher.to(device or torch.device("cpu"))
 
 
 def _with_overrides(scene: SceneInfo, given: Overrides) -> SceneInfo:
@@ -86,6 +122,7 @@ def _checkpoint_in(folder: Path) -> Path:
         if not place.is_dir():
             continue
         files = [f for f in place.iterdir() if f.is_file() and (f.suffix in SUFFIXES or _is_flax(f))]
+        files = [f for f in files if f.name not in COMPANIONS]
         if files:
             return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdigit())[:18] or 0), f.name))
     raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")

@@ -74,6 +74,6 @@ class Encoding:
 
     def describe(self) -> str:
         """In words, for people."""
-        unit = "pi 2^k" if self.scales and abs(self.scales[0] - math.pi) < 1e-9 else "2^k"
+        unit = "pi 2^k" if self.scales and abs(self.scales[0] - math.pi) < 1e-6 else "2^k"
         where = {"first": "with identity", "last": "identity last", "none": "no identity"}[self.identity]
         return f"{len(self.scales)} frequencies ({unit}), order {self.order}, {where}"

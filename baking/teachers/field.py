@@ -53,7 +53,8 @@ class SceneInfo:
     lies right of and below the middle, in image heights (the original code's rays pass through pixel corners, not
     centres); ``space``: where the field lives; ``bounds``: low and high corner of what the field covers, in field
     space, or None where only near and far tell; ``dataset_to_world``: (4, 4) row by row, similarity from the
-    frame of the dataset's files to the world of this teacher, None where they are the same; ``to_checkpoint``:
+    original frame of the dataset (``Dataset.to_original``) to the world of this teacher, None where cameras are in
+    it as they are read; ``to_checkpoint``:
     (4, 4) row by row, from the world to the frame in which the file's own numbers are, None likewise;
     ``assumed``: what no file said and was therefore assumed, each with the flag that says otherwise.
     """
@@ -95,8 +96,9 @@ class Overrides:
 
     ``near``, ``far``, ``background``, ``bounds`` (2, 3), ``samples`` (coarse, fine), ``up``, ``hemisphere``: as in
     :class:`SceneInfo`; ``space``: name of a space; ``camera``: one of the dataset's, whose pictures NDC was made
-    for; ``activation``: of the raw density, a name in :data:`ACTIVATIONS`; ``encoding``: order of the positional
-    encoding's columns (``ftd``, ``tfd``, ``tdf`` or ``dtf``, see :mod:`duplex.baking.teachers.encoding`).
+    for; ``depths``: the least and largest depth that the dataset states; ``activation``: of the raw density, a name
+    in :data:`ACTIVATIONS`; ``encoding``: order of the positional encoding's columns (``ftd``, ``tfd``, ``tdf`` or
+    ``dtf``, see :mod:`duplex.baking.teachers.encoding`).
     """
 
     near: float | None = None
@@ -108,6 +110,7 @@ class Overrides:
     hemisphere: bool | None = None
     space: str | None = None
     camera: Camera | None = None
+    depths: tuple[float, float] | None = None
     activation: str | None = None
     encoding: str | None = None
 
@@ -126,7 +129,7 @@ class Teacher:
     """A trained NeRF: its ``coarse`` and ``fine`` networks and its ``scene``.
 
     ``family``: the code base whose layout the checkpoint has; ``path``: the checkpoint's file; ``sha256``: of
-    that file.
+    that file; ``overrides``: what the user said when it was loaded.
     """
 
     coarse: RadianceField
@@ -135,6 +138,7 @@ class Teacher:
     family: str
     path: Path
     sha256: str
+    overrides: Overrides = field(default_factory=Overrides)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def to(self, device: torch.device) -> Teacher:
@@ -205,9 +209,10 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
     """
     scene = replace(scene, up=(0.0, 1.0, 0.0), hemisphere=False, principal_shift=0.5 / 756)
     if not ndc:
-        if overrides.near is None or overrides.far is None:
-            raise DuplexError("a forward-facing scene trained without NDC: give its --near and --far")
-        return scene
+        near, far = overrides.depths or (overrides.near, overrides.far)
+        if near is None or far is None:
+            raise DuplexError("a forward-facing scene trained without NDC: give its --near and --far, or its --data")
+        return replace(scene, near=near, far=far)
     space, assumed = Ndc(ASSUMED_FOCAL, ASSUMED_FOCAL * ASSUMED_ASPECT, field_views=field_views), scene.assumed
     if overrides.camera is not None:
         space = Ndc.of(overrides.camera, field_views=field_views)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from duplex.app.errors import DuplexError
 from duplex.baking.teachers.encoding import Encoding
-from duplex.baking.teachers.field import ACTIVATIONS, RadianceField
+from duplex.baking.teachers.field import ACTIVATIONS, RadianceField, linear
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,38 @@ class NerfMlp(RadianceField):
             else "none: colour is the same from everywhere",
             "density": self.variant.density,
         }
+
+
+class Perceptron(nn.Sequential):
+    """Linear layers one after the other, a ReLU behind each but the last.
+
+    ``inputs``, ``hidden``, ``outputs``: widths of what it takes, of its first layer, of what it gives; ``depth``: how
+    many layers.
+    """
+
+    inputs: int
+    hidden: int
+    outputs: int
+    depth: int
+
+    def __init__(self, layers: Sequence[nn.Linear]):
+        parts: list[nn.Module] = []
+        for layer in layers:
+            parts += [layer, nn.ReLU()]
+        super().__init__(*parts[:-1])
+        self.inputs, self.hidden = layers[0].in_features, layers[0].out_features
+        self.outputs, self.depth = layers[-1].out_features, len(layers)
+
+    @classmethod
+    def read(
+        cls, weights: dict[str, Tensor], names: Sequence[str], family: str, inputs: int, outputs: int | None = None
+    ) -> Perceptron:
+        """The layers ``names`` of a state dict; raises :class:`DuplexError` where one is missing or does not fit."""
+        layers = []
+        for name in names:
+            layers.append(linear(weights, name, family, inputs, outputs if name == names[-1] else None))
+            inputs = layers[-1].out_features
+        return cls(layers)
 
 
 def _expect(layer: nn.Linear, name: str, inputs: int, outputs: int | None) -> None:

@@ -34,25 +34,26 @@ def matches(checkpoint: Checkpoint) -> bool:
 
 def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
     """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
-    coarse = network(checkpoint.tensors(COARSE))
-    fine = network(checkpoint.tensors(FINE)) if checkpoint.content.get(FINE) else coarse
+    coarse = network(checkpoint.tensors(COARSE), overrides)
+    fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
     return coarse, fine, scene_of(checkpoint.path, overrides)
 
 
-def network(weights: dict[str, Tensor]) -> NerfMlp:
+def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: skips with the encoded position first, a feature layer without activation."""
+    order, variant = overrides.encoding or "ftd", Variant(density=overrides.activation or "relu")
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     trunk = [linear(weights, name, FAMILY) for name in numbered(weights, "pts_linears.")]
     if not trunk:
         raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
-    points = Encoding.fitting(trunk[0].in_features, "pts_linears.0")
+    points = Encoding.fitting(trunk[0].in_features, "pts_linears.0", order)
     if "views_linears.0.weight" not in weights:
         output = linear(weights, "output_linear", FAMILY)
         if output.out_features not in (4, 5):  # the original code makes a fifth that it never reads
             raise DuplexError(f"layer output_linear gives {output.out_features} outputs: expected 4 or 5")
-        return NerfMlp(Layers(trunk, output=output), Variant(), points, None)
+        return NerfMlp(Layers(trunk, output=output), variant, points, None)
     feature = linear(weights, "feature_linear", FAMILY)
-    directions = Encoding.fitting(width_of(weights, "views_linears.0") - feature.out_features, "views_linears.0")
+    directions = Encoding.fitting(width_of(weights, "views_linears.0") - feature.out_features, "views_linears.0", order)
     layers = Layers(
         trunk,
         linear(weights, "alpha_linear", FAMILY, None, 1),
@@ -60,7 +61,7 @@ def network(weights: dict[str, Tensor]) -> NerfMlp:
         [linear(weights, "views_linears.0", FAMILY)],
         linear(weights, "rgb_linear", FAMILY, None, 3),
     )
-    return NerfMlp(layers, Variant(), points, directions)
+    return NerfMlp(layers, variant, points, directions)
 
 
 def scene_of(path: Path, overrides: Overrides) -> SceneInfo:

@@ -27,7 +27,6 @@ from duplex.baking.teachers.mlp import Layers, NerfMlp, Variant
 
 FAMILY = "nerf-pytorch-flexible"
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
-VARIANT = Variant(skip_input_first=False, first_is_linear=True, feature_relu=True)
 
 
 def matches(checkpoint: Checkpoint) -> bool:
@@ -37,19 +36,21 @@ def matches(checkpoint: Checkpoint) -> bool:
 
 def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
     """Coarse and fine networks, and the scene as the sibling ``config.yml`` has it."""
-    coarse = network(checkpoint.tensors(COARSE))
-    fine = network(checkpoint.tensors(FINE)) if checkpoint.content.get(FINE) else coarse
+    coarse = network(checkpoint.tensors(COARSE), overrides)
+    fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
     return coarse, fine, _scene(checkpoint.path, overrides)
 
 
-def network(weights: dict[str, Tensor]) -> NerfMlp:
+def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: first layer without activation, skips with the hidden first, ReLU on the feature."""
+    density, order = overrides.activation or "relu", overrides.encoding or "ftd"
+    variant = Variant(skip_input_first=False, first_is_linear=True, feature_relu=True, density=density)
     trunk = [linear(weights, name, FAMILY) for name in ("layer1", *numbered(weights, "layers_xyz."))]
-    points = Encoding.fitting(trunk[0].in_features, "layer1")
+    points = Encoding.fitting(trunk[0].in_features, "layer1", order)
     if "fc_feat.weight" not in weights:
-        return NerfMlp(Layers(trunk, output=linear(weights, "fc_out", FAMILY, None, 4)), VARIANT, points, None)
+        return NerfMlp(Layers(trunk, output=linear(weights, "fc_out", FAMILY, None, 4)), variant, points, None)
     feature = linear(weights, "fc_feat", FAMILY)
-    directions = Encoding.fitting(width_of(weights, "layers_dir.0") - feature.out_features, "layers_dir.0")
+    directions = Encoding.fitting(width_of(weights, "layers_dir.0") - feature.out_features, "layers_dir.0", order)
     layers = Layers(
         trunk,
         linear(weights, "fc_alpha", FAMILY, None, 1),
@@ -57,7 +58,7 @@ def network(weights: dict[str, Tensor]) -> NerfMlp:
         [linear(weights, name, FAMILY) for name in numbered(weights, "layers_dir.")],
         linear(weights, "fc_rgb", FAMILY, None, 3),
     )
-    return NerfMlp(layers, VARIANT, points, directions)
+    return NerfMlp(layers, variant, points, directions)
 
 
 def _scene(path: Path, overrides: Overrides) -> SceneInfo:

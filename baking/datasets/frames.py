@@ -1,0 +1,103 @@
+"""What the reader of every kind of dataset hands over: frames with poses and lenses, pictures not yet opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from duplex.app.camera import MAX_NUMBER, Array
+from duplex.app.errors import DuplexError
+from duplex.baking.datasets.lens import Lens
+from duplex.baking.datasets.pictures import Size
+
+SPLITS = ("train", "val", "test")
+MAX_FRAMES = 4000  # a bundle holds the presets beside them
+HOLD_OUT = 8
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture that a file names.
+
+    ``name``: file and frame, for errors; ``pose``: camera to world, (4, 4) float64; ``picture``: None when absent;
+    ``mask``: its path as the file has it, relative to the dataset.
+    """
+
+    name: str
+    pose: Array
+    lens: Lens
+    picture: Path | None
+    mask: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A dataset as its files describe it; the members are those of :class:`duplex.baking.datasets.Dataset`.
+
+    ``source``: the files, for errors; ``assumed``: the size of absent pictures whose lens names none.
+    """
+
+    kind: str
+    folder: Path
+    source: str
+    frames: dict[str, tuple[Frame, ...]]
+    up: Array
+    near: float | None = None
+    far: float | None = None
+    to_original: Array = field(default_factory=lambda: np.eye(4))
+    assumed: Size | None = None
+
+    def unique(self) -> list[Frame]:
+        """Every frame once, though it stands in two splits."""
+        return list({id(frame): frame for frames in self.frames.values() for frame in frames}.values())
+
+
+def every_eighth(frames: list[Frame]) -> dict[str, tuple[Frame, ...]]:
+    """The usual splits of a dataset without its own: every 8th frame from the first on is unseen in training."""
+    held_out = tuple(frames[::HOLD_OUT])
+    rest = tuple(frame for i, frame in enumerate(frames) if i % HOLD_OUT) or held_out
+    return {"train": rest, "val": held_out, "test": held_out}
+
+
+def checked_pose(matrix: Array, name: str) -> Array:
+    """``matrix``, (3, 4) or (4, 4), as a camera-to-world matrix (4, 4) float64.
+
+    Raises :class:`DuplexError`, which begins with ``name``, unless it is a finite right-handed rotation and a
+    translation.
+    """
+    pose = np.eye(4)
+    pose[: len(matrix)] = matrix
+    wrong = pose[~(np.abs(pose) < MAX_NUMBER)]
+    if wrong.size:
+        raise DuplexError(
+            f"{name}: camera_to_world holds {wrong[0]}: expected finite numbers: export its pose again or remove it"
+        )
+    if not np.allclose(pose[3], [0, 0, 0, 1], rtol=0, atol=1e-6):
+        raise DuplexError(
+            f"{name}: camera_to_world: last row {_row(pose[3])}: expected 0 0 0 1: write the matrix row by row"
+        )
+    rotation = pose[:3, :3]
+    if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2):
+        lengths = _row(np.linalg.norm(rotation, axis=0))
+        raise DuplexError(
+            f"{name}: camera_to_world: axes {lengths} long: expected three of length 1 at right angles: "
+            "take scale and shear out of the pose"
+        )
+    if np.linalg.det(rotation) < 0:
+        raise DuplexError(
+            f"{name}: camera_to_world: left-handed, determinant {np.linalg.det(rotation):.3g}: expected a "
+            "right-handed rotation: turn one of its axes round"
+        )
+    return pose
+
+
+def shown(text: object) -> str:
+    """Words from a file as an error can show them: at most 80 characters on one line."""
+    line = "".join(c if c.isprintable() else "?" for c in str(text)[:81])
+    return line if len(line) <= 80 else f"{line[:77]}..."
+
+
+def _row(numbers: Array) -> str:
+    return " ".join(f"{number:.4g}" for number in numbers)

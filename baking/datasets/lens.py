@@ -1,0 +1,79 @@
+"""What a dataset's file says about the optics of a picture, and the cameras that follow from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from duplex.app.camera import MAX_NUMBER, Array, Camera
+from duplex.app.errors import DuplexError
+from duplex.baking.datasets.distortion import Distortion
+from duplex.baking.datasets.pictures import Size, same_shape
+
+MIN_FOV, MAX_FOV = 1.0, 170.0  # degrees
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Intrinsics as the file has them.
+
+    ``size``: width and height that the numbers are for, None for the picture's own; ``fx``, ``fy``, ``cx``, ``cy``:
+    pixels of that size; ``angle_x``, ``angle_y``: fields of view in radians, which count where ``fx``, ``fy`` are
+    None. Without either, ``fy`` is ``fx``; without a principal point, it is the middle.
+    """
+
+    size: Size | None = None
+    fx: float | None = None
+    fy: float | None = None
+    cx: float | None = None
+    cy: float | None = None
+    angle_x: float | None = None
+    angle_y: float | None = None
+    distortion: Distortion | None = None
+
+    @property
+    def in_angles(self) -> bool:
+        """Whether it holds for any size of picture, having no number of pixels."""
+        return self.size is None and (self.fx, self.fy, self.cx, self.cy) == (None, None, None, None)
+
+    def camera(self, pose: Array, size: Size, name: str) -> Camera:
+        """The pinhole camera of a picture of ``size``.
+
+        Raises :class:`DuplexError`, which begins with ``name``, when the picture is of another shape than the file
+        says, or when the field of view is none.
+        """
+        named = self.size or size
+        if not same_shape(size, named):
+            raise DuplexError(
+                f"{name}: a picture of {size[0]} x {size[1]}: expected the shape of {named[0]} x {named[1]}, for "
+                "which its cameras are written: put the pictures back that the dataset was made from"
+            )
+        fx, fy = self._focal(named, name)
+        cx = named[0] / 2 if self.cx is None else self.cx
+        cy = named[1] / 2 if self.cy is None else self.cy
+        if not max(abs(cx), abs(cy)) < MAX_NUMBER:
+            raise DuplexError(f"{name}: principal point {cx:g}, {cy:g}: expected numbers of pixels: calibrate again")
+        x, y = size[0] / named[0], size[1] / named[1]
+        return Camera(pose, *size, float(fx * x), float(fy * y), float(cx * x), float(cy * y))
+
+    def _focal(self, size: Size, name: str) -> tuple[float, float]:
+        fx = self.fx if self.fx is not None else _focal_of(self.angle_x, size[0])
+        if fx is None:
+            raise DuplexError(f"{name}: no focal length: expected fl_x or camera_angle_x: write one of them")
+        fy = self.fy if self.fy is not None else _focal_of(self.angle_y, size[1])
+        fy = fx if fy is None else fy
+        for focal, side in ((fx, size[0]), (fy, size[1])):
+            fov = math.degrees(2 * math.atan2(side / 2, focal)) if math.isfinite(focal) else math.nan
+            if not MIN_FOV <= fov <= MAX_FOV:
+                raise DuplexError(
+                    f"{name}: focal length {focal:g} for {side} pixels, a field of view of {fov:g} degrees: expected "
+                    f"{MIN_FOV:g} to {MAX_FOV:g}: correct the focal length or the angle"
+                )
+        return fx, fy
+
+
+def _focal_of(angle: float | None, side: int) -> float | None:
+    """Focal length in pixels of a field of view, radians, across ``side`` pixels."""
+    if angle is None:
+        return None
+    return 0.5 * side / math.tan(0.5 * angle) if 0 < angle < math.pi else math.nan

@@ -1,0 +1,150 @@
+"""LLFF's folders: ``poses_bounds.npy`` and pictures in ``images``, ``images_2``, ``images_4`` or ``images_8``.
+
+A row of the file is a 3 x 5 matrix [R | t | height, width, focal length] and the least and greatest depth seen. The
+axes of R are down, right, backwards. As in ``load_llff_data`` of nerf-pytorch, the world is scaled so that the least
+depth is 4/3, and put into the frame of the average camera: ``+y`` is up, and the cameras look along ``-z``.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from duplex.app.camera import MAX_NUMBER, Array
+from duplex.app.errors import DuplexError
+from duplex.baking.datasets.frames import MAX_FRAMES, Frame, Listing, checked_pose, every_eighth
+from duplex.baking.datasets.lens import Lens
+from duplex.baking.datasets.pictures import pictures_in
+
+KIND = "llff"
+FILE = "poses_bounds.npy"
+FOLDERS = ("images", "images_2", "images_4", "images_8")  # largest first
+COLUMNS = 17
+BOUND_FACTOR = 0.75
+MAX_BYTES = MAX_FRAMES * COLUMNS * 8 + 10240
+MAX_SIDE = 1 << 17
+MIN_DEPTH = 1e-9
+
+
+def matches(folder: Path) -> bool:
+    """Whether its file is there."""
+    return (folder / FILE).is_file()
+
+
+def read(folder: Path, split: str | None = None) -> Listing:
+    """Read all splits, whichever is asked for; raises :class:`DuplexError` when the file is no such dataset."""
+    file = folder / FILE
+    rows = _read_rows(file)
+    poses, optics, depths = _checked(rows, file)
+    scale = 1 / (BOUND_FACTOR * float(depths.min()))
+    poses[:, :3, 3] *= scale
+    average = average_pose(poses, str(file))
+    frames = [
+        Frame(f"{file}: frame {i}", np.linalg.inv(average) @ pose, Lens((round(w), round(h)), f, f), picture)
+        for i, (pose, (h, w, f), picture) in enumerate(zip(poses, optics, _pictures(folder, len(rows)), strict=True))
+    ]
+    return Listing(
+        KIND,
+        folder,
+        FILE,
+        every_eighth(frames),
+        up=np.array([0.0, 1.0, 0.0]),
+        near=float(depths.min()) * scale,
+        far=float(depths.max()) * scale,
+        to_original=np.diag([1 / scale, 1 / scale, 1 / scale, 1.0]) @ average,
+    )
+
+
+def average_pose(poses: Array, name: str) -> Array:
+    """The camera amid ``poses``, (n, 4, 4): their mean position, mean direction and mean up, as (4, 4)."""
+    backward, up = poses[:, :3, 2].sum(0), poses[:, :3, 1].sum(0)
+    right = np.cross(up, backward)
+    if min(np.linalg.norm(backward), np.linalg.norm(right)) < 1e-6:
+        raise DuplexError(f"{name}: cameras that look every way alike: expected a mean direction: use COLMAP's files")
+    average = np.eye(4)
+    average[:3, 2] = backward / np.linalg.norm(backward)
+    average[:3, 0] = right / np.linalg.norm(right)
+    average[:3, 1] = np.cross(average[:3, 2], average[:3, 0])
+    average[:3, 3] = poses[:, :3, 3].mean(0)
+    return average
+
+
+def _read_rows(file: Path) -> Array:
+    """The file's array, (n, 17) float64; a pickle in it is never opened."""
+    if file.stat().st_size > MAX_BYTES:
+        raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_FRAMES} rows of 17 numbers")
+    try:  # mapped, since that alone compares the announced shape with the file before it takes memory
+        rows = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception:  # NumPy lets through whatever the header's parser raises
+        raise DuplexError(f"{file}: not a NumPy file of plain numbers, or a damaged one: expected LLFF poses") from None
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu" or rows.ndim != 2 or rows.shape[1] != COLUMNS:
+        found = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else "an archive"
+        raise DuplexError(f"{file}: {found}: expected (pictures, 17) numbers: make it again with LLFF's imgs2poses")
+    if not 1 <= len(rows) <= MAX_FRAMES:
+        raise DuplexError(f"{file}: {len(rows)} cameras: expected 1 to {MAX_FRAMES}")
+    return np.array(rows, np.float64)
+
+
+def _checked(rows: Array, file: Path) -> tuple[Array, Array, Array]:
+    """Poses (n, 4, 4) in our axes; height, width, focal length (n, 3); depths (n, 2)."""
+    matrices, depths = rows[:, :15].reshape(-1, 3, 5), rows[:, 15:]
+    fixed = np.concatenate([matrices[:, :, 1:2], -matrices[:, :, 0:1], matrices[:, :, 2:4]], -1)
+    poses = np.stack([checked_pose(pose, f"{file}: frame {i}") for i, pose in enumerate(fixed)])
+    for i, ((height, width, focal), (near, far)) in enumerate(zip(matrices[:, :, 4], depths, strict=True)):
+        if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE and np.isfinite(focal)):
+            raise DuplexError(
+                f"{file}: frame {i}: height {height:g}, width {width:g}, focal length {focal:g}: expected the "
+                "picture's size in pixels and a finite number: export it again"
+            )
+        if not MIN_DEPTH <= near <= far < MAX_NUMBER:
+            raise DuplexError(
+                f"{file}: frame {i}: depths {near:g} to {far:g}: expected 0 < near <= far: export it again"
+            )
+    return poses, matrices[:, :, 4], depths
+
+
+def _pictures(folder: Path, count: int) -> list[Path | None]:
+    """The picture of each row; None for those that are absent."""
+    folders = [pictures for name in FOLDERS if (pictures := pictures_in(folder / name, folder))]
+    if not folders:
+        return [None] * count
+    pictures = folders[0]
+    if len(pictures) == count:
+        return list(pictures)
+    complete = next((others for others in folders if len(others) == count), [])
+    rows = _rows_by_name(pictures, [path.stem for path in complete]) or _rows_by_number(pictures, count)
+    if rows is None:
+        raise DuplexError(
+            f"{pictures[0].parent}: {len(pictures)} pictures for {count} cameras in {FILE}, and no telling which is "
+            "whose: expected one for each: restore or remove the pictures that were changed"
+        )
+    by_row = dict(zip(rows, pictures, strict=True))
+    return [by_row.get(row) for row in range(count)]
+
+
+def _rows_by_name(pictures: list[Path], stems: list[str]) -> list[int] | None:
+    """Rows of pictures whose names stand in a complete folder's list of names."""
+    if len(pictures) > len(stems) or not all(path.stem in stems for path in pictures):
+        return None
+    return [stems.index(path.stem) for path in pictures]
+
+
+def _rows_by_number(pictures: list[Path], count: int) -> list[int] | None:
+    """Rows of pictures with consecutive numbers of which some are gone; None where the first number is in doubt.
+
+    LLFF's own names, image000 and so on, begin at 0; others are taken to begin at 0 or at 1, or to end at both ends.
+    """
+    endings = [re.search(r"(\d{1,9})$", path.stem) for path in pictures]
+    numbers = [int(ending[1]) for ending in endings if ending]
+    if len(numbers) != len(pictures) or len({*numbers}) != len(numbers) or len(numbers) > count:
+        return None
+    if min(numbers) == 0 or all(re.fullmatch(r"image\d+", path.stem) for path in pictures):
+        first = 0
+    elif max(numbers) - min(numbers) + 1 == count or max(numbers) == count:
+        first = max(numbers) - count + 1
+    else:
+        return None
+    rows = [number - first for number in numbers]
+    return rows if max(rows) < count else None

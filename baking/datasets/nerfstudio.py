@@ -1,0 +1,82 @@
+"""nerfstudio's and instant-ngp's folders: one ``transforms.json``.
+
+The cameras stay in the file's own frame: nerfstudio's later orienting, centring and scaling, and instant-ngp's
+``scale``, ``offset`` and ``aabb_scale``, belong to those programs' training. World: ``+z`` is up.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from duplex.app.camera import Array
+from duplex.app.errors import DuplexError
+from duplex.baking.datasets.frames import SPLITS, Frame, Listing, every_eighth, shown
+from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
+
+KIND = "nerfstudio"
+FILE = "transforms.json"
+
+
+def matches(folder: Path) -> bool:
+    """Whether its file is there."""
+    return (folder / FILE).is_file()
+
+
+def read(folder: Path, split: str | None = None) -> Listing:
+    """Read all splits, whichever is asked for; raises :class:`DuplexError` when the file is no such dataset."""
+    file = folder / FILE
+    content = read_transforms(file, "a nerfstudio or instant-ngp dataset")
+    content["frames"].sort(key=picture_name)
+    frames = frames_of(content, file)
+    names = [_key(picture_name(frame)) for frame in content["frames"]]
+    splits = _named_splits(content, dict(zip(names, frames, strict=True)), file) or every_eighth(frames)
+    up = np.array([0.0, 0.0, 1.0])
+    return Listing(KIND, folder, FILE, splits, up, to_original=_to_original(content, file))
+
+
+def _named_splits(content: dict[str, Any], frames: dict[str, Frame], file: Path) -> dict[str, tuple[Frame, ...]]:
+    """The splits that ``train_filenames`` and so on make; a missing one holds what no other names."""
+    keys = {split: f"{split}_filenames" for split in SPLITS}
+    listed = {split: _listed(content[key], frames, f"{file}: {key}") for split, key in keys.items() if key in content}
+    if not listed:
+        return {}
+    rest = [name for name in frames if not any(name in names for names in listed.values())]
+    train = listed.get("train") or rest
+    test = listed.get("test") or listed.get("val") or rest
+    chosen = {"train": train, "val": listed.get("val") or test, "test": test}
+    return {split: tuple(frames[name] for name in sorted(names)) for split, names in chosen.items()}
+
+
+def _listed(names: Any, frames: dict[str, Frame], where: str) -> list[str]:
+    if not isinstance(names, list):
+        raise DuplexError(f"{where}: {type(names).__name__}: expected a list of file names: correct or remove it")
+    keys = [_key(str(name)) for name in names]
+    unknown = next((key for key in keys if key not in frames), None)
+    if unknown is not None:
+        raise DuplexError(f"{where}: {shown(unknown)}: expected the file_path of a frame: correct or remove the list")
+    return list(dict.fromkeys(keys))
+
+
+def _key(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def _to_original(content: dict[str, Any], file: Path) -> Array:
+    """The inverse of ``applied_scale`` times ``applied_transform``, which led to the frame of the file."""
+    scale = number_of(content, "applied_scale", str(file))
+    scale = 1.0 if scale is None else scale
+    applied, rows = np.eye(4), content.get("applied_transform")
+    if rows is not None:
+        matrix = matrix_of(rows, f"{file}: applied_transform")
+        applied[:3] = matrix[:3]
+    square = applied[:3, :3] @ applied[:3, :3].T
+    size = float(np.trace(square)) / 3
+    if not scale > 0 or size <= 0 or np.linalg.det(applied) < 0 or not np.allclose(square / size, np.eye(3), atol=1e-2):
+        raise DuplexError(
+            f"{file}: applied_transform, applied_scale {scale:g}: expected a rotation, a translation and a positive "
+            "scale: correct or remove them"
+        )
+    return np.linalg.inv(np.diag([scale, scale, scale, 1.0]) @ applied)

@@ -1,0 +1,142 @@
+"""Posed photos, and datasets of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from duplex.app.camera import Array, Camera
+from duplex.app.errors import DuplexError
+from duplex.baking.datasets.distortion import Distortion
+from duplex.baking.datasets.frames import Frame, Listing, shown
+from duplex.baking.datasets.pictures import (
+    Size,
+    box_filtered,
+    find_picture,
+    load_mask,
+    load_premultiplied,
+    upright_size,
+)
+
+FORWARD_GAZE = 0.8  # cameras spread evenly over a cone of 53 degrees around its axis
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A posed picture.
+
+    ``camera``: the pinhole camera at the picture's size, once turned upright; ``path``: the image file;
+    ``distortion``: that of the file's lens, None for a pinhole's; ``mask``: an image file that is 0 where the
+    picture does not count; ``shift``: pixels by which the camera's principal point was moved from the lens's own.
+    """
+
+    camera: Camera
+    path: Path
+    distortion: Distortion | None = None
+    mask: Path | None = None
+    shift: float = 0.0
+
+    def rgba(self, size: int | None = None) -> tuple[Array, Array]:
+        """The picture as the pinhole camera sees it, box-filtered to a height of ``size`` (None: its own).
+
+        Returns colour premultiplied by alpha and alpha, (h, w, 4) float32 in [0, 1], and (h, w) bool: false, and the
+        colours 0, where any of a pixel lies outside the source picture or where its mask is 0.
+        """
+        extent = (self.camera.width, self.camera.height)
+        planes = load_premultiplied(self.path, extent)
+        if self.distortion is None and self.mask is None:
+            small = planes if size is None else box_filtered(planes, size)
+            return small, np.ones(small.shape[:2], bool)
+        kept = np.ones(planes.shape[:2], bool) if self.mask is None else load_mask(self.mask, extent)
+        planes = np.concatenate([planes, kept[..., None].astype(np.float32)], -1)
+        if self.distortion is not None:
+            lens = replace(self.camera, cx=self.camera.cx - self.shift, cy=self.camera.cy - self.shift)
+            planes, _ = self.distortion.undistort(planes, lens)
+        small = planes if size is None else box_filtered(planes, size)
+        valid = small[..., 4] > 1 - 1e-4
+        return np.where(valid[..., None], small[..., :4], np.float32(0)), valid
+
+    def pixels(self, size: int | None, background: tuple[float, float, float]) -> Array:
+        """The picture on ``background``, its height box-filtered to ``size``: (size, w, 3) float32 in [0, 1]."""
+        rgba, _ = self.rgba(size)
+        return np.asarray(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Posed photos of one scene.
+
+    ``kind``: blender, nerfstudio, llff or colmap; ``photos``: by split (train, val, test), those that exist;
+    ``missing``: how many more pictures its files name; ``up``: unit (3,); ``forward_facing``: whether all cameras
+    look along about the same direction: the mean of their unit gazes is longer than 0.8; ``near``, ``far``: depths
+    between which the files say that the scene lies, world units of these cameras; ``to_original``: (4, 4) float64
+    similarity from the world of these cameras to the frame in which the dataset was first made.
+    """
+
+    kind: str
+    photos: dict[str, tuple[Photo, ...]]
+    missing: int
+    up: Array
+    forward_facing: bool
+    near: float | None
+    far: float | None
+    to_original: Array
+
+
+def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
+    """The dataset with those pictures that exist; raises :class:`DuplexError` when none does."""
+    frames = listing.unique()
+    made = {id(frame): photo_of(frame, listing.folder, principal_shift) for frame in frames if frame.picture}
+    if not made:
+        raise no_pictures(listing)
+    gaze = np.mean([-frame.pose[:3, 2] for frame in frames], axis=0)
+    return Dataset(
+        kind=listing.kind,
+        photos={k: tuple(made[id(frame)] for frame in v if frame.picture) for k, v in listing.frames.items()},
+        missing=len(frames) - len(made),
+        up=listing.up,
+        forward_facing=bool(np.linalg.norm(gaze) > FORWARD_GAZE),
+        near=listing.near,
+        far=listing.far,
+        to_original=listing.to_original,
+    )
+
+
+def photo_of(frame: Frame, folder: Path, principal_shift: float) -> Photo:
+    """The photo of a frame whose picture exists."""
+    assert frame.picture is not None
+    camera = frame.lens.camera(frame.pose, upright_size(frame.picture, frame.lens.size), frame.name)
+    mask = None if frame.mask is None else find_picture(folder, frame.mask)
+    if frame.mask is not None and mask is None:
+        raise DuplexError(
+            f"{frame.name}: no mask {shown(frame.mask)!r} inside {folder}: expected a PNG file: restore it, or remove "
+            "its mask_path"
+        )
+    distortion = frame.lens.distortion if frame.lens.distortion and frame.lens.distortion.bends else None
+    shift = principal_shift * camera.height
+    return Photo(_shifted(camera, principal_shift), frame.picture, distortion, mask, shift)
+
+
+def camera_of(frame: Frame, assumed: Size | None, principal_shift: float) -> Camera:
+    """The camera of a frame, at the size of its picture, else at the one that its lens names, else ``assumed``."""
+    size: Size | None
+    if frame.picture is not None:
+        size = upright_size(frame.picture, frame.lens.size)
+    else:
+        size = frame.lens.size or (assumed if frame.lens.in_angles else None)
+    if size is None:
+        raise DuplexError(f"{frame.name}: neither a picture nor its size: expected one of them: write w and h")
+    return _shifted(frame.lens.camera(frame.pose, size, frame.name), principal_shift)
+
+
+def no_pictures(listing: Listing) -> DuplexError:
+    """The error of a dataset without pictures."""
+    return DuplexError(
+        f"{listing.folder}: none of the pictures in {listing.source} is there: expected PNG or JPEG files beside it"
+    )
+
+
+def _shifted(camera: Camera, shift: float) -> Camera:
+    return replace(camera, cx=camera.cx + shift * camera.height, cy=camera.cy + shift * camera.height)
