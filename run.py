@@ -4,6 +4,7 @@
 python3 run.py [...]        open the demo (or a bundle) in the viewer; takes duplex-viewer's arguments
 python3 run.py bake [...]   duplex-bake
 python3 run.py eval [...]   duplex-eval
+python3 run.py train [...]  duplex-train
 python3 run.py test [...]   the whole test suite; takes pytest's arguments
 python3 run.py check        ruff and mypy
 """
@@ -37,7 +38,7 @@ def main() -> int:
         if name == "check":
             set_up("bake,test")
             return check()
-        if name in ("bake", "eval"):
+        if name in ("bake", "eval", "train"):
             set_up("bake")
             return run(BIN / f"duplex-{name}", *rest)
         if name in ("-h", "--help"):

@@ -74,6 +74,7 @@ def _check(config: BakeConfig) -> None:
         (2 <= config.views.views <= 100_000, "--views", config.views.views, "2 to 100000"),
         (32 <= config.views.view_size <= 2048, "--view-size", config.views.view_size, "32 to 2048"),
         (0 <= config.views.near_share <= 1, "--near-share", config.views.near_share, "0 to 1"),
+        (1 <= config.views.sub_steps <= 16, "--sub-steps", config.views.sub_steps, "1 to 16"),
         (config.distill.features in (4, 8, 12), "--features", config.distill.features, "4, 8 or 12"),
         (
             4 <= config.distill.width <= 64 and config.distill.width % 4 == 0,

@@ -90,7 +90,7 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
     with stage("teacher views", workspace):
         config = job.config.views
         cameras = _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share)
-        rgba = render_teacher(FastRenderer(job.teacher, grid), cameras, workspace.folder)
+        rgba = render_teacher(FastRenderer(job.teacher, grid, config.sub_steps), cameras, workspace.folder)
     with stage("distillation", workspace):
         spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
         views = make_view_set(rgba, cameras, rasterizer, spec.margin)

@@ -117,7 +117,7 @@ def _overrides(arguments: argparse.Namespace, dataset: Dataset | None) -> Overri
         "near": arguments.near,
         "far": arguments.far,
         "background": read_background(arguments.background),
-        "bounds": _bounds(arguments.bounds),
+        "bounds": read_bounds(arguments.bounds),
         "samples": tuple(arguments.samples) if arguments.samples else None,
         "space": arguments.space,
         "activation": arguments.activation,
@@ -138,7 +138,8 @@ def _overrides(arguments: argparse.Namespace, dataset: Dataset | None) -> Overri
     return Overrides(**values)
 
 
-def _bounds(values: list[float] | None) -> Array | None:
+def read_bounds(values: list[float] | None) -> Array | None:
+    """The box (2, 3) of a --bounds flag; raises :class:`DuplexError` for what is none."""
     if values is None:
         return None
     bounds = np.array(values).reshape(2, 3)

@@ -41,13 +41,15 @@ class Workspace:
     ``resume`` nor ``restart`` is asked for, or when what lies there was made with other settings.
     """
 
+    work, subject, suffix = "bake", "checkpoint", ".baking"  # what is done, of what, and the folder's ending
+
     def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
-        self.folder, self.fingerprint = output.with_name(output.name + ".baking"), fingerprint
+        self.folder, self.fingerprint = output.with_name(output.name + self.suffix), fingerprint
         self.note = self.folder / "job.json"
         self.seconds: dict[str, float] = {}
         try:
             self.folder.mkdir(exist_ok=True)
-            self.lock = _locked(self.folder / "lock")
+            self.lock = _locked(self.folder / "lock", self.work)
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
@@ -64,7 +66,9 @@ class Workspace:
 
     def _take_up(self, resume: bool) -> None:
         if not resume:
-            raise DuplexError(f"{self.folder}: an interrupted bake: go on with --resume, or begin anew with --restart")
+            raise DuplexError(
+                f"{self.folder}: an interrupted {self.work}: go on with --resume, or begin anew with --restart"
+            )
         try:
             found = json.loads(self.note.read_text("utf-8"))
             same = found["fingerprint"] == self.fingerprint
@@ -73,7 +77,7 @@ class Workspace:
             raise DuplexError(f"{self.note}: damaged: begin anew with --restart") from None
         if not same:
             raise DuplexError(
-                f"{self.folder}: interrupted with other settings or another checkpoint: repeat those, "
+                f"{self.folder}: interrupted with other settings or another {self.subject}: repeat those, "
                 "or begin anew with --restart"
             )
 
@@ -116,7 +120,7 @@ class Workspace:
         shutil.rmtree(self.folder)
 
 
-def _locked(file: Path) -> BinaryIO:
+def _locked(file: Path, work: str) -> BinaryIO:
     """``file``, open and locked until it is closed or this process ends; DuplexError when another one holds it."""
     stream = file.open("wb")
     try:
@@ -131,6 +135,6 @@ def _locked(file: Path) -> BinaryIO:
     except OSError:
         stream.close()
         raise DuplexError(
-            f"{file.parent}: another bake is writing this bundle: wait for it, or give another -o"
+            f"{file.parent}: another {work} is writing this file: wait for it, or give another -o"
         ) from None
     return stream

@@ -13,7 +13,7 @@ from duplex.baking import rendering
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.evaluate import psnr
 from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.teachers import load_teacher
+from duplex.baking.teachers import Overrides, load_teacher
 
 
 def test_weights_match_the_sum_written_out() -> None:
@@ -92,6 +92,22 @@ def test_standard_renderer_reaches_the_published_figures(
     origins, directions = rendering.rays_of(photo.camera.resized(400, 400), teacher.device)
     rgba = rendering.render_rays(teacher, origins[chosen], directions[chosen]).numpy()
     assert psnr(rgba[:, :3] + 1 - rgba[:, 3:], wanted[chosen]) > expected - 0.5
+
+
+@pytest.mark.parametrize(("view", "expected"), [(0, 22.9), (1, 24.1)])
+def test_a_forward_facing_teacher_reaches_the_published_figures(data: Path, view: int, expected: float) -> None:
+    """The original code's fern, in NDC, against its held-out photos over 700 random pixels, within 0.5 dB."""
+    from duplex.baking.datasets import read_photos
+
+    folder = data / "llff" / "fern"
+    overrides = Overrides(camera=read_photos(folder, "train", 0.0)[0].camera)
+    teacher = load_teacher(data / "checkpoints" / "bmild-fern", overrides=overrides)
+    photo = read_photos(folder, "test", teacher.scene.principal_shift)[view]
+    wanted = photo.pixels(378, (0.0, 0.0, 0.0)).reshape(-1, 3)
+    chosen = np.random.default_rng(PIXEL_SEED).choice(len(wanted), 700, replace=False)
+    origins, directions = rendering.rays_of(photo.camera, teacher.device)
+    rgba = rendering.render_rays(teacher, origins[chosen], directions[chosen]).numpy()
+    assert psnr(rgba[:, :3], wanted[chosen]) > expected - 0.5
 
 
 def test_dataset_camera_is_shifted_by_half_a_training_pixel(data: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from duplex.app.errors import DuplexError
+from duplex.baking.teachers import note
 from duplex.baking.teachers.encoding import Encoding
 from duplex.baking.teachers.field import (
     Overrides,
@@ -36,6 +37,8 @@ def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, R
     """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
     coarse = network(checkpoint.tensors(COARSE), overrides)
     fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
+    if note.MEMBER in checkpoint.content:
+        return coarse, fine, note.read(checkpoint.content[note.MEMBER], SceneInfo())
     return coarse, fine, scene_of(checkpoint.path, overrides)
 
 
