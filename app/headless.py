@@ -60,10 +60,20 @@ def scene_orbit(bundle: Bundle) -> Orbit | Sway:
     way = way_from_rig(bundle.rig)
     if way is not None:
         return way
-    low, high = bundle.bounds
-    center, radius = 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2
+    center, radius = scene_pivot(bundle)
     fov = bundle.cameras[0].fov_y if bundle.cameras else 0.7
     return Orbit(center, radius / np.sin(fov / 2) * 0.95, np.array(bundle.up), fov)
+
+
+def scene_pivot(bundle: Bundle) -> tuple[Array, float]:
+    """The point (3,) that a camera turns around, and the length, world units, that its movements are measured by."""
+    way = way_from_rig(bundle.rig)
+    if isinstance(way, Sway):
+        return way.target, float(np.linalg.norm(way.target - way.eye))
+    if isinstance(way, Orbit):
+        return way.center, way.distance
+    low, high = bundle.bounds
+    return 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2
 
 
 def choose_camera(bundle: Bundle, which: str, size: tuple[int, int]) -> Camera:

@@ -14,10 +14,11 @@ import numpy as np
 from moderngl_window.context.glfw.window import Window
 
 from duplex.app.bundle import Bundle
-from duplex.app.camera import Camera
+from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
 from duplex.app.errors import NoDisplayError
 from duplex.app.gpu import INSTALL_HINT, describe
+from duplex.app.headless import scene_orbit, scene_pivot
 from duplex.app.panel import FrameFacts, PanelState, draw_panel
 from duplex.app.passes.present import ScreenPass
 from duplex.app.renderer import Renderer
@@ -48,8 +49,8 @@ class Viewer:
         self.screen = ScreenPass(self.ctx)
         self.ui = Ui()
         self.panel = PanelState(background=list(self.bundle.background))
-        up = np.array(self.bundle.up)
-        self.controls = CameraControls.around(camera, self.renderer.center, self.renderer.radius, up)
+        self.center, radius = scene_pivot(bundle)
+        self.controls = CameraControls.around(camera, self.center, radius, np.array(self.bundle.up))
         self.driver = describe(self.ctx)
         self.pressed: set[int] = set()
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
@@ -109,10 +110,13 @@ class Viewer:
             self.renderer.timers.forget()
             self.panel.view_changed = False
         if self.panel.frame_requested:
-            self.controls.frame(self.renderer.center)
+            if way_from_rig(self.bundle.rig) is None:
+                self.controls.frame(self.center)
+            else:  # a scene around the camera fits no picture: go back to where its own cameras stood
+                self.controls.set(scene_orbit(self.bundle).camera(0, *self.window.size), self.center)
             self.panel.frame_requested = False
         if self.panel.camera_requested is not None:
-            self.controls.set(self.bundle.cameras[self.panel.camera_requested], self.renderer.center)
+            self.controls.set(self.bundle.cameras[self.panel.camera_requested], self.center)
             self.panel.camera_requested = None
         if self.ui.io.want_text_input:
             return

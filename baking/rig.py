@@ -24,7 +24,8 @@ class Rig:
     ``radius``: world units; ``up``: unit (3,); ``hemisphere``: only on the side of ``up``; ``fov``: vertical,
     radians; ``poses``: (n, 4, 4) camera-to-world of a dataset, which then take the sphere's place; ``forward``: the
     cameras stand side by side and look the same way, ``radius`` away from their common ``center``; ``surrounded``:
-    the scene goes on behind and around the cameras.
+    the scene goes on behind and around the cameras; ``aspect``: width over height of the dataset's pictures, of which
+    square ones are cut.
     """
 
     center: Array
@@ -35,6 +36,7 @@ class Rig:
     poses: Array | None = None
     forward: bool = False
     surrounded: bool = False
+    aspect: float = 1.0
 
     @classmethod
     def from_scene(cls, scene: SceneInfo) -> Rig:
@@ -45,12 +47,13 @@ class Rig:
         """
         up = np.asarray(scene.up, np.float64)
         if isinstance(scene.space, Ndc):
-            fov = 2 * math.atan(1 / min(scene.space.x, scene.space.y))
+            fov = 2 * math.atan(1 / scene.space.y)
             steps = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)], np.float64)
             poses = np.tile(np.eye(4), (len(steps), 1, 1))
             poses[:, :2, 3] = steps * SPREAD * scene.space.near
             radius = FOCUS_DEPTH * scene.space.near
-            return cls(np.array([0, 0, -radius]), radius, up, False, fov, poses, forward=True, surrounded=True)
+            aspect = scene.space.y / scene.space.x
+            return cls(np.array([0, 0, -radius]), radius, up, False, fov, poses, True, True, aspect)
         if isinstance(scene.space, Contracted):
             return cls(np.zeros(3), 1.0, up, scene.hemisphere, 0.9, surrounded=True)
         center, radius = np.zeros(3), 0.5 * (scene.near + scene.far)
@@ -64,17 +67,17 @@ class Rig:
         """Around the cameras of a dataset; ``forward``: they all look about the same way."""
         poses = np.stack([camera.camera_to_world for camera in cameras])
         fov = float(np.median([camera.fov_y for camera in cameras]))
+        aspect = float(np.median([camera.width / camera.fx * camera.fy / camera.height for camera in cameras]))
         if forward or isinstance(scene.space, Ndc):
-            widest = [2 * math.atan(0.5 * camera.width / camera.fx) for camera in cameras]
             depth = FOCUS_DEPTH * (scene.space.near if isinstance(scene.space, Ndc) else scene.near)
             gaze = -poses[:, :3, 2].mean(0)
             center = poses[:, :3, 3].mean(0) + depth * gaze / max(float(np.linalg.norm(gaze)), 1e-9)
             up = np.asarray(scene.up, np.float64)
-            return cls(center, depth, up, False, max(fov, *widest), poses, forward=True, surrounded=True)
+            return cls(center, depth, up, False, fov, poses, True, True, aspect)
         center = _meeting_point(poses)
         radius = float(np.median(np.linalg.norm(poses[:, :3, 3] - center, axis=1)))
         rig = cls.from_scene(scene)
-        return replace(rig, center=center, radius=radius, fov=fov, poses=poses)
+        return replace(rig, center=center, radius=radius, fov=fov, poses=poses, aspect=aspect)
 
     def around(self, center: Array) -> Rig:
         """The same rig around another point (3,)."""
@@ -112,7 +115,7 @@ class Rig:
         if self.poses is not None:
             pose = self._beside(rng)
             if not near:
-                return Camera.from_fov(pose, size, size, self.fov)
+                return self._window(pose, size, rng)
             if self.surrounded:
                 return self._step_forward(pose, size, rng)
             outward = pose[:3, 3] - self.center
@@ -127,12 +130,22 @@ class Rig:
         target = self.center + rng.normal(size=3) * 0.1 * distance
         return closer._toward(outward, distance * rng.uniform(0.5, 1), target, size)
 
+    def _window(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
+        """A square cut at random from a picture of the dataset's aspect, as high or as wide as that."""
+        tall = math.tan(0.5 * self.fov)
+        half = min(tall, tall * self.aspect)  # tangent of half the square's field of view
+        camera = Camera.from_fov(pose, size, size, 2 * math.atan(half))
+        across, down = (0.5 * size * (side / half - 1) * rng.uniform(-1, 1) for side in (tall * self.aspect, tall))
+        return replace(camera, cx=camera.cx + across, cy=camera.cy + down)
+
     def _step_forward(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
         """From ``pose`` up to a quarter of the way to the subject, looking at a part of what it saw."""
-        gaze = -pose[:3, 2]
-        position = pose[:3, 3] + gaze * self.radius * rng.uniform(0, 0.25)
-        target = pose[:3, 3] + self.radius * (gaze + 0.25 * rng.normal(size=3))
-        return Camera.from_fov(look_at(position, target, self.up), size, size, self.fov / rng.uniform(1, 3))
+        zoom, tall = rng.uniform(1, 3), math.tan(0.5 * self.fov)
+        x, y = ((1 - 1 / zoom) * side * rng.uniform(-1, 1) for side in (tall * self.aspect, tall))
+        target = pose[:3, 3] + self.radius * (pose[:3, :3] @ np.array([x, y, -1.0]))
+        position = pose[:3, 3] - pose[:3, 2] * self.radius * rng.uniform(0, 0.25)
+        half = min(tall, tall * self.aspect) / zoom
+        return Camera.from_fov(look_at(position, target, self.up), size, size, 2 * math.atan(half))
 
     def _beside(self, rng: np.random.Generator) -> Array:
         """A pose between two of the dataset's nearest poses."""
@@ -164,6 +177,7 @@ class Rig:
             "fov": self.fov,
             "forward": self.forward,
             "surrounded": self.surrounded,
+            "aspect": self.aspect,
         }
         way = self.way()
         if isinstance(way, Sway):
@@ -174,15 +188,21 @@ class Rig:
     def from_json(cls, data: dict[str, Any]) -> Rig:
         """Read :meth:`to_json`'s object; raises KeyError, TypeError or ValueError for anything else."""
         center, up = (np.array(data[key], np.float64).reshape(3) for key in ("center", "up"))
-        radius, fov = float(data["radius"]), float(data["fov"])
-        if not (np.isfinite(center).all() and abs(np.linalg.norm(up) - 1) < 1e-3 and 0 < radius < 1e9 and 0 < fov < 3):
+        radius, fov, aspect = float(data["radius"]), float(data["fov"]), float(data.get("aspect", 1))
+        if not (
+            0.01 < aspect < 100
+            and np.isfinite(center).all()
+            and abs(np.linalg.norm(up) - 1) < 1e-3
+            and 0 < radius < 1e9
+            and 0 < fov < 3
+        ):
             raise ValueError("a rig of impossible numbers")
         forward, surrounded = bool(data.get("forward", False)), bool(data.get("surrounded", False))
         poses = None
         if forward:  # the dataset's own take its place where there are some
             eye, spread = np.array(data["eye"], np.float64).reshape(3), float(data["spread"])
             poses = np.stack([look_at(eye + spread * step, center, up) for step in np.eye(3)])
-        return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded)
+        return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded, aspect)
 
 
 def _meeting_point(poses: Array) -> Array:
