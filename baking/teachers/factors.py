@@ -9,85 +9,22 @@ lie together, which a look-up on a CPU is several times faster with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csc_array
 from torch import Tensor, nn
 
+from duplex.baking.teachers.factor_lookup import LINES, Cells
 from duplex.baking.teachers.factor_shading import Shading, Traits
 from duplex.baking.teachers.field import ACTIVATIONS, RadianceField
 
-PLANES, LINES = ((0, 1), (0, 2), (1, 2)), (2, 1, 0)
 POINTS_AT_ONCE = 1 << 18
-
-
-class Lookup(torch.autograd.Function):
-    """Weighted sums of a table's rows: (n, c) of ``table`` (m, c), ``index`` (n, k) int32 and ``weight`` (n, k).
-
-    As ``F.embedding_bag``, with a backward pass several times faster, and none for the weights.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, index: Tensor, weight: Tensor) -> Tensor:  # noqa: D102
-        ctx.save_for_backward(index, weight)
-        ctx.shape = table.shape
-        return F.embedding_bag(index, table, per_sample_weights=weight, mode="sum")
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: D102
-        (gradient,), (index, weight) = gradients, ctx.saved_tensors
-        count, taps = index.shape
-        if gradient.device.type == "cpu":  # scattering rows in torch takes twenty times longer
-            begins = np.arange(0, count * taps + 1, taps, dtype=np.int32)
-            parts = (weight.numpy().reshape(-1), index.numpy().reshape(-1), begins)
-            scattered = csc_array(parts, shape=(ctx.shape[0], count)) @ gradient.contiguous().numpy()
-            return torch.from_numpy(scattered), None, None
-        table = gradient.new_zeros(ctx.shape)
-        for k in range(taps):
-            table.index_add_(0, index[:, k], gradient * weight[:, k : k + 1])
-        return table, None, None
-
-
-look_up: Callable[[Tensor, Tensor, Tensor], Tensor] = Lookup.apply
-
-
-class Cells:
-    """Points among the vertices of a ``grid`` of x, y, z vertices: ``unit`` (n, 3) in [0, 1] of its box."""
-
-    def __init__(self, unit: Tensor, grid: tuple[int, int, int]):
-        self.grid, self.corner, self.share = grid, [], []
-        for axis, size in enumerate(grid):
-            place = unit[:, axis] * (size - 1)
-            corner = place.floor().clamp_(0, size - 2)
-            self.corner.append(corner.int())
-            self.share.append(place - corner)
-
-    def plane(self, plane: Tensor, i: int) -> Tensor:
-        """Bilinear values (n, c) of plane ``i``, (1, c, rows, columns)."""
-        across, down = PLANES[i]
-        row, u, v = self.grid[across], self.share[across], self.share[down]
-        first = self.corner[down] * row + self.corner[across]
-        uv = u * v
-        weight = torch.stack([1 - u - v + uv, u - uv, v - uv, uv], -1)
-        index = torch.stack([first, first + 1, first + row, first + (row + 1)], -1)
-        return look_up(plane[0].permute(1, 2, 0).reshape(-1, plane.shape[1]), index, weight)
-
-    def line(self, line: Tensor, i: int) -> Tensor:
-        """Linear values (n, c) of line ``i``, (1, c, vertices, 1)."""
-        first, u = self.corner[LINES[i]], self.share[LINES[i]]
-        index, weight = torch.stack([first, first + 1], -1), torch.stack([1 - u, u], -1)
-        return look_up(line[0, :, :, 0].T.contiguous(), index, weight)
 
 
 class FactorField(RadianceField):
     """What VM-split, VM and CP have in common. ``box``: (2, 3), low and high corner, outside of which is nothing.
 
-    The latent that :meth:`density` gives is the place in the box, in [-1, 1]: the colour's features are looked up
-    only where a colour is asked for.
+    The latent that :meth:`density` gives is the place in the box, in [-1, 1], and whether there can be anything:
+    the colour's features are looked up only where a colour is asked for, and what is empty is black.
     """
 
     low: Tensor
@@ -117,7 +54,7 @@ class FactorField(RadianceField):
             inside &= self.mask(points)
         where = torch.nonzero(inside)[:, 0]
         sigma = points.new_zeros(len(points)).index_copy(0, where, self.sigma(unit[where]))
-        return sigma, unit * 2 - 1
+        return sigma, torch.cat([unit * 2 - 1, inside[:, None]], -1)
 
     def sigma(self, unit: Tensor) -> Tensor:
         """Density (n,) at ``unit`` (n, 3) in [0, 1] of the box, whatever the mask says."""
@@ -129,9 +66,14 @@ class FactorField(RadianceField):
         if len(latent) > POINTS_AT_ONCE:
             pairs = zip(torch.split(latent, POINTS_AT_ONCE), torch.split(directions, POINTS_AT_ONCE), strict=True)
             return torch.cat([self.color(p, d) for p, d in pairs])
-        unit = (0.5 * (latent + 1)).clamp(0, 1)
+        where = torch.nonzero(latent[:, 3])[:, 0]
+        rgb = self.radiance((0.5 * (latent[where, :3] + 1)).clamp(0, 1), directions[where])
+        return rgb.new_zeros(len(latent), 3).index_copy(0, where, rgb)
+
+    def radiance(self, unit: Tensor, directions: Tensor) -> Tensor:
+        """Colour (n, 3) at ``unit`` (n, 3) in [0, 1] of the box, seen along unit ``directions`` (n, 3)."""
         features = self.basis_mat(self.products("app", Cells(unit, self.grid)))
-        return self.renderModule(latent, directions, features)  # type: ignore[no-any-return]
+        return self.renderModule(unit * 2 - 1, directions, features)  # type: ignore[no-any-return]
 
     def products(self, kind: str, cells: Cells) -> Tensor:
         """Components' products (n, c) at points; ``kind``: ``density`` or ``app``."""

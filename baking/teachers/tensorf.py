@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from duplex.app.errors import DuplexError
 from duplex.baking.teachers import note
 from duplex.baking.teachers.encoding import MAX_FREQUENCIES
+from duplex.baking.teachers.factor_lookup import LINES, PLANES
 from duplex.baking.teachers.factor_shading import SHADINGS, Shading, Traits
-from duplex.baking.teachers.factors import LINES, PLANES, Cp, FactorField, Mask, Vm, VmSplit
+from duplex.baking.teachers.factors import Cp, FactorField, Mask, Vm, VmSplit
 from duplex.baking.teachers.field import ACTIVATIONS, Overrides, SceneInfo, forward_facing, linear
 from duplex.baking.teachers.files import Checkpoint, tensor_of
 

@@ -1,0 +1,81 @@
+"""What the photos' own transparency says about space: the visual hull."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from duplex.baking.training.photos import PhotoSet
+
+COARSE = 4  # vertices are first tried on a grid so many times coarser
+LARGEST = 512  # pixels along a side of the masks that vertices are looked up in
+POINTS_AT_ONCE = 1 << 19
+
+
+def seen_vertices(photos: PhotoSet, box: Tensor, counts: tuple[int, int, int]) -> Tensor:
+    """The vertices, (z, y, x) bool, of a grid of ``counts`` (x, y, z) in ``box`` (2, 3) that may hold something.
+
+    Those are in the view of some photo, and no photo that sees them shows nothing but transparency around them.
+    """
+    masks = [_mask(photos, i) for i in range(len(photos.poses))]
+    coarse = tuple(max(n // COARSE, 8) for n in counts)
+    found = _carved(photos, masks, box, coarse, torch.ones(coarse[::-1], dtype=torch.bool, device=box.device))
+    grown = F.max_pool3d(found[None, None].float(), 3, 1, 1)
+    finer = F.interpolate(grown, counts[::-1], mode="trilinear", align_corners=True)[0, 0] > 0
+    return _carved(photos, masks, box, counts, finer)
+
+
+def _carved(
+    photos: PhotoSet, masks: list[tuple[Tensor, float]], box: Tensor, counts: tuple[int, ...], vertices: Tensor
+) -> Tensor:
+    """Those of ``vertices`` that survive every photo."""
+    where = torch.nonzero(vertices)
+    steps = (box[1] - box[0]) / (torch.tensor(counts, device=box.device) - 1)
+    reach = float(steps.norm())  # a vertex stands for its cells
+    kept = []
+    for part in torch.split(where, POINTS_AT_ONCE):
+        points = box[0] + part.flip(-1) * steps
+        alive = torch.ones(len(points), dtype=torch.bool, device=box.device)
+        seen = torch.zeros_like(alive)
+        for i, (mask, shrink) in enumerate(masks):
+            left = torch.nonzero(alive)[:, 0]
+            inside, empty = _look(photos, i, mask, shrink, points[left], reach)
+            seen[left] |= inside
+            alive[left[empty]] = False
+        kept.append(alive & seen)
+    out = torch.zeros_like(vertices)
+    out[tuple(where[torch.cat(kept)].T)] = True
+    return out
+
+
+def _look(photos: PhotoSet, i: int, mask: Tensor, shrink: float, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+    """Whether photo ``i`` has ``points`` (n, 3) in view, and whether it shows nothing around them: (n,) bool each."""
+    pose, (fx, fy, cx, cy) = photos.poses[i], photos.lenses[i].tolist()
+    local = (points - pose[:, 3]) @ pose[:, :3]
+    depth = -local[:, 2]
+    front = depth > reach
+    safe = depth.clamp(min=reach)
+    x, y = (cx + fx * local[:, 0] / safe) * shrink, (cy - fy * local[:, 1] / safe) * shrink
+    height, width = mask.shape[1:]
+    inside = front & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    column, row = x.clamp(0, width - 1).long(), y.clamp(0, height - 1).long()
+    around = reach * max(fx, fy) * shrink / safe + 1  # pixels that the vertex's cells cover, and filtering
+    level = torch.log2(around).ceil().clamp(0, len(mask) - 1).long()
+    whole = (around <= 2.0 ** (len(mask) - 1)) & inside
+    return inside, whole & (mask[level, row, column] == 0)
+
+
+def _mask(photos: PhotoSet, i: int) -> tuple[Tensor, float]:
+    """Where a photo shows something, or does not count, within 1, 2, 4 ... pixels: (levels, h, w) uint8; its scale."""
+    alpha, used = photos.alpha(i)
+    solid = ((alpha > 0) | ~used).float()[None, None]
+    factor = -(-max(solid.shape[2:]) // LARGEST)
+    if factor > 1:
+        solid = F.max_pool2d(solid, factor, factor, ceil_mode=True)
+    levels = []
+    for level in range(6):
+        reach = 1 << level
+        grown = F.max_pool2d(solid, (2 * reach + 1, 1), 1, (reach, 0))
+        levels.append(F.max_pool2d(grown, (1, 2 * reach + 1), 1, (0, reach))[0, 0].to(torch.uint8))
+    return torch.stack(levels), 1 / factor

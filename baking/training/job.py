@@ -1,0 +1,130 @@
+"""A whole training, in order: :func:`train` is the table of contents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from duplex.app.errors import DuplexError
+from duplex.app.files import write_atomically
+from duplex.baking.datasets import Dataset, Photo
+from duplex.baking.progress import peak_memory_gib, say
+from duplex.baking.spaces import Ndc
+from duplex.baking.teachers import SceneInfo
+from duplex.baking.teachers.tensorf import COARSE, FINE
+from duplex.baking.training.config import TrainConfig
+from duplex.baking.training.mlp import MlpModel
+from duplex.baking.training.photos import PhotoSet
+from duplex.baking.training.scene import Given, scene_of, split
+from duplex.baking.training.tensorf import TensorfModel
+from duplex.baking.training.trainer import Model, Trainer
+from duplex.baking.workspace import Workspace, stage
+
+FIELDS = ("tensorf", "mlp")
+
+
+class TrainingWorkspace(Workspace):
+    """The folder beside the output where an unfinished training keeps what it has."""
+
+    work, subject, suffix = "training", "dataset", ".training"
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """What to train: ``field``: one of :data:`FIELDS`; ``given``: what the user says about the scene."""
+
+    dataset: Dataset
+    field: str
+    config: TrainConfig
+    given: Given
+    seed: int
+    device: torch.device
+
+    def fingerprint(self) -> str:
+        """Changes with everything that changes the result."""
+        photos = {
+            name: [[str(p.path), p.path.stat().st_size, p.path.stat().st_mtime_ns, p.camera.to_json()] for p in part]
+            for name, part in self.dataset.photos.items()
+        }
+        bounds = None if self.given.bounds is None else np.asarray(self.given.bounds).tolist()
+        given = [self.given.near, self.given.far, self.given.background, bounds]
+        everything = [photos, self.field, asdict(self.config), given, self.seed]
+        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
+    """Train ``job`` and write its checkpoint to ``output``; returns what there is to report."""
+    state = workspace.folder / "training.safetensors"
+    try:
+        return _train(job, output, workspace, state)
+    except DuplexError:
+        if not state.exists():  # nothing that another run could go on with
+            workspace.remove()
+        raise
+
+
+def _train(job: TrainJob, output: Path, workspace: Workspace, state: Path) -> dict[str, Any]:
+    torch.manual_seed(job.seed)
+    size = job.config.training.size
+    with stage("photos", workspace):
+        shown, unseen = split(job.dataset)
+        photos = PhotoSet.read(shown, size)
+        held_out = PhotoSet.read(thinned(unseen, job.config.training.views), size) if unseen else None
+        scene = scene_of(job.dataset, shown, photos, job.given)
+    say(f"{len(shown)} photos, {len(unseen)} held out; {_words(scene)}")
+    with stage("training", workspace):
+        model = model_of(job, photos.to(job.device), scene)
+        trainer = Trainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
+        if state.exists():
+            trainer.load(state)
+            say(f"training goes on from step {trainer.step}")
+        training_psnr = trainer.train(state)
+    with stage("held-out photos", workspace):
+        views = trainer.judge(job.config.training.views)
+    write_atomically(output, model.checkpoint(), beside=workspace.folder)
+    report = {
+        "output": str(output),
+        "field": job.field,
+        "network": model.describe(),
+        "steps": trainer.step,
+        "size": size,
+        "training_psnr": training_psnr,
+        "psnr": float(np.mean(views)) if views else None,
+        "views": views,
+        "bytes": output.stat().st_size,
+        "peak_memory_gib": round(peak_memory_gib(), 2),
+        "seconds": {name: round(value, 1) for name, value in workspace.seconds.items()},
+    }
+    workspace.remove()
+    return report
+
+
+def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> Model:
+    """A new field of the kind that the job asks for."""
+    steps = job.config.training.steps
+    if job.field == "mlp":
+        mlp = job.config.mlp
+        return MlpModel(photos, replace(scene, coarse_samples=mlp.coarse, fine_samples=mlp.fine), mlp, steps)
+    if isinstance(scene.space, Ndc):  # as the original code has it
+        scene = replace(scene, space=replace(scene.space, field_views=True))
+    return TensorfModel(photos, replace(scene, coarse_samples=COARSE, fine_samples=FINE), job.config.tensorf, steps)
+
+
+def thinned(photos: list[Photo], count: int) -> list[Photo]:
+    """At most ``count`` of the photos, evenly chosen."""
+    chosen = np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int)
+    return [photos[i] for i in np.unique(chosen)]
+
+
+def _words(scene: SceneInfo) -> str:
+    if scene.bounds is None:
+        return f"near {scene.near:g}, far {scene.far:g}"
+    low, high = (" ".join(f"{x:.3g}" for x in corner) for corner in scene.bounds)
+    color = "#" + "".join(f"{round(255 * x):02x}" for x in scene.background)
+    return f"{scene.space.name}, near {scene.near:.3g}, far {scene.far:.3g}, box {low} to {high}, background {color}"
