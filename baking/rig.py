@@ -14,6 +14,7 @@ from duplex.baking.teachers import SceneInfo
 
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
 FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be
+AROUND = 1.3  # how much more than the dataset's own pictures is kept of a forward-facing scene
 SPREAD = 0.5  # near planes: how far forward-facing cameras stand apart where no dataset tells
 
 
@@ -94,8 +95,9 @@ class Rig:
 
     def evenly(self, count: int, size: int) -> list[Camera]:
         """``count`` cameras spread evenly: over the (hemi)sphere (a Fibonacci lattice), or between the poses."""
-        if self.forward:
-            return self.cameras(count, size, np.random.default_rng(0))
+        if self.forward:  # and somewhat around them, so that nothing ends at the border of a picture
+            wide = replace(self, fov=2 * math.atan(AROUND * math.tan(0.5 * self.fov)))
+            return wide.cameras(count, size, np.random.default_rng(0))
         i = np.arange(count) + 0.5
         height = i / count if self.hemisphere else 1 - 2 * i / count
         angle = np.pi * (3 - np.sqrt(5)) * i
@@ -135,7 +137,10 @@ class Rig:
         tall = math.tan(0.5 * self.fov)
         half = min(tall, tall * self.aspect)  # tangent of half the square's field of view
         camera = Camera.from_fov(pose, size, size, 2 * math.atan(half))
-        across, down = (0.5 * size * (side / half - 1) * rng.uniform(-1, 1) for side in (tall * self.aspect, tall))
+        room = 1 + 0.5 * (AROUND - 1) if self.forward else 1.0
+        across, down = (
+            0.5 * size * (room * side / half - 1) * rng.uniform(-1, 1) for side in (tall * self.aspect, tall)
+        )
         return replace(camera, cx=camera.cx + across, cy=camera.cy + down)
 
     def _step_forward(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
@@ -148,12 +153,12 @@ class Rig:
         return Camera.from_fov(look_at(position, target, self.up), size, size, 2 * math.atan(half))
 
     def _beside(self, rng: np.random.Generator) -> Array:
-        """A pose between two of the dataset's nearest poses."""
+        """A pose between two of the dataset's nearest poses; somewhat beyond them in a forward-facing scene."""
         assert self.poses is not None
         first = self.poses[rng.integers(len(self.poses))]
         gaps = np.linalg.norm(self.poses[:, :3, 3] - first[:3, 3], axis=1)
         second = self.poses[rng.choice(np.argsort(gaps)[: min(4, len(gaps))])]
-        share = rng.uniform(0, 1)
+        share = rng.uniform(-0.5, 1.5) if self.forward else rng.uniform(0, 1)
         position = (1 - share) * first[:3, 3] + share * second[:3, 3]
         gaze = (1 - share) * first[:3, 2] + share * second[:3, 2]
         return look_at(position, position - gaze, self.up)
