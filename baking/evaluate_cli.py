@@ -20,7 +20,6 @@ from duplex.baking.evaluate import (
     facts,
     overrides_of,
     photos_of,
-    principal_shift,
 )
 from duplex.baking.progress import say
 from duplex.baking.scene_arguments import pick_device

@@ -121,7 +121,7 @@ def test_two_bakes_of_one_bundle_do_not_meet(octahedron: Path, tmp_path: Path) -
         assert first.poll() is None
         time.sleep(0.02)
     for flag in ([], ["--resume"], ["--restart"]):
-        one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, *flag), "another bake is writing this bundle")
+        one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, *flag), "another bake is writing this file")
     assert first.wait(120) == 0
     read_bundle(output)
 

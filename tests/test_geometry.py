@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import moderngl
@@ -28,7 +29,7 @@ def grid(teacher: Teacher) -> DensityGrid:
 
 @pytest.fixture(scope="module")
 def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
-    cameras = Rig.from_scene(teacher.scene, hemisphere=False).evenly(40, 200)
+    cameras = Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(40, 200)
     outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000), ctx)
     return unwrap(outer, AtlasConfig(texels=256)), unwrap(inner, AtlasConfig(texels=256))
 
@@ -76,16 +77,18 @@ def test_bracketing_sees_most_of_the_weight(
 
 
 def test_what_no_camera_sees_is_removed(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> None:
-    above = [c for c in Rig.from_scene(teacher.scene, hemisphere=True).evenly(200, 200) if c.position[2] > 3.7]
+    above = [c for c in Rig.from_scene(teacher.scene).evenly(200, 200) if c.position[2] > 3.7]
     half, _ = extract_shells(grid, above, ShellConfig(), ctx)
-    everywhere, _ = extract_shells(grid, Rig.from_scene(teacher.scene, False).evenly(30, 200), ShellConfig(), ctx)
+    everywhere, _ = extract_shells(
+        grid, Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(30, 200), ShellConfig(), ctx
+    )
     assert half.positions[:, 2].min() > everywhere.positions[:, 2].min() + 0.3
 
 
 def test_a_floater_is_removed(grid: DensityGrid, teacher: Teacher, ctx: moderngl.Context) -> None:
     sigma = grid.sigma.copy()
     sigma[2, 2, 2] = 500
-    cameras = Rig.from_scene(teacher.scene, False).evenly(30, 200)
+    cameras = Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(30, 200)
     for share, reach in ((0.0, 3.0), (0.1, synthetic.RADIUS)):
         config = ShellConfig(floater=share)
         outer, _ = extract_shells(DensityGrid(sigma, grid.low, grid.step), cameras, config, ctx)
