@@ -158,7 +158,7 @@ class Rig:
         first = self.poses[rng.integers(len(self.poses))]
         gaps = np.linalg.norm(self.poses[:, :3, 3] - first[:3, 3], axis=1)
         second = self.poses[rng.choice(np.argsort(gaps)[: min(4, len(gaps))])]
-        share = rng.uniform(-1, 2) if self.forward else rng.uniform(0, 1)
+        share = rng.uniform(-0.5, 1.5) if self.forward else rng.uniform(0, 1)
         position = (1 - share) * first[:3, 3] + share * second[:3, 3]
         gaze = (1 - share) * first[:3, 2] + share * second[:3, 2]
         return look_at(position, position - gaze, self.up)
