@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from duplex.app.files import write_atomically
 from duplex.app.network import NetworkSpec
+from duplex.baking import optimizer_state
 from duplex.baking.features import FeatureTexture, sample_bilinear
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
@@ -153,9 +154,7 @@ class Trainer:
     def save(self, file: Path) -> None:
         """Write the state of student, optimiser and random numbers, atomically."""
         tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
-        for i, parameter in enumerate(self._parameters()):
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{i}.{key}"] = value
+        tensors |= optimizer_state.to_tensors(self.optimizer)
         tensors["generator"] = self.generator.get_state()
         tensors["progress"] = torch.tensor([self.step, self.refined, self.error], dtype=torch.float64)
         write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
@@ -169,15 +168,8 @@ class Trainer:
             self._refine()
         state = {k.removeprefix("student."): v for k, v in tensors.items() if k.startswith("student.")}
         self.student.load_state_dict(state)
-        for i, parameter in enumerate(self._parameters()):
-            prefix = f"optimizer.{i}."
-            values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            if values:
-                self.optimizer.state[parameter] = {key: _laid_out_as(parameter, v) for key, v in values.items()}
+        optimizer_state.restore(self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
 
 
 @dataclass(frozen=True)
@@ -233,13 +225,6 @@ def _range(occupied: Tensor, crop: int, size: int) -> tuple[Tensor, Tensor]:
     last = length - 1 - occupied.flip(1).int().argmax(1)
     low = (first - crop // 4).clamp(0, size - crop)
     return low, torch.maximum(low, (last - 3 * crop // 4).clamp(0, size - crop))
-
-
-def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """``value`` on the parameter's device and, where it has its shape, with its strides, as fused Adam expects."""
-    if value.shape != parameter.shape:
-        return value.to(parameter.device)
-    return torch.empty_like(parameter).copy_(value)
 
 
 def _psnr(error: float) -> float:

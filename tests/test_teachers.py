@@ -1,4 +1,3 @@
-import os
 import pickle
 from pathlib import Path
 
@@ -6,6 +5,7 @@ import pytest
 import synthetic
 import torch
 import torch.nn.functional as F
+from hostile import Hostile
 from torch import Tensor
 
 from duplex.app.errors import DuplexError
@@ -121,16 +121,6 @@ def test_folder_takes_the_newest_checkpoint_and_its_configuration(tmp_path: Path
 
 def test_without_a_configuration_the_assumptions_are_named(tmp_path: Path) -> None:
     assert "no args.txt" in load_teacher(synthetic.write_nerf_pytorch(tmp_path / "1.tar")).scene.assumed[0]
-
-
-class Hostile:
-    """Pickles into a call of os.system."""
-
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self) -> object:
-        return os.system, (self.command,)
 
 
 @pytest.mark.parametrize("legacy", [True, False])

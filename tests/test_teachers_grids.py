@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hostile import Hostile
 from scipy.special import sph_harm_y
 
 from duplex.app.errors import DuplexError
@@ -86,16 +86,6 @@ def refused(path: Path, *words: str, **overrides: Any) -> None:
         load_teacher(path, overrides=Overrides(**overrides))
     text = str(error.value)
     assert "\n" not in text and str(path.parent) in text and all(word in text for word in words), text
-
-
-class Hostile:
-    """Pickles into a call of os.system."""
-
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self) -> object:
-        return os.system, (self.command,)
 
 
 # ---------------------------------------------------------------- spherical harmonics

@@ -8,7 +8,6 @@ import gzip
 import itertools
 import json
 import math
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hostile import Hostile, refused
 from torch import Tensor
 
-from duplex.app.errors import DuplexError
 from duplex.baking.spaces import Contracted, World
 from duplex.baking.teachers import Overrides, load_teacher
 
@@ -32,24 +31,6 @@ def random_points(n: int, reach: float, seed: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     points = (torch.rand(n, 3, generator=generator) * 2 - 1) * reach
     return points, F.normalize(torch.randn(n, 3, generator=generator), dim=-1)
-
-
-def refused(path: Path, *words: str, overrides: Overrides | None = None) -> None:
-    with pytest.raises(DuplexError) as error:
-        load_teacher(path, overrides=overrides)
-    text = str(error.value)
-    assert "\n" not in text and all(word in text for word in words), text
-    assert str(path.parent) in text
-
-
-class Hostile:
-    """Pickles into a call of os.system."""
-
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self) -> object:
-        return os.system, (self.command,)
 
 
 def harmonics(d: Array) -> list[float]:

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import pickle
 import sys
 import types
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hostile import Hostile, refused
 from torch import Tensor, nn
 
 from duplex.app.errors import DuplexError
@@ -98,24 +98,6 @@ def differ(field: RadianceField, reference: Reference) -> bool:
     color = field.color(latent, directions)
     off = (sigma - expected_sigma).abs() > 0.02
     return bool(off.float().mean() > 0.3 or ((color - expected_color).abs().amax(-1) > 0.02).float().mean() > 0.5)
-
-
-def refused(path: Path, *words: str, overrides: Overrides | None = None) -> None:
-    with pytest.raises(DuplexError) as error:
-        load_teacher(path, None, overrides)
-    text = str(error.value)
-    assert "\n" not in text and all(word in text for word in words), text
-    assert str(path.parent) in text
-
-
-class Hostile:
-    """Pickles into a call of os.system."""
-
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self) -> object:
-        return os.system, (self.command,)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hostile import Hostile
 from torch import Tensor
 
 from duplex.app.errors import DuplexError
@@ -331,14 +331,6 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     refused(whole | {"alphaMask.aabb": torch.zeros(2, 3)}, "alphaMask.aabb")
     refused(checkpoint("split") | {"duplex": {"near": 2}}, "duplex")
     refused(checkpoint("split") | {"duplex": 3}, "duplex")
-
-
-class Hostile:
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self) -> object:
-        return os.system, (self.command,)
 
 
 @pytest.mark.parametrize("legacy", [True, False])

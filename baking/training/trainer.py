@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from duplex.app.files import write_atomically
+from duplex.baking import optimizer_state
 from duplex.baking.progress import bar, say
 from duplex.baking.training.photos import PhotoSet
 
@@ -136,9 +137,7 @@ class Trainer:
     def save(self, file: Path) -> None:
         """Write the state of model, optimiser and random numbers, atomically."""
         tensors = {f"model.{name}": value for name, value in self.model.tensors().items()}
-        for i, parameter in enumerate(self._parameters()):
-            for key, value in self.optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{i}.{key}"] = value
+        tensors |= optimizer_state.to_tensors(self.optimizer)
         tensors["generator"] = self.generator.get_state()
         tensors["progress"] = torch.tensor([self.step, self.error], dtype=torch.float64)
         write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
@@ -150,11 +149,7 @@ class Trainer:
         self.step = int(step)
         self.model.restore({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
         self.optimizer = self._new_optimizer()
-        for i, parameter in enumerate(self._parameters()):
-            prefix = f"optimizer.{i}."
-            values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            if values:
-                self.optimizer.state[parameter] = {key: _laid_out_as(parameter, v) for key, v in values.items()}
+        optimizer_state.restore(self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
 
     def _parameters(self) -> list[nn.Parameter]:
@@ -164,10 +159,3 @@ class Trainer:
 def decibels(error: float) -> float:
     """PSNR of a mean squared error."""
     return -10 * math.log10(max(error, 1e-12))
-
-
-def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """``value`` on the parameter's device and, where it has its shape, with its strides, as fused Adam expects."""
-    if value.shape != parameter.shape:
-        return value.to(parameter.device)
-    return torch.empty_like(parameter).copy_(value)
