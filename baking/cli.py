@@ -44,7 +44,9 @@ def _bake(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--seed {arguments.seed}: expected 0 to 2^63 - 1")
     config = from_arguments(arguments)
     subject = read_subject(arguments.checkpoint, arguments)
-    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, arguments.seed, subject.to_dataset)
+    job = BakeJob(
+        subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
+    )
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
     workspace = Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)

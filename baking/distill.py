@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from duplex.app.files import write_atomically
 from duplex.app.network import NetworkSpec
 from duplex.baking import optimizer_state
+from duplex.baking.crops import Crops, CropSampler
 from duplex.baking.features import FeatureTexture, sample_bilinear
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
@@ -40,6 +41,8 @@ class DistillConfig:
     feature_rate: float = 0.01  # Adam's learning rate of the features at the start
     network_rate: float = 0.004  # Adam's learning rate of the network at the start
     alpha_weight: float = 0.1  # weight of the opacity's error beside the colour's
+    photo_steps: float = 0.5  # share of the steps, the last ones, that learn from the photos of --data too
+    photo_share: float = 0.5  # of each batch of those, the share of crops that are cut from photos
     doublings: tuple[float, ...] = (0.2, 0.5)  # shares of the training after which the textures double
 
 
@@ -89,6 +92,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
         self.refined, self.error = 0, 0.0
+        self.view_errors: Tensor | None = None
         self.student = Student(spec, texels >> len(config.doublings)).to(device)
         self.student.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = self._new_optimizer()
@@ -101,20 +105,29 @@ class Trainer:
         ]
         return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
 
-    def train(self, views: ViewSet, background: tuple[float, float, float], state: Path) -> float:
-        """Train to the end of the schedule, saving to ``state`` now and then; returns the last PSNR of the crops."""
+    def train(self, views: list[ViewSet], background: tuple[float, float, float], state: Path) -> float:
+        """Train to the end of the schedule, saving to ``state`` now and then; returns the last PSNR of the crops.
+
+        ``views``: the teacher's, and then perhaps the photos'.
+        """
         color = torch.tensor(background, device=self.device).view(1, 3, 1, 1)
-        sampler = CropSampler(views, self.config, self.device)
+        sampler = CropSampler(views, self.config.crop, self.device)
+        if self.view_errors is not None:
+            sampler.errors = self.view_errors
+        self.view_errors = sampler.errors
         saved = time.monotonic()
         with bar("distillation", self.config.steps) as progress:
             progress.advance(self.step)
             while self.step < self.config.steps:
                 self._schedule()
-                loss, squared = self._loss(sampler(self.generator), color)
+                crops = sampler(self._counts(len(views)), self.generator)
+                loss, errors = self._loss(crops, color)
                 self.optimizer.zero_grad(set_to_none=False)
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()
                 self.step += 1
+                sampler.learned(crops, errors)
+                squared = errors.mean().item()
                 self.error = 0.98 * self.error + 0.02 * squared if self.error else squared
                 progress.advance(note=f"loss {loss.item():.5f}, {_psnr(self.error):.1f} dB")
                 if time.monotonic() - saved > SAVE_SECONDS:
@@ -122,6 +135,13 @@ class Trainer:
                     saved = time.monotonic()
         self.save(state)
         return _psnr(self.error)
+
+    def _counts(self, sets: int) -> list[int]:
+        """Crops of each set of views in the next batch."""
+        photos = 0
+        if sets > 1 and self.step >= (1 - self.config.photo_steps) * self.config.steps:
+            photos = round(self.config.photo_share * self.config.batch)
+        return [self.config.batch - photos, photos][:sets]
 
     def _schedule(self) -> None:
         share = self.step / self.config.steps
@@ -139,23 +159,25 @@ class Trainer:
             if parameter in old.state:
                 self.optimizer.state[parameter] = old.state[parameter]
 
-    def _loss(self, crops: Crops, background: Tensor) -> tuple[Tensor, float]:
-        """The loss, and the mean squared error of the composited colour over whole crops."""
+    def _loss(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and the mean squared errors (b,) of the composited colour over whole crops."""
         rgba = self.student.shade(crops.uv, crops.mask, crops.directions)
         alpha = rgba[:, 3:] * crops.covered
         color = rgba[:, :3] * alpha + background * (1 - alpha)
         wanted = crops.rgba[:, :3] + background * (1 - crops.rgba[:, 3:])
-        squared = ((color - wanted) ** 2).mean(1, keepdim=True)
-        opacity = (alpha - crops.rgba[:, 3:]) ** 2
-        count = crops.covered.sum().clamp(min=1)
-        loss = ((squared + self.config.alpha_weight * opacity) * crops.covered).sum() / count
-        return loss, squared.detach().mean().item()
+        squared = ((color - wanted) ** 2).mean(1, keepdim=True) * crops.valid
+        opacity = (alpha - crops.rgba[:, 3:]) ** 2 * crops.opacity.view(-1, 1, 1, 1)
+        counted = crops.covered * crops.valid
+        loss = ((squared + self.config.alpha_weight * opacity) * counted).sum() / counted.sum().clamp(min=1)
+        return loss, squared.detach().mean((1, 2, 3))
 
     def save(self, file: Path) -> None:
         """Write the state of student, optimiser and random numbers, atomically."""
         tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
         tensors |= optimizer_state.to_tensors(self.optimizer)
         tensors["generator"] = self.generator.get_state()
+        if self.view_errors is not None:
+            tensors["view_errors"] = self.view_errors
         tensors["progress"] = torch.tensor([self.step, self.refined, self.error], dtype=torch.float64)
         write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
 
@@ -170,61 +192,7 @@ class Trainer:
         self.student.load_state_dict(state)
         optimizer_state.restore(self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
-
-
-@dataclass(frozen=True)
-class Crops:
-    """A batch of ``b`` crops of ``c`` pixels, their G-buffers with margin.
-
-    ``rgba``: (b, 4, c, c) float32, premultiplied; ``covered``: (b, 1, c, c) float32, 1 where the outer shell is hit.
-    """
-
-    rgba: Tensor
-    covered: Tensor
-    uv: list[Tensor]
-    mask: list[Tensor]
-    directions: Tensor
-
-
-class CropSampler:
-    """Draws crops from where the views show something."""
-
-    def __init__(self, views: ViewSet, config: DistillConfig, device: torch.device):
-        self.views, self.config, self.device = views, config, device
-        size = views.rgba.shape[1]
-        self.crop = min(config.crop, size)
-        covered = views.mask[0]
-        self.used = torch.nonzero(covered.flatten(1).any(1))[:, 0]
-        self.ranges = [_range(covered.any(axis), self.crop, size) for axis in (2, 1)]
-
-    def __call__(self, generator: torch.Generator) -> Crops:
-        """One batch."""
-        chosen = self.used[torch.randint(0, len(self.used), (self.config.batch,), generator=generator)]
-        starts = []
-        for first, last in self.ranges:
-            share = torch.rand(len(chosen), generator=generator)
-            starts.append((first[chosen] + share * (last[chosen] - first[chosen] + 1)).long())
-        return self._cut(chosen, *starts)
-
-    def _cut(self, chosen: Tensor, top: Tensor, left: Tensor) -> Crops:
-        v, size, margin = self.views, self.crop, self.views.margin
-        wide = torch.arange(size + 2 * margin)
-        index = (chosen[:, None, None], (top[:, None] + wide)[:, :, None], (left[:, None] + wide)[:, None, :])
-        narrow = torch.arange(size)
-        inside = (chosen[:, None, None], (top[:, None] + narrow)[:, :, None], (left[:, None] + narrow)[:, None, :])
-        mask = [m[index].to(self.device) for m in v.mask]
-        covered = mask[0][:, None, margin : margin + size, margin : margin + size].float()
-        rgba = v.rgba[inside].to(self.device).float().permute(0, 3, 1, 2)
-        return Crops(rgba, covered, [u[index].to(self.device) for u in v.uv], mask, v.directions[index].to(self.device))
-
-
-def _range(occupied: Tensor, crop: int, size: int) -> tuple[Tensor, Tensor]:
-    """First and last start (n,) of a crop along an axis whose ``occupied`` (n, length) says where something is."""
-    length = occupied.shape[1]
-    first = occupied.int().argmax(1)
-    last = length - 1 - occupied.flip(1).int().argmax(1)
-    low = (first - crop // 4).clamp(0, size - crop)
-    return low, torch.maximum(low, (last - 3 * crop // 4).clamp(0, size - crop))
+        self.view_errors = tensors.get("view_errors")
 
 
 def _psnr(error: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import moderngl
@@ -20,6 +20,7 @@ from duplex.baking.atlas import unwrap
 from duplex.baking.bracketing import bracketing
 from duplex.baking.carving import carve
 from duplex.baking.config import BakeConfig
+from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityGrid, sample_density
 from duplex.baking.distill import Student, Trainer
 from duplex.baking.export import export_student, thumbnail
@@ -30,7 +31,7 @@ from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells
 from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
-from duplex.baking.views import make_view_set, render_teacher
+from duplex.baking.views import ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
@@ -43,7 +44,7 @@ VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM = 1, 2, 3
 
 @dataclass(frozen=True)
 class BakeJob:
-    """What to bake: ``dataset`` cameras, possibly none; ``seed`` of all randomness.
+    """What to bake: ``dataset`` cameras and ``photos``, possibly none; ``seed`` of all randomness.
 
     ``to_dataset``: (4, 4), from the teacher's world to the frame of the dataset's files.
     """
@@ -52,6 +53,7 @@ class BakeJob:
     config: BakeConfig
     rig: Rig
     dataset: tuple[Camera, ...] = ()
+    photos: tuple[Photo, ...] = ()
     seed: int = 0
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
 
@@ -65,6 +67,7 @@ class BakeJob:
             self.rig.to_json(),
             self.teacher.scene.space.to_json(),
             poses,
+            [(photo.path.name, photo.path.stat().st_size) for photo in self.photos],
             scene,
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
@@ -90,20 +93,28 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
     with stage("teacher views", workspace):
         config = job.config.views
         cameras = _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share)
-        rgba = render_teacher(FastRenderer(job.teacher, grid, config.sub_steps), cameras, workspace.folder)
+        pictures = render_teacher(FastRenderer(job.teacher, grid, config.sub_steps), cameras, workspace.folder)
     with stage("distillation", workspace):
         spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
-        views = make_view_set(rgba, cameras, rasterizer, spec.margin)
+        views = [make_view_set(cameras, pictures, rasterizer, spec.margin, workspace.folder / "hits")]
+        if job.photos and job.config.distill.photo_steps > 0:
+            views.append(_photo_views(job, rasterizer, spec.margin, workspace.folder))
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
         training_psnr = trainer.train(views, job.teacher.scene.background, workspace.state)
+        views.clear()  # lets go of the workspace's files
     facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "training_psnr": training_psnr}
     bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
     workspace.remove()
     return bundle
+
+
+def _photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
+    cameras, pictures, opacity = read_pictures(job.photos, folder)
+    return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
 
 
 def _density(job: BakeJob) -> DensityGrid:

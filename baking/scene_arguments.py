@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
-from duplex.baking.datasets import Dataset, read_cameras, read_dataset
+from duplex.baking.datasets import Dataset, Photo, read_cameras, read_dataset
 from duplex.baking.progress import say
 from duplex.baking.rig import Rig
 from duplex.baking.spaces import Ndc
@@ -30,13 +30,14 @@ UPS = {f"{sign}{axis}": (sign, i) for i, axis in enumerate("xyz") for sign in "+
 class Subject:
     """A teacher and where to look at it from.
 
-    ``cameras``: the training cameras of its dataset, in the teacher's world, none without a dataset;
+    ``cameras``, ``photos``: those of its dataset for training, in the teacher's world, none without a dataset;
     ``to_dataset``: (4, 4), from that world to the frame of the dataset's files.
     """
 
     teacher: Teacher
     rig: Rig
     cameras: tuple[Camera, ...]
+    photos: tuple[Photo, ...]
     to_dataset: Array
 
 
@@ -70,13 +71,17 @@ def read_subject(checkpoint: Path, arguments: argparse.Namespace) -> Subject:
         rig = Rig.from_scene(scene)
         if arguments.bounds and not isinstance(scene.space, Ndc):
             rig = rig.around(np.array(scene.bounds).mean(0))
-        return Subject(teacher, rig, (), np.eye(4))
+        return Subject(teacher, rig, (), (), np.eye(4))
     if dataset.missing:
         say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
     to_world = world_of(scene.dataset_to_world, dataset.to_original)
     cameras = tuple(c.moved(to_world) for c in read_cameras(arguments.data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
-    return Subject(teacher, rig, cameras, dataset.to_original @ np.linalg.inv(to_world))
+    photos = tuple(
+        replace(photo, camera=photo.camera.moved(to_world))
+        for photo in read_dataset(arguments.data, scene.principal_shift).photos.get("train", ())
+    )
+    return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
 
 
 def world_of(dataset_to_world: Sequence[float] | None, to_original: Array) -> Array:

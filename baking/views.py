@@ -1,23 +1,31 @@
-"""Distillation views: what the teacher shows, and where the shells are hit, for camera after camera."""
+"""Distillation views: what the teacher or a photo shows, and where the shells are hit, for camera after camera.
+
+They lie in files of the workspace that are mapped into memory, so that a bake's memory does not grow with them: 12
+bytes a pixel, of which a training step touches a few crops.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save
-from torch import Tensor
 
-from duplex.app.camera import Camera
+from duplex.app.camera import Array, Camera
 from duplex.app.files import write_atomically
-from duplex.app.network import VIEW_CHANNELS, encode_view
+from duplex.baking.datasets import Photo
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import bar
 
-SHARD = 20
+PHOTO_SCALES, MIN_PHOTO_HEIGHT = 3, 100
+SHARD = 20  # views in a file
+NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
+UV_STEPS = 0xFFFE
+UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
+VIEW_BYTES = 12  # of a pixel: colour and alpha, and two texture coordinates
 
 
 @dataclass(frozen=True)
@@ -32,46 +40,87 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class ViewSet:
-    """``n`` square views of ``size`` pixels with a margin ``m`` around their G-buffers.
+    """What cameras see, view by view, of any sizes.
 
-    ``rgba``: (n, size, size, 4) float16, premultiplied; ``uv``: per layer (n, size + 2 m, size + 2 m, 2) float32;
-    ``mask``: per layer (n, ...) bool; ``directions``: (n, size + 2 m, size + 2 m, 8) float16, encoded.
+    ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
+    (h + 2 m, w + 2 m, 4) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
+    65535 where there is none; ``margin``: the m pixels by which these reach beyond the picture; ``opacity``: whether
+    alpha is known.
     """
 
-    rgba: Tensor
-    uv: tuple[Tensor, Tensor]
-    mask: tuple[Tensor, Tensor]
-    directions: Tensor
+    cameras: list[Camera]
+    pictures: list[Array]
+    hits: list[Array]
     margin: int
+    opacity: bool = True
 
 
-def render_teacher(renderer: FastRenderer, cameras: list[Camera], folder: Path) -> Tensor:
-    """The teacher's pictures (n, size, size, 4) float16; those already in ``folder`` are not rendered again."""
-    size = cameras[0].width
-    rgba = torch.empty(len(cameras), size, size, 4, dtype=torch.float16)
-    with bar("teacher views", len(cameras)) as progress:
-        for start in range(0, len(cameras), SHARD):
-            part = cameras[start : start + SHARD]
-            file = folder / f"views-{start:05d}.safetensors"
+def render_teacher(renderer: FastRenderer, cameras: list[Camera], folder: Path) -> list[Array]:
+    """The teacher's pictures; those already in ``folder`` are not rendered again."""
+
+    def drawn(index: int) -> Array:
+        return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
+
+    shapes = [(camera.height, camera.width, 4) for camera in cameras]
+    return _kept(folder / "views", shapes, np.uint8, drawn, "teacher views")
+
+
+def read_pictures(photos: Sequence[Photo], folder: Path) -> tuple[list[Camera], list[Array], bool]:
+    """Photos at their own size and at halves of it, with their cameras, and whether any tells opacity.
+
+    A renderer sees a surface from afar as well as from near, and photos of one distance show it at one scale only.
+    """
+    scaled: list[tuple[Photo, int]] = []
+    for photo in photos:
+        height = photo.camera.height
+        scaled += [(photo, height >> i) for i in range(PHOTO_SCALES) if i == 0 or height >> i >= MIN_PHOTO_HEIGHT]
+    cameras = [
+        photo.camera.resized(max(round(photo.camera.width * height / photo.camera.height), 1), height)
+        for photo, height in scaled
+    ]
+
+    def read(index: int) -> Array:
+        photo, height = scaled[index]
+        rgba, valid = photo.rgba(None if height == photo.camera.height else height)
+        return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
+
+    shapes = [(camera.height, camera.width, 4) for camera in cameras]
+    pictures = _kept(folder / "photos", shapes, np.uint8, read, "photos")
+    return cameras, pictures, any(bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures)
+
+
+def make_view_set(
+    cameras: list[Camera], pictures: list[Array], rasterizer: Rasterizer, margin: int, stem: Path
+) -> ViewSet:
+    """Join pictures with the hits of the same cameras, which are kept in files that begin with ``stem``."""
+
+    def hits(index: int) -> Array:
+        layers = rasterizer.layers(cameras[index].padded(margin))
+        uv = [np.where(x.face[..., None] >= 0, np.rint(x.uv.clip(0, 1) * UV_STEPS), NOWHERE) for x in layers]
+        return np.concatenate(uv, -1).astype(np.uint16)
+
+    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 4) for camera in cameras]
+    return ViewSet(cameras, pictures, _kept(stem, shapes, np.uint16, hits, "shell hits"), margin)
+
+
+def to_bytes(picture: Array) -> Array:
+    """A picture in [0, 1] in steps of 1 / 255, uint8."""
+    return np.asarray(np.rint(picture.clip(0, 1) * 255).astype(np.uint8))
+
+
+def _kept(
+    stem: Path, shapes: list[tuple[int, int, int]], dtype: type, draw: Callable[[int], Array], label: str
+) -> list[Array]:
+    """Arrays of ``shapes`` from the files that begin with ``stem``, which ``draw`` fills where they do not exist."""
+    arrays: list[Array] = []
+    with bar(label, len(shapes)) as progress:
+        for start in range(0, len(shapes), SHARD):
+            part = range(start, min(start + SHARD, len(shapes)))
+            file = stem.with_name(f"{stem.name}-{start:05d}.raw")
             if not file.exists():
-                pictures = torch.stack([renderer.render(camera) for camera in part])
-                write_atomically(file, save({"rgba": pictures.half().cpu()}))
-            rgba[start : start + len(part)] = load_file(file)["rgba"]
+                write_atomically(file, b"".join(draw(i).tobytes() for i in part))
+            flat = np.memmap(file, dtype, "r")
+            begins = np.cumsum([0, *(math.prod(shapes[i]) for i in part)])
+            arrays += [flat[a:b].reshape(shapes[i]) for i, a, b in zip(part, begins[:-1], begins[1:], strict=True)]
             progress.advance(len(part))
-    return rgba
-
-
-def make_view_set(rgba: Tensor, cameras: list[Camera], rasterizer: Rasterizer, margin: int) -> ViewSet:
-    """Join the teacher's pictures with the G-buffers of the same cameras."""
-    count, side = len(cameras), rgba.shape[1] + 2 * margin
-    uv = [torch.empty(count, side, side, 2) for _ in range(2)]
-    mask = [torch.empty(count, side, side, dtype=torch.bool) for _ in range(2)]
-    directions = torch.empty(count, side, side, VIEW_CHANNELS, dtype=torch.float16)
-    for i, camera in enumerate(cameras):
-        padded = camera.padded(margin)
-        for layer, hits in enumerate(rasterizer.layers(padded)):
-            uv[layer][i] = torch.from_numpy(hits.uv)
-            mask[layer][i] = torch.from_numpy(hits.face >= 0)
-        rays = padded.ray_directions()
-        directions[i] = torch.from_numpy(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)))
-    return ViewSet(rgba, (uv[0], uv[1]), (mask[0], mask[1]), directions, margin)
+    return arrays

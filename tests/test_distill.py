@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import moderngl
@@ -5,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from duplex.app.camera import Camera, look_at
 from duplex.app.network import NetworkSpec
 from duplex.baking.distill import DistillConfig, Student, Trainer
 from duplex.baking.export import export_shell
 from duplex.baking.features import FeatureTexture, sample_bilinear
 from duplex.baking.shading import channels_to_space
 from duplex.baking.shells import Shell
-from duplex.baking.views import ViewSet
+from duplex.baking.views import NOWHERE, UV_STEPS, ViewSet
 
 CONFIG = DistillConfig(steps=24, batch=2, crop=16, width=8)
 CPU = torch.device("cpu")
@@ -19,15 +21,16 @@ CPU = torch.device("cpu")
 
 def views() -> ViewSet:
     """Three random 24 x 24 views whose covered part is a square in the middle."""
-    generator = torch.Generator().manual_seed(3)
+    rng = np.random.default_rng(3)
     side, margin = 24, 2
     wide = side + 2 * margin
-    mask = torch.zeros(3, wide, wide, dtype=torch.bool)
-    mask[:, 6:22, 6:22] = True
-    uv = [torch.rand(3, wide, wide, 2, generator=generator) for _ in range(2)]
-    rgba = torch.rand(3, side, side, 4, generator=generator).half()
-    directions = torch.rand(3, wide, wide, 8, generator=generator).half()
-    return ViewSet(rgba, (uv[0], uv[1]), (mask, mask), directions, margin)
+    hits = np.full((3, wide, wide, 4), NOWHERE, np.uint16)
+    hits[:, 6:22, 6:22] = rng.integers(0, UV_STEPS, (3, 16, 16, 4))
+    pictures = rng.integers(0, 256, (3, side, side, 4), np.uint8)
+    poses = [
+        look_at(np.array([math.cos(i), math.sin(i), 0.5]) * 4, np.zeros(3), np.array([0.0, 0, 1])) for i in range(3)
+    ]
+    return ViewSet([Camera.from_fov(pose, side, side, 0.7) for pose in poses], [*pictures], [*hits], margin)
 
 
 def trainer(seed: int = 0) -> Trainer:
@@ -38,7 +41,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trainer()
-    whole.train(views(), (1.0, 1.0, 1.0), tmp_path / "whole")
+    whole.train([views()], (1.0, 1.0, 1.0), tmp_path / "whole")
     first, calls = trainer(), 0
     original = Trainer._schedule
 
@@ -51,13 +54,13 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 
     monkeypatch.setattr(Trainer, "_schedule", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        first.train(views(), (1.0, 1.0, 1.0), tmp_path / "part")
+        first.train([views()], (1.0, 1.0, 1.0), tmp_path / "part")
     first.save(tmp_path / "part")
     monkeypatch.undo()
     second = trainer(seed=99)
     second.load(tmp_path / "part")
     assert second.step == 15
-    second.train(views(), (1.0, 1.0, 1.0), tmp_path / "part")
+    second.train([views()], (1.0, 1.0, 1.0), tmp_path / "part")
     for name, value in whole.student.state_dict().items():
         assert torch.equal(value, second.student.state_dict()[name]), name
     assert whole.error == second.error
@@ -66,11 +69,11 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
 def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None:
     config = DistillConfig(steps=150, batch=2, crop=16, width=8)
     untrained = Trainer(NetworkSpec.shallow(8, 8), 64, DistillConfig(steps=1, batch=2, crop=16, width=8), 1, CPU)
-    before = untrained.train(views(), (1.0, 1.0, 1.0), tmp_path / "state")
+    before = untrained.train([views()], (1.0, 1.0, 1.0), tmp_path / "state")
     runs = []
     for seed in (1, 1, 2):
         t = Trainer(NetworkSpec.shallow(8, 8), 64, config, seed, CPU)
-        runs.append((t.train(views(), (1.0, 1.0, 1.0), tmp_path / "state"), t.student.outer.texels.detach().clone()))
+        runs.append((t.train([views()], (1.0, 1.0, 1.0), tmp_path / "state"), t.student.outer.texels.detach().clone()))
     assert runs[0][0] > before + 1
     assert torch.equal(runs[0][1], runs[1][1])
     assert not torch.equal(runs[0][1], runs[2][1])

@@ -125,12 +125,13 @@ def _encoded(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles numpy arrays, and refuses everything else."""
+class ArrayUnpickler(pickle.Unpickler):
+    """Unpickles plain containers of numpy arrays, and refuses everything else with UnpicklingError."""
 
     wanted = ""
 
     def find_class(self, module: str, name: str) -> Any:
+        """What builds an array, and nothing else."""
         allowed: dict[str, Callable[..., Any] | type] = {
             f"numpy.{core}.multiarray.{builder}": getattr(MULTIARRAY, builder)
             for builder in NUMPY_BUILDERS
@@ -154,7 +155,7 @@ def read_npy(path: Path) -> list[Array]:
                 if int(np.prod(shape, dtype=np.float64)) * dtype.itemsize > path.stat().st_size:
                     raise ValueError("more numbers declared than the file holds")
                 return [np.load(path, allow_pickle=False)]
-            unpickler = _ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1")
+            unpickler = ArrayUnpickler(io.BytesIO(stream.read()), encoding="latin1")
             try:
                 content = unpickler.load()
             except pickle.UnpicklingError:

@@ -1,0 +1,122 @@
+"""Crops of views, as a training step takes them.
+
+Half of them come from views drawn evenly, half from views in proportion to the error that their last crops had.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duplex.app.camera import Array
+from duplex.app.network import encode_view
+from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet
+
+EVEN_SHARE = 0.5
+MEMORY = 0.7  # of a view's error, when a new crop of it comes in
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A batch of ``b`` crops of ``c`` pixels, their G-buffers with a margin m: C = c + 2 m.
+
+    ``rgba``: (b, 4, c, c) float32, premultiplied; ``valid``: (b, 1, c, c) float32, 1 where it is known;
+    ``covered``: (b, 1, c, c) float32, 1 where the outer shell is hit; ``uv``: per layer (b, C, C, 2) float32;
+    ``mask``: per layer (b, C, C) bool; ``directions``: (b, C, C, 8) float32, encoded; ``opacity``: (b,) float32, 1
+    where alpha is known; ``views``: (b,) int64, the views they were cut from.
+    """
+
+    rgba: Tensor
+    valid: Tensor
+    covered: Tensor
+    uv: list[Tensor]
+    mask: list[Tensor]
+    directions: Tensor
+    opacity: Tensor
+    views: Tensor
+
+
+class CropSampler:
+    """Draws crops of ``crop`` pixels from where the views of some sets show something."""
+
+    def __init__(self, sets: list[ViewSet], crop: int, device: torch.device):
+        self.device, self.margin = device, sets[0].margin
+        self.cameras = [camera for views in sets for camera in views.cameras]
+        self.pictures = [picture for views in sets for picture in views.pictures]
+        self.hits = [hits for views in sets for hits in views.hits]
+        self.opacity = torch.cat([torch.full((len(views.cameras),), float(views.opacity)) for views in sets])
+        self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.cameras))
+        self.spans = [self._spans(hits) for hits in self.hits]
+        ends = np.cumsum([0, *(len(views.cameras) for views in sets)])
+        self.sets = [
+            torch.tensor([i for i in range(a, b) if self.spans[i] is not None]) for a, b in itertools.pairwise(ends)
+        ]
+        self.errors = torch.full((len(self.cameras),), torch.nan)  # none is known at first
+
+    def _spans(self, hits: Array) -> Array | None:
+        """First and last row (2,), and column (2,), at which a crop of a view may begin; None for an empty view."""
+        hit = hits[..., 0] != NOWHERE
+        if not hit.any():
+            return None
+        sides = [np.flatnonzero(hit.any(axis)) for axis in (1, 0)]
+        inner = [side - 2 * self.margin for side in hit.shape]
+        return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
+
+    def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
+        """A batch with ``counts`` crops of each set; a set that shows nothing gives none."""
+        chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
+        views = torch.cat(chosen)
+        return self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
+
+    def learned(self, crops: Crops, errors: Tensor) -> None:
+        """Note the mean squared ``errors`` (b,) of ``crops``."""
+        for view, error in zip(crops.views.tolist(), errors.cpu(), strict=True):
+            known = torch.where(self.errors[view].isnan(), error, self.errors[view])
+            self.errors[view] = MEMORY * known + (1 - MEMORY) * error
+
+    def _choose(self, views: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        if not count or not len(views):
+            return torch.zeros(0, dtype=torch.int64)
+        errors = self.errors[views]
+        errors = errors.nan_to_num(nan=float(errors.nanmean().nan_to_num(1.0))) + 1e-12
+        chance = EVEN_SHARE / len(views) + (1 - EVEN_SHARE) * errors / errors.sum()
+        return views[torch.multinomial(chance, count, replacement=True, generator=generator)]
+
+    def _cut(self, views: Tensor, share: Array) -> Crops:
+        pictures, hits, rays = [], [], []
+        margin, size = self.margin, self.crop
+        wide = size + 2 * margin
+        for view, place in zip(views.tolist(), share, strict=True):
+            span = self.spans[view]
+            assert span is not None
+            y, x = (span[:, 0] + place * (span[:, 1] - span[:, 0] + 1)).astype(int)
+            camera = self.cameras[view].padded(margin)
+            window = replace(camera, width=wide, height=wide, cx=camera.cx - x, cy=camera.cy - y)
+            pictures.append(self.pictures[view][y : y + size, x : x + size])
+            hits.append(self.hits[view][y : y + wide, x : x + wide])
+            rays.append(window.ray_directions())
+        directions = np.stack(rays)
+        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+        bytes_, found = torch.from_numpy(np.stack(pictures)).to(self.device), np.stack(hits)
+        mask = [torch.from_numpy(found[..., i] != NOWHERE).to(self.device) for i in (0, 2)]
+        uv = torch.from_numpy(found.astype(np.float32) / UV_STEPS).to(self.device)
+        return Crops(
+            rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
+            valid=(bytes_ != torch.tensor(UNKNOWN, device=self.device)).any(-1)[:, None].float(),
+            covered=mask[0][:, None, margin : margin + size, margin : margin + size].float(),
+            uv=[uv[..., :2], uv[..., 2:]],
+            mask=mask,
+            directions=torch.from_numpy(encode_view(directions)).to(self.device),
+            opacity=self.opacity[views].to(self.device),
+            views=views,
+        )
+
+
+def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:
+    """First and last start of a crop along an axis of ``size`` pixels of which those at ``occupied`` show something."""
+    low = min(max(int(occupied[0]) - crop // 4, 0), size - crop)
+    return low, max(low, min(max(int(occupied[-1]) - 3 * crop // 4, 0), size - crop))

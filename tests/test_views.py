@@ -1,0 +1,132 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from duplex.app.camera import Camera, look_at
+from duplex.app.network import NetworkSpec, encode_view
+from duplex.baking.crops import CropSampler
+from duplex.baking.datasets import Photo
+from duplex.baking.distill import DistillConfig, Trainer
+from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet, read_pictures, render_teacher
+
+CPU = torch.device("cpu")
+MARGIN = 2
+
+
+def camera(side: int, angle: float) -> Camera:
+    eye = np.array([4 * np.cos(angle), 4 * np.sin(angle), 1.0])
+    return Camera.from_fov(look_at(eye, np.zeros(3), np.array([0.0, 0, 1])), side, side, 0.7)
+
+
+def view_set(count: int = 3, side: int = 24, seed: int = 3) -> ViewSet:
+    """Random views whose shells are hit on a square in the middle."""
+    rng = np.random.default_rng(seed)
+    wide = side + 2 * MARGIN
+    hits = np.full((count, wide, wide, 4), NOWHERE, np.uint16)
+    hits[:, 6 : wide - 6, 6 : wide - 6] = rng.integers(0, UV_STEPS, (count, wide - 12, wide - 12, 4))
+    pictures = rng.integers(0, 255, (count, side, side, 4), np.uint8)
+    return ViewSet([camera(side, i) for i in range(count)], [*pictures], [*hits], MARGIN)
+
+
+def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
+    views = view_set()
+    sampler = CropSampler([views], 8, CPU)
+    crops = sampler([6], torch.Generator().manual_seed(0))
+    for i, view in enumerate(crops.views.tolist()):
+        picture = views.pictures[view]
+        wanted = (crops.rgba[i].permute(1, 2, 0) * 255).round().byte().numpy()
+        places = [(y, x) for y in range(17) for x in range(17) if np.array_equal(picture[y : y + 8, x : x + 8], wanted)]
+        assert len(places) == 1
+        y, x = places[0]
+        hits = views.hits[view][y : y + 12, x : x + 12]
+        assert np.array_equal(crops.mask[0][i], hits[..., 0] != NOWHERE)
+        assert np.array_equal(crops.covered[i, 0] > 0, (hits[..., 0] != NOWHERE)[MARGIN:-MARGIN, MARGIN:-MARGIN])
+        found = crops.uv[1][i].numpy()[hits[..., 2] != NOWHERE]
+        assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:] / UV_STEPS).max() < 1e-6
+        rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 12, x : x + 12]
+        encoded = encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
+        assert np.abs(crops.directions[i].numpy() - encoded).max() < 1e-5
+
+
+def test_hard_views_are_drawn_more_and_empty_ones_never() -> None:
+    views = view_set(4)
+    views.hits[1][:] = NOWHERE
+    sampler = CropSampler([views], 8, CPU)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(40):
+        crops = sampler([4], generator)
+        sampler.learned(crops, torch.where(crops.views == 2, 0.09, 0.01))
+    drawn = torch.cat([sampler([4], generator).views for _ in range(400)]).bincount(minlength=4) / 1600
+    assert drawn[1] == 0
+    assert abs(drawn[2] - (0.5 / 3 + 0.5 * 0.09 / 0.11)) < 0.06
+    assert abs(drawn[0] - (0.5 / 3 + 0.5 * 0.01 / 0.11)) < 0.06
+
+
+def test_each_set_gives_its_share_of_a_batch() -> None:
+    photos = replace(view_set(2, seed=5), opacity=False)
+    photos.pictures[0][:4] = UNKNOWN
+    crops = CropSampler([view_set(), photos], 24, CPU)([3, 2], torch.Generator().manual_seed(1))
+    assert (crops.views < 3).tolist() == [True] * 3 + [False] * 2
+    assert crops.opacity.tolist() == [1, 1, 1, 0, 0]
+    for i, view in enumerate(crops.views.tolist()):
+        assert bool((crops.valid[i, 0, :4] == (0 if view == 3 else 1)).all())
+        assert bool((crops.valid[i, 0, 4:] == 1).all())
+
+
+class CountingRenderer:
+    drawn = 0
+
+    def render(self, camera: Camera) -> torch.Tensor:
+        self.drawn += 1
+        return torch.full((camera.height, camera.width, 4), self.drawn / 255)
+
+
+def test_views_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
+    cameras = [camera(8, i) for i in range(45)]
+    first, second = CountingRenderer(), CountingRenderer()
+    pictures = render_teacher(first, cameras, tmp_path)  # type: ignore[arg-type]
+    assert [int(picture.max()) for picture in pictures] == list(range(1, 46))
+    (tmp_path / "views-00020.raw").unlink()
+    again = render_teacher(second, cameras, tmp_path)  # type: ignore[arg-type]
+    assert (first.drawn, second.drawn) == (45, 20)
+    assert np.array_equal(again[44], pictures[44]) and isinstance(again[0].base, np.memmap)
+
+
+def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, height in (("a.png", 400), ("b.png", 120)):
+        Image.fromarray(rng.integers(0, 256, (height, 60, 3), np.uint8)).save(tmp_path / name)
+    Image.fromarray(np.repeat([[0] * 30 + [255] * 30], 120, 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    pose = camera(8, 0).camera_to_world
+    photos = [
+        Photo(Camera.from_fov(pose, 60, 400, 0.7), tmp_path / "a.png"),
+        Photo(Camera.from_fov(pose, 60, 120, 0.7), tmp_path / "b.png", mask=tmp_path / "mask.png"),
+    ]
+    cameras, pictures, opacity = read_pictures(photos, tmp_path)
+    assert [(c.width, c.height) for c in cameras] == [(60, 400), (30, 200), (15, 100), (60, 120)]
+    assert [p.shape for p in pictures] == [(400, 60, 4), (200, 30, 4), (100, 15, 4), (120, 60, 4)]
+    source = np.asarray(Image.open(tmp_path / "a.png")).astype(float)
+    assert np.abs(pictures[1][..., :3] - source.reshape(200, 2, 30, 2, 3).mean((1, 3))).max() <= 0.5 + 1e-3
+    assert (pictures[3][:, :30] == UNKNOWN).all() and (pictures[3][:, 30:, 3] == 255).all()
+    assert not opacity
+
+
+@pytest.mark.parametrize("photo_steps", [0.0, 0.6])
+def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
+    teacher = view_set(2)
+    photos = replace(teacher, pictures=[255 - picture for picture in teacher.pictures], opacity=False)
+    for views, value in ((teacher, 60), (photos, 190)):
+        for picture in views.pictures:
+            picture[:] = (value, value, value, 255)
+    config = DistillConfig(steps=150, batch=4, crop=16, width=8, photo_steps=photo_steps, photo_share=0.75)
+    trainer = Trainer(NetworkSpec.shallow(8, 8), 64, config, 0, CPU)
+    trainer.train([teacher, photos], (1.0, 1.0, 1.0), tmp_path / "state")
+    crops = CropSampler([teacher], 24, CPU)([2], torch.Generator().manual_seed(0))
+    rgba = trainer.student.shade(crops.uv, crops.mask, crops.directions).detach()
+    seen = rgba[:, 0] * rgba[:, 3] + 1 - rgba[:, 3]  # on white, as it is trained
+    mean = 255 * float(seen[crops.covered[:, 0] > 0].mean())
+    assert (120 < mean < 200) if photo_steps else (50 < mean < 70)
