@@ -54,7 +54,7 @@ def _bake(arguments: argparse.Namespace) -> int:
     report = bundle.report
     print(
         f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
-        f"bracketing {100 * report['bracketing']:.1f}%, training {report['training_psnr']:.1f} dB, "
+        f"bracketing {100 * report['bracketing']:.1f}%, unseen views {report['curve'][-1][2]:.1f} dB, "
         f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB"
     )
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +23,11 @@ MEMORY = 0.7  # of a view's error, when a new crop of it comes in
 
 @dataclass(frozen=True)
 class Crops:
-    """A batch of ``b`` crops of ``c`` pixels, their G-buffers with a margin m: C = c + 2 m.
+    """A batch of ``b`` crops of h x w pixels, their G-buffers with a margin m: H = h + 2 m, W = w + 2 m.
 
-    ``rgba``: (b, 4, c, c) float32, premultiplied; ``valid``: (b, 1, c, c) float32, 1 where it is known;
-    ``covered``: (b, 1, c, c) float32, 1 where the outer shell is hit; ``uv``: per layer (b, C, C, 2) float32;
-    ``mask``: per layer (b, C, C) bool; ``directions``: (b, C, C, 8) float32, encoded; ``opacity``: (b,) float32, 1
+    ``rgba``: (b, 4, h, w) float32, premultiplied; ``valid``: (b, 1, h, w) float32, 1 where it is known;
+    ``covered``: (b, 1, h, w) float32, 1 where the outer shell is hit; ``uv``: per layer (b, H, W, 2) float32;
+    ``mask``: per layer (b, H, W) bool; ``directions``: (b, H, W, 8) float32, encoded; ``opacity``: (b,) float32, 1
     where alpha is known; ``views``: (b,) int64, the views they were cut from.
     """
 
@@ -38,6 +39,17 @@ class Crops:
     directions: Tensor
     opacity: Tensor
     views: Tensor
+
+    def split(self, size: int) -> list[Crops]:
+        """The batch in parts of at most ``size`` crops."""
+        parts = []
+        for start in range(0, len(self.views), size):
+            rows = slice(start, start + size)
+            fields: dict[str, Any] = {
+                k: [x[rows] for x in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()
+            }
+            parts.append(Crops(**fields))
+        return parts
 
 
 class CropSampler:
@@ -87,33 +99,41 @@ class CropSampler:
         return views[torch.multinomial(chance, count, replacement=True, generator=generator)]
 
     def _cut(self, views: Tensor, share: Array) -> Crops:
-        pictures, hits, rays = [], [], []
-        margin, size = self.margin, self.crop
-        wide = size + 2 * margin
-        for view, place in zip(views.tolist(), share, strict=True):
-            span = self.spans[view]
-            assert span is not None
-            y, x = (span[:, 0] + place * (span[:, 1] - span[:, 0] + 1)).astype(int)
-            camera = self.cameras[view].padded(margin)
-            window = replace(camera, width=wide, height=wide, cx=camera.cx - x, cy=camera.cy - y)
-            pictures.append(self.pictures[view][y : y + size, x : x + size])
-            hits.append(self.hits[view][y : y + wide, x : x + wide])
-            rays.append(window.ray_directions())
-        directions = np.stack(rays)
-        directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
-        bytes_, found = torch.from_numpy(np.stack(pictures)).to(self.device), np.stack(hits)
-        mask = [torch.from_numpy(found[..., i] != NOWHERE).to(self.device) for i in (0, 2)]
-        uv = torch.from_numpy(found.astype(np.float32) / UV_STEPS).to(self.device)
-        return Crops(
-            rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
-            valid=(bytes_ != torch.tensor(UNKNOWN, device=self.device)).any(-1)[:, None].float(),
-            covered=mask[0][:, None, margin : margin + size, margin : margin + size].float(),
-            uv=[uv[..., :2], uv[..., 2:]],
-            mask=mask,
-            directions=torch.from_numpy(encode_view(directions)).to(self.device),
-            opacity=self.opacity[views].to(self.device),
-            views=views,
-        )
+        spans = [self.spans[view] for view in views.tolist()]
+        places = [s[:, 0] + p * (s[:, 1] - s[:, 0] + 1) for s, p in zip(spans, share, strict=True) if s is not None]
+        source = ViewSet(self.cameras, self.pictures, self.hits, self.margin)
+        corners = [(int(y), int(x)) for y, x in places]
+        crops = cut(source, views, corners, (self.crop, self.crop), self.device)
+        return replace(crops, opacity=self.opacity[views].to(self.device))
+
+
+def cut(
+    source: ViewSet, views: Tensor, corners: list[tuple[int, int]], size: tuple[int, int], device: torch.device
+) -> Crops:
+    """Crops of ``size`` (height, width) whose top left pixels are ``corners`` (row, column) of ``views`` (b,)."""
+    pictures, hits, rays = [], [], []
+    margin, (height, width) = source.margin, size
+    high, wide = height + 2 * margin, width + 2 * margin
+    for view, (y, x) in zip(views.tolist(), corners, strict=True):
+        camera = source.cameras[view].padded(margin)
+        rays.append(replace(camera, width=wide, height=high, cx=camera.cx - x, cy=camera.cy - y).ray_directions())
+        pictures.append(source.pictures[view][y : y + height, x : x + width])
+        hits.append(source.hits[view][y : y + high, x : x + wide])
+    directions = np.stack(rays)
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    bytes_, found = torch.from_numpy(np.stack(pictures)).to(device), np.stack(hits)
+    mask = [torch.from_numpy(found[..., i] != NOWHERE).to(device) for i in (0, 2)]
+    uv = torch.from_numpy(found.astype(np.float32) / UV_STEPS).to(device)
+    return Crops(
+        rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
+        valid=(bytes_ != torch.tensor(UNKNOWN, device=device)).any(-1)[:, None].float(),
+        covered=mask[0][:, None, margin : margin + height, margin : margin + width].float(),
+        uv=[uv[..., :2], uv[..., 2:]],
+        mask=mask,
+        directions=torch.from_numpy(encode_view(directions)).to(device),
+        opacity=torch.full((len(views),), float(source.opacity), device=device),
+        views=views,
+    )
 
 
 def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:

@@ -20,13 +20,15 @@ from torch import Tensor, nn
 from duplex.app.files import write_atomically
 from duplex.app.network import NetworkSpec
 from duplex.baking import optimizer_state
-from duplex.baking.crops import Crops, CropSampler
+from duplex.baking.crops import Crops, CropSampler, cut
 from duplex.baking.features import FeatureTexture, sample_bilinear
+from duplex.baking.memory import with_less
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
 from duplex.baking.views import ViewSet
 
 SAVE_SECONDS = 30
+CURVE_POINTS = 16
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,10 @@ class Trainer:
         self.config, self.device, self.step = config, device, 0
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        self.refined, self.error = 0, 0.0
+        self.refined, self.seconds = 0, 0.0
+        self.curve: list[tuple[int, float, float]] = []  # steps, seconds, PSNR in dB of held-out pictures
         self.view_errors: Tensor | None = None
+        self.portion = config.batch
         self.student = Student(spec, texels >> len(config.doublings)).to(device)
         self.student.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = self._new_optimizer()
@@ -105,36 +109,47 @@ class Trainer:
         ]
         return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
 
-    def train(self, views: list[ViewSet], background: tuple[float, float, float], state: Path) -> float:
-        """Train to the end of the schedule, saving to ``state`` now and then; returns the last PSNR of the crops.
+    def train(
+        self, views: list[ViewSet], background: tuple[float, float, float], state: Path, held_out: ViewSet | None = None
+    ) -> None:
+        """Train to the end of the schedule, saving to ``state`` now and then.
 
-        ``views``: the teacher's, and then perhaps the photos'.
+        ``views``: the teacher's, and then perhaps the photos'; ``held_out``: pictures of the teacher that are never
+        trained on, for :attr:`curve`.
         """
         color = torch.tensor(background, device=self.device).view(1, 3, 1, 1)
         sampler = CropSampler(views, self.config.crop, self.device)
         if self.view_errors is not None:
             sampler.errors = self.view_errors
         self.view_errors = sampler.errors
-        saved = time.monotonic()
+        saved = started = time.monotonic()
         with bar("distillation", self.config.steps) as progress:
             progress.advance(self.step)
             while self.step < self.config.steps:
                 self._schedule()
                 crops = sampler(self._counts(len(views)), self.generator)
-                loss, errors = self._loss(crops, color)
-                self.optimizer.zero_grad(set_to_none=False)
-                loss.backward()  # type: ignore[no-untyped-call]
+                errors = self._backward(crops, color)
                 self.optimizer.step()
                 self.step += 1
                 sampler.learned(crops, errors)
-                squared = errors.mean().item()
-                self.error = 0.98 * self.error + 0.02 * squared if self.error else squared
-                progress.advance(note=f"loss {loss.item():.5f}, {_psnr(self.error):.1f} dB")
-                if time.monotonic() - saved > SAVE_SECONDS:
+                progress.advance(note=f"{self.curve[-1][2]:.1f} dB" if self.curve else "")
+                self.seconds += time.monotonic() - started
+                if held_out and self.step * CURVE_POINTS // self.config.steps > len(self.curve):
+                    self.curve.append((self.step, round(self.seconds, 1), self._unseen(held_out, color)))
+                started = time.monotonic()
+                if started - saved > SAVE_SECONDS:
                     self.save(state)
-                    saved = time.monotonic()
+                    saved = started
         self.save(state)
-        return _psnr(self.error)
+
+    @torch.no_grad()
+    def _unseen(self, held_out: ViewSet, color: Tensor) -> float:
+        """The mean PSNR in dB over whole pictures."""
+        total = 0.0
+        for i, camera in enumerate(held_out.cameras):
+            crops = cut(held_out, torch.tensor([i]), [(0, 0)], (camera.height, camera.width), self.device)
+            total -= 10 * math.log10(max(self._loss(crops, color)[1].item(), 1e-12))
+        return total / len(held_out.cameras)
 
     def _counts(self, sets: int) -> list[int]:
         """Crops of each set of views in the next batch."""
@@ -159,16 +174,31 @@ class Trainer:
             if parameter in old.state:
                 self.optimizer.state[parameter] = old.state[parameter]
 
+    def _backward(self, crops: Crops, background: Tensor) -> Tensor:
+        """Leave the batch's gradient in the parameters, in portions if memory wants it; returns the errors (b,)."""
+        counted = float((crops.covered * crops.valid).sum().clamp(min=1))
+
+        def portions(size: int) -> Tensor:
+            self.optimizer.zero_grad(set_to_none=False)
+            errors = []
+            for part in crops.split(size):
+                loss, squared = self._loss(part, background)
+                (loss / counted).backward()  # type: ignore[no-untyped-call]
+                errors.append(squared)
+            return torch.cat(errors)
+
+        errors, self.portion = with_less(portions, self.portion, smallest=1)
+        return errors
+
     def _loss(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss, and the mean squared errors (b,) of the composited colour over whole crops."""
+        """The sum of the loss over pixels, and the mean squared errors (b,) of the composited colour."""
         rgba = self.student.shade(crops.uv, crops.mask, crops.directions)
         alpha = rgba[:, 3:] * crops.covered
         color = rgba[:, :3] * alpha + background * (1 - alpha)
         wanted = crops.rgba[:, :3] + background * (1 - crops.rgba[:, 3:])
         squared = ((color - wanted) ** 2).mean(1, keepdim=True) * crops.valid
         opacity = (alpha - crops.rgba[:, 3:]) ** 2 * crops.opacity.view(-1, 1, 1, 1)
-        counted = crops.covered * crops.valid
-        loss = ((squared + self.config.alpha_weight * opacity) * counted).sum() / counted.sum().clamp(min=1)
+        loss = ((squared + self.config.alpha_weight * opacity) * crops.covered * crops.valid).sum()
         return loss, squared.detach().mean((1, 2, 3))
 
     def save(self, file: Path) -> None:
@@ -176,15 +206,17 @@ class Trainer:
         tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
         tensors |= optimizer_state.to_tensors(self.optimizer)
         tensors["generator"] = self.generator.get_state()
+        tensors["curve"] = torch.tensor(self.curve, dtype=torch.float64).view(-1, 3)
         if self.view_errors is not None:
             tensors["view_errors"] = self.view_errors
-        tensors["progress"] = torch.tensor([self.step, self.refined, self.error], dtype=torch.float64)
+        tensors["progress"] = torch.tensor([self.step, self.refined, self.seconds], dtype=torch.float64)
         write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
 
     def load(self, file: Path) -> None:
         """Take up where :meth:`save` left off."""
         tensors = load_file(file)
-        step, refined, self.error = tensors["progress"].tolist()
+        step, refined, self.seconds = tensors["progress"].tolist()
+        self.curve = [(int(step), seconds, psnr) for step, seconds, psnr in tensors["curve"].tolist()]
         self.step = int(step)
         while self.refined < int(refined):
             self._refine()
@@ -193,7 +225,3 @@ class Trainer:
         optimizer_state.restore(self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
         self.view_errors = tensors.get("view_errors")
-
-
-def _psnr(error: float) -> float:
-    return -10 * math.log10(max(error, 1e-12))

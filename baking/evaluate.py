@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
@@ -17,6 +16,7 @@ from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
 from duplex.baking.datasets import Photo, read_dataset, read_photos
+from duplex.baking.metrics import Metrics, Quality, mean_of
 from duplex.baking.pipeline import EVALUATION_STREAM
 from duplex.baking.progress import bar
 from duplex.baking.rig import Rig
@@ -24,69 +24,70 @@ from duplex.baking.scene_arguments import ENCODINGS, world_of
 from duplex.baking.teachers import Overrides, Teacher
 from duplex.baking.teachers.field import ACTIVATIONS
 
+SHOWN_PICTURES = 8
+FRAMES = 9
+
 
 @dataclass(frozen=True)
-class Quality:
-    """Agreement of one picture with its reference: PSNR in dB, and SSIM."""
+class Compared:
+    """One view: its ``quality``, and where it is to be shown ``drawn`` and ``wanted``, (h, w, 3) float32 in [0, 1]."""
 
-    psnr: float
-    ssim: float
-
-
-def psnr(a: Array, b: Array) -> float:
-    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
-    return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
+    quality: Quality
+    drawn: Array | None
+    wanted: Array | None
 
 
-def ssim(a: Array, b: Array) -> float:
-    """Structural similarity of two (h, w, 3) float pictures in [0, 1].
+@dataclass(frozen=True)
+class Judge:
+    """Draws a bundle and measures what it draws."""
 
-    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels.
-    """
-    return float(
-        structural_similarity(
-            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
-    )
+    bundle: Bundle
+    renderer: Renderer
+    metrics: Metrics
 
+    def compare(self, pictures: list[tuple[Camera, Callable[[], Array]]], label: str) -> list[Compared]:
+        """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
 
-def compare(pictures: list[tuple[Camera, Callable[[], Array]]], renderer: Renderer, label: str) -> dict[str, Any]:
-    """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
-
-    Returns ``{"psnr", "ssim", "views": [{"psnr", "ssim"}, ...]}``, the means first.
-    """
-    found = []
-    with bar(label, len(pictures)) as progress:
-        for camera, reference in pictures:
-            drawn = renderer.image(camera)[..., :3].astype(np.float32) / 255
-            wanted = reference()
-            found.append(Quality(psnr(drawn, wanted), ssim(drawn, wanted)))
-            progress.advance(note=f"{found[-1].psnr:.2f} dB")
-    return {
-        "psnr": float(np.mean([q.psnr for q in found])),
-        "ssim": float(np.mean([q.ssim for q in found])),
-        "views": [{"psnr": q.psnr, "ssim": q.ssim} for q in found],
-    }
+        A few pictures, evenly spread over the list, are kept.
+        """
+        shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
+        found = []
+        with bar(label, len(pictures)) as progress:
+            for i, (camera, reference) in enumerate(pictures):
+                drawn = self.renderer.image(camera)[..., :3].astype(np.float32) / 255
+                wanted = reference()
+                quality = self.metrics(drawn, wanted)
+                found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
+                progress.advance(note=f"{quality.psnr:.2f} dB")
+        return found
 
 
-def against_teacher(bundle: Bundle, renderer: Renderer, teacher: Teacher, views: int, size: int) -> dict[str, Any]:
+def summary(views: list[Compared]) -> dict[str, Any]:
+    """``{"psnr", "ssim", "lpips_vgg", "lpips_alex", "views": [{the same}, ...]}``, the means first."""
+    qualities = [view.quality for view in views]
+    return {**mean_of(qualities), "views": [asdict(quality) for quality in qualities]}
+
+
+def against_teacher(judge: Judge, teacher: Teacher, views: int, size: int) -> list[Compared]:
     """Compare with the teacher's standard renderer at ``views`` cameras that the bake never saw."""
 
     def reference(camera: Camera) -> Array:
         rgba = rendering.render(teacher, camera).cpu().numpy()
-        return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(bundle.background, np.float32), 0, 1))
+        return np.asarray(
+            np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(judge.bundle.background, np.float32), 0, 1)
+        )
 
-    cameras = unseen_cameras(bundle, views, size)
-    return compare([(camera, lambda c=camera: reference(c)) for camera in cameras], renderer, "against the teacher")  # type: ignore[misc]
+    cameras = unseen_cameras(judge.bundle, views, size)
+    return judge.compare([(camera, lambda c=camera: reference(c)) for camera in cameras], "against the teacher")  # type: ignore[misc]
 
 
-def against_photos(bundle: Bundle, renderer: Renderer, photos: list[Photo], size: int) -> dict[str, Any]:
+def against_photos(judge: Judge, photos: list[Photo], size: int) -> list[Compared]:
     """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background."""
     pictures = []
     for photo in photos:
         width = max(round(photo.camera.width * size / photo.camera.height), 1)
-        pictures.append((photo.camera.resized(width, size), lambda p=photo: p.pixels(size, bundle.background)))
-    return compare(pictures, renderer, "against the photos")  # type: ignore[arg-type]
+        pictures.append((photo.camera.resized(width, size), lambda p=photo: p.pixels(size, judge.bundle.background)))
+    return judge.compare(pictures, "against the photos")  # type: ignore[arg-type]
 
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
@@ -152,3 +153,16 @@ def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
         "macs_per_pixel": bundle.network.macs_per_pixel,
         "bracketing": bundle.report.get("bracketing"),
     }
+
+
+def frame_seconds(judge: Judge, side: int) -> float:
+    """The median time of a frame of ``side`` x ``side`` pixels from the bundle's first camera, seconds."""
+    if not judge.bundle.cameras:
+        return 0.0
+    camera, times = judge.bundle.cameras[0].resized(side, side), []
+    for _ in range(FRAMES):
+        started = time.perf_counter()
+        judge.renderer.draw(camera)
+        judge.renderer.ctx.finish()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))

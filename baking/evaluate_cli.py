@@ -9,23 +9,30 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.bundle import read_bundle
+from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.errors import DuplexError, run_command
+from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
 from duplex.app.renderer import Renderer
 from duplex.baking.evaluate import (
+    Judge,
     against_photos,
     against_teacher,
     as_baked,
     facts,
+    frame_seconds,
     overrides_of,
     photos_of,
+    summary,
 )
+from duplex.baking.metrics import Metrics
 from duplex.baking.progress import say
+from duplex.baking.report import html_report
 from duplex.baking.scene_arguments import pick_device
-from duplex.baking.teachers import load_teacher
+from duplex.baking.teachers import Teacher, load_teacher
 
 DEFAULT_VIEWS = 8
+FRAME_SIDES = (400, 800)  # of the pictures whose time the report gives
 
 
 def main() -> int:
@@ -37,6 +44,8 @@ def main() -> int:
     parser.add_argument("--views", type=int, help=f"cameras or photos to compare [{DEFAULT_VIEWS} cameras, all photos]")
     parser.add_argument("--size", type=int, default=200, help="height of the pictures in pixels [200]")
     parser.add_argument("--device", default="auto", help="where the teacher runs: cpu, cuda ... [auto]")
+    parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
+    parser.add_argument("--no-report", action="store_true", help="write no HTML report beside the bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     return run_command(lambda: _evaluate(arguments))
@@ -48,22 +57,34 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.views is not None and not 1 <= arguments.views <= 10000:
         raise DuplexError(f"--views {arguments.views}: expected 1 to 10000")
     bundle = read_bundle(arguments.bundle)
-    renderer = Renderer(create_headless_context(), bundle)
-    report: dict[str, Any] = {"teacher": None, "photos": None}
-    if arguments.teacher:
-        teacher = as_baked(load_teacher(arguments.teacher, pick_device(arguments.device), overrides_of(bundle)), bundle)
-        if teacher.sha256 != bundle.teacher.get("sha256"):
-            say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
-        views = arguments.views or DEFAULT_VIEWS
-        report["teacher"] = against_teacher(bundle, renderer, teacher, views, arguments.size)
-    if arguments.data:
-        photos = photos_of(bundle, arguments.data)
+    teacher = _teacher(arguments, bundle) if arguments.teacher else None
+    photos = photos_of(bundle, arguments.data) if arguments.data else []
+    judge = Judge(bundle, Renderer(create_headless_context(), bundle), Metrics(not arguments.no_lpips))
+    compared = {}
+    if teacher:
+        compared["teacher"] = against_teacher(judge, teacher, arguments.views or DEFAULT_VIEWS, arguments.size)
+    if photos:
         if arguments.views and arguments.views < len(photos):
             photos = [photos[i] for i in np.linspace(0, len(photos) - 1, arguments.views).round().astype(int)]
-        report["photos"] = against_photos(bundle, renderer, photos, arguments.size)
+        compared["photos"] = against_photos(judge, photos, arguments.size)
+    report: dict[str, Any] = {
+        name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
+    }
     report |= facts(bundle, arguments.bundle)
+    if compared and not arguments.no_report:
+        page = arguments.bundle.with_suffix(".report.html")
+        frames = {side: frame_seconds(judge, side) for side in FRAME_SIDES}
+        write_atomically(page, html_report(bundle, arguments.bundle, report, compared, frames))
+        say(f"report: {page}")
     print(json.dumps(report) if arguments.json else _text(report))
     return 0
+
+
+def _teacher(arguments: argparse.Namespace, bundle: Bundle) -> Teacher:
+    teacher = as_baked(load_teacher(arguments.teacher, pick_device(arguments.device), overrides_of(bundle)), bundle)
+    if teacher.sha256 != bundle.teacher.get("sha256"):
+        say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
+    return teacher
 
 
 def _text(report: dict[str, Any]) -> str:
@@ -72,8 +93,13 @@ def _text(report: dict[str, Any]) -> str:
         block = report[name]
         if block:
             each = "  ".join(f"{view['psnr']:.2f}" for view in block["views"])
+            lpips = "".join(
+                f", LPIPS ({label}) {block[key]:.4f}"
+                for key, label in (("lpips_vgg", "VGG"), ("lpips_alex", "Alex"))
+                if block[key] is not None
+            )
             lines.append(
-                f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}\n  per view: {each}"
+                f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}{lpips}\n  per view: {each}"
             )
     bracketing = report["bracketing"]
     lines.append(

@@ -7,6 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -37,9 +38,10 @@ from duplex.baking.workspace import Workspace, stage
 CARVING_VIEWS, CARVING_SIZE = 48, 72
 CULLING_VIEWS, CULLING_SIZE = 96, 400
 BRACKETING_VIEWS, BRACKETING_RAYS = 8, 4000
+HELD_OUT_VIEWS = 4
 PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
 # streams of random numbers, so that cameras of one purpose never coincide with those of another
-VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM = 1, 2, 3
+VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -90,26 +92,40 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
         f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
     )
+    spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
     with stage("teacher views", workspace):
-        config = job.config.views
-        cameras = _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share)
-        pictures = render_teacher(FastRenderer(job.teacher, grid, config.sub_steps), cameras, workspace.folder)
+        views, held_out = _teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
     with stage("distillation", workspace):
-        spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
-        views = [make_view_set(cameras, pictures, rasterizer, spec.margin, workspace.folder / "hits")]
+        sets = [views]
         if job.photos and job.config.distill.photo_steps > 0:
-            views.append(_photo_views(job, rasterizer, spec.margin, workspace.folder))
+            sets.append(_photo_views(job, rasterizer, spec.margin, workspace.folder))
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
-        training_psnr = trainer.train(views, job.teacher.scene.background, workspace.state)
-        views.clear()  # lets go of the workspace's files
-    facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "training_psnr": training_psnr}
+        trainer.train(sets, job.teacher.scene.background, workspace.state, held_out)
+        del sets, views, held_out  # which hold the workspace's files
+    facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
     bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
     workspace.remove()
     return bundle
+
+
+def _teacher_views(
+    job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, margin: int, folder: Path
+) -> tuple[ViewSet, ViewSet]:
+    """Those to learn from, and those to measure with while learning."""
+    config, renderer = job.config.views, FastRenderer(job.teacher, grid, job.config.views.sub_steps)
+    cameras = {
+        "views": _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share),
+        "held-out": _cameras(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
+    }
+    first, second = (
+        make_view_set(seen, render_teacher(renderer, seen, folder / name), rasterizer, margin, folder / f"{name}-hits")
+        for name, seen in cameras.items()
+    )
+    return first, second
 
 
 def _photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
@@ -157,7 +173,7 @@ def _finished(
     student: Student,
     shells: tuple[Shell, Shell],
     seconds: dict[str, float],
-    facts: dict[str, float],
+    facts: dict[str, Any],
     ctx: moderngl.Context,
 ) -> Bundle:
     scene, teacher = job.teacher.scene, job.teacher

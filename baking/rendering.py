@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.camera import Camera
+from duplex.baking.memory import with_less
 from duplex.baking.teachers import RadianceField, Teacher
 
 POINTS_PER_CHUNK = 1 << 12  # so that the activations stay in the caches of a CPU
@@ -29,10 +30,18 @@ def rays_of(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) -> Tensor:
-    """``function`` over rows of ``arguments``, at most ``size`` at a time, concatenated."""
-    if len(arguments[0]) <= size:
-        return function(*arguments)
-    return torch.cat([function(*parts) for parts in zip(*(torch.split(a, size) for a in arguments), strict=True)])
+    """``function`` over rows of ``arguments``, at most ``size`` at a time and fewer where memory runs out, joined."""
+    parts: list[Tensor] = []
+    start, total = 0, len(arguments[0])
+    while start < total or not parts:
+
+        def attempt(rows: int, start: int = start) -> Tensor:
+            return function(*(a[start : start + rows] for a in arguments))
+
+        part, size = with_less(attempt, size)
+        parts.append(part)
+        start += size
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def query(field: RadianceField, points: Tensor, directions: Tensor) -> Tensor:

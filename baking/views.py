@@ -55,14 +55,14 @@ class ViewSet:
     opacity: bool = True
 
 
-def render_teacher(renderer: FastRenderer, cameras: list[Camera], folder: Path) -> list[Array]:
-    """The teacher's pictures; those already in ``folder`` are not rendered again."""
+def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) -> list[Array]:
+    """The teacher's pictures, kept in files that begin with ``stem``; those that are there are not rendered again."""
 
     def drawn(index: int) -> Array:
         return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
-    return _kept(folder / "views", shapes, np.uint8, drawn, "teacher views")
+    return _kept(stem, shapes, np.uint8, drawn, "teacher views")
 
 
 def read_pictures(photos: Sequence[Photo], folder: Path) -> tuple[list[Camera], list[Array], bool]:

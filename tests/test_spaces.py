@@ -19,8 +19,8 @@ from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
 from duplex.baking.config import BakeConfig
 from duplex.baking.density import DensityConfig, sample_density
-from duplex.baking.evaluate import psnr
 from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.metrics import psnr
 from duplex.baking.pipeline import BakeJob, bake
 from duplex.baking.rig import Rig
 from duplex.baking.shells import extract_shells

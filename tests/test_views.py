@@ -88,10 +88,10 @@ class CountingRenderer:
 def test_views_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
     cameras = [camera(8, i) for i in range(45)]
     first, second = CountingRenderer(), CountingRenderer()
-    pictures = render_teacher(first, cameras, tmp_path)  # type: ignore[arg-type]
+    pictures = render_teacher(first, cameras, tmp_path / "views")  # type: ignore[arg-type]
     assert [int(picture.max()) for picture in pictures] == list(range(1, 46))
     (tmp_path / "views-00020.raw").unlink()
-    again = render_teacher(second, cameras, tmp_path)  # type: ignore[arg-type]
+    again = render_teacher(second, cameras, tmp_path / "views")  # type: ignore[arg-type]
     assert (first.drawn, second.drawn) == (45, 20)
     assert np.array_equal(again[44], pictures[44]) and isinstance(again[0].base, np.memmap)
 

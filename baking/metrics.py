@@ -1,0 +1,65 @@
+"""How near a drawn picture comes to its reference: PSNR, SSIM and LPIPS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from skimage.metrics import structural_similarity
+
+from duplex.app.camera import Array
+from duplex.app.errors import DuplexError
+from duplex.baking.lpips import BACKBONES, MIN_SIDE, Lpips
+from duplex.baking.progress import say
+
+
+@dataclass(frozen=True)
+class Quality:
+    """PSNR in dB, SSIM, and LPIPS with its two backbones (0 for equal pictures; None where it was not measured)."""
+
+    psnr: float
+    ssim: float
+    lpips_vgg: float | None = None
+    lpips_alex: float | None = None
+
+
+class Metrics:
+    """Measures pairs of pictures; LPIPS only where its weights can be had, which is said once."""
+
+    def __init__(self, lpips: bool = True):
+        self.lpips: dict[str, Lpips] = {}
+        try:
+            self.lpips = {name: Lpips(name) for name in BACKBONES} if lpips else {}
+        except DuplexError as error:
+            say(f"note: {error}")
+
+    def __call__(self, drawn: Array, wanted: Array) -> Quality:
+        """Both (h, w, 3) float32 in [0, 1]."""
+        learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
+        distances = {f"lpips_{name}": distance(drawn, wanted) for name, distance in learned.items()}
+        return Quality(psnr(drawn, wanted), ssim(drawn, wanted), **distances)
+
+
+def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
+    """The mean of each measure over pictures, None where one of them lacks it."""
+    columns = {key: [asdict(quality)[key] for quality in qualities] for key in Quality.__dataclass_fields__}
+    return {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}
+
+
+def psnr(a: Array, b: Array) -> float:
+    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
+    return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
+
+
+def ssim(a: Array, b: Array) -> float:
+    """Structural similarity of two (h, w, 3) float pictures in [0, 1].
+
+    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels.
+    """
+    return float(
+        structural_similarity(
+            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )

@@ -1,0 +1,84 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+
+from duplex.app.bundle import read_bundle
+from duplex.app.camera import Camera
+from duplex.app.renderer import Renderer
+from duplex.assets import DEMO_BUNDLE
+from duplex.baking.evaluate import Compared, Judge, facts, frame_seconds, summary
+from duplex.baking.metrics import Metrics, Quality, mean_of
+from duplex.baking.report import ERROR_RANGE, error_map, html_report
+
+
+@pytest.fixture(scope="module")
+def judge(ctx: moderngl.Context) -> Judge:
+    bundle = read_bundle(DEMO_BUNDLE)
+    return Judge(bundle, Renderer(ctx, bundle), Metrics(lpips=False))
+
+
+@pytest.fixture(scope="module")
+def compared(judge: Judge) -> list[Compared]:
+    cameras = [camera.resized(48, 48) for camera in judge.bundle.cameras[:5]]
+
+    def grey(camera: Camera) -> np.ndarray:
+        return np.full((camera.height, camera.width, 3), 0.5, np.float32)
+
+    return judge.compare([(c, lambda c=c: grey(c)) for c in cameras], "test")  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def page(judge: Judge, compared: list[Compared]) -> str:
+    report = {"teacher": summary(compared), "photos": None} | facts(judge.bundle, DEMO_BUNDLE)
+    frames = {64: frame_seconds(judge, 64)}
+    return html_report(judge.bundle, DEMO_BUNDLE, report, {"teacher": compared}, frames).decode()
+
+
+def test_a_comparison_is_that_of_the_drawn_picture(judge: Judge, compared: list[Compared]) -> None:
+    drawn = judge.renderer.image(judge.bundle.cameras[2].resized(48, 48))[..., :3] / 255
+    assert abs(compared[2].quality.psnr + 10 * np.log10(np.mean((drawn - 0.5) ** 2))) < 1e-4
+    assert compared[2].drawn is not None and np.abs(compared[2].drawn - drawn).max() < 1e-6
+
+
+def test_means_leave_out_what_was_not_measured_everywhere() -> None:
+    means = mean_of([Quality(30, 0.9, 0.1, None), Quality(20, 0.7, 0.3, 0.2)])
+    assert means == {"psnr": 25, "ssim": pytest.approx(0.8), "lpips_vgg": pytest.approx(0.2), "lpips_alex": None}
+
+
+def test_an_error_map_grows_brighter_with_the_error() -> None:
+    wanted = np.zeros((1, 3, 3), np.float32)
+    drawn = np.array([[[0, 0, 0], [ERROR_RANGE / 2] * 3, [1, 1, 1]]], np.float32)
+    brightness = error_map(drawn, wanted).astype(int).sum(-1)[0]
+    assert brightness[0] < 20 < brightness[1] < brightness[2]
+
+
+def test_a_report_asks_nothing_of_anybody(page: str, compared: list[Compared]) -> None:
+    assert page.count('src="data:image/png;base64,') == 3 * len(compared) + 1
+    sources = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s>]+)', page)
+    assert sources and all(source.startswith(("data:", "#")) for source in sources)
+    assert "not measured" in page  # LPIPS was left out
+    assert page.count("<svg") >= 3
+
+
+def test_a_report_opens_in_a_browser_without_an_error(page: str, tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser:
+        pytest.skip("no Chromium is installed: whether it opens the report without an error stays untried")
+
+    def opened(html: str) -> subprocess.CompletedProcess[str]:
+        file = tmp_path / "x.report.html"
+        file.write_text(html, "utf-8")
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+        flags += ["--enable-logging=stderr", "--disable-background-networking", "--no-first-run", "--dump-dom"]
+        return subprocess.run([browser, *flags, file.as_uri()], capture_output=True, text=True, timeout=120)
+
+    done = opened(page)
+    assert "CONSOLE" not in done.stderr
+    assert done.stdout.count("<figure>") == page.count("<figure>") and "</html>" in done.stdout
+    nosy = opened(page.replace("<h2>", '<img src="http://example.invalid/x.png"><h2>', 1))
+    assert "Content Security Policy" in nosy.stderr  # the page itself forbids what it does not need
