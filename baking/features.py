@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,9 +21,12 @@ class FeatureTexture(nn.Module):
 
     def quantized(self) -> Tensor:
         """The texels as the exported 8-bit texture gives them; the gradient passes straight through."""
-        clamped = self.texels.clamp(-1, 1)
-        rounded = torch.round((clamped + 1) * (0.5 * LEVELS)) / (0.5 * LEVELS) - 1
-        return clamped + (rounded - clamped).detach()
+        return _Quantized.apply(self.texels)  # type: ignore[no-any-return, no-untyped-call]
+
+    @torch.no_grad()
+    def clamp_(self) -> None:
+        """Bring the texels back into [-1, 1], where an optimisation step has left it."""
+        self.texels.clamp_(-1, 1)
 
     def export(self) -> Tensor:
         """The texels as (side, side, channels) uint8; value = texel / 255 * 2 - 1."""
@@ -39,4 +44,38 @@ def sample_bilinear(texels: Tensor, side: int, uv: Tensor) -> Tensor:
     rows = torch.stack([y0, y0, y0 + 1, y0 + 1], -1).clamp(0, side - 1)
     u, v = share[:, :1], share[:, 1:]
     weights = torch.cat([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
-    return F.embedding_bag(rows * side + columns, texels, per_sample_weights=weights, mode="sum")
+    return _Weighted.apply(texels, rows * side + columns, weights)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Quantized(torch.autograd.Function):
+    """Rounding to steps of 8 bits whose gradient is that of the identity."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        half = 0.5 * LEVELS
+        return values.clamp(-1, 1).add_(1).mul_(half).round_().div_(half).sub_(1)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class _Weighted(torch.autograd.Function):
+    """Weighted sums of rows: (n, c) from a table (m, c), indices (n, k) and weights (n, k).
+
+    ``embedding_bag`` does it too; on a CPU its gradient sorts the indices first and takes three times as long.
+    """
+
+    @staticmethod
+    def forward(context: Any, table: Tensor, index: Tensor, weights: Tensor) -> Tensor:
+        context.save_for_backward(index, weights)
+        context.shape = table.shape
+        return F.embedding_bag(index, table, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        index, weights = context.saved_tensors
+        total = gradient.new_zeros(context.shape)
+        for k in range(index.shape[1]):
+            total.index_add_(0, index[:, k], gradient * weights[:, k : k + 1])
+        return total, None, None

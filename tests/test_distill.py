@@ -157,3 +157,10 @@ def test_a_batch_in_portions_gives_the_same_gradient(monkeypatch: pytest.MonkeyP
         gradients.append(t.student.outer.texels.grad.clone())  # type: ignore[union-attr]
     assert gradients[0].abs().max() > 0
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-9)
+
+
+def test_the_gradient_of_a_sample_is_that_of_an_embedding_bag() -> None:
+    generator = torch.Generator().manual_seed(0)
+    texels = torch.rand(64, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    uv = torch.rand(40, 2, generator=generator, dtype=torch.float64) * 1.2 - 0.1
+    assert torch.autograd.gradcheck(lambda t: sample_bilinear(t, 8, uv), (texels,))
