@@ -137,7 +137,7 @@ class Trainer:
                 progress.advance(note=f"{self.curve[-1][2]:.1f} dB" if self.curve else "")
                 self.seconds += time.monotonic() - started
                 if held_out and self.step * CURVE_POINTS // self.config.steps > len(self.curve):
-                    self.curve.append((self.step, round(self.seconds, 1), self._unseen(held_out, color)))
+                    self.curve.append((self.step, round(self.seconds, 1), self.unseen(held_out, background)))
                 started = time.monotonic()
                 if started - saved > SAVE_SECONDS:
                     self.save(state)
@@ -145,13 +145,13 @@ class Trainer:
         self.save(state)
 
     @torch.no_grad()
-    def _unseen(self, held_out: ViewSet, color: Tensor) -> float:
-        """The mean PSNR in dB over whole pictures."""
-        total = 0.0
-        for i, camera in enumerate(held_out.cameras):
-            crops = cut(held_out, torch.tensor([i]), [(0, 0)], (camera.height, camera.width), self.device)
+    def unseen(self, views: ViewSet, background: tuple[float, float, float]) -> float:
+        """The mean PSNR in dB of whole pictures, on ``background``."""
+        total, color = 0.0, torch.tensor(background, device=self.device).view(1, 3, 1, 1)
+        for i, camera in enumerate(views.cameras):
+            crops = cut(views, torch.tensor([i]), [(0, 0)], (camera.height, camera.width), self.device)
             total -= 10 * math.log10(max(self._loss(crops, color)[1].item(), 1e-12))
-        return total / len(held_out.cameras)
+        return total / len(views.cameras)
 
     def _counts(self, sets: int) -> list[int]:
         """Crops of each set of views in the next batch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from duplex.app.errors import DuplexError, run_command
 from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
 from duplex.app.renderer import Renderer
+from duplex.baking import ablate_cli
 from duplex.baking.evaluate import (
     Judge,
     against_photos,
@@ -37,7 +39,13 @@ FRAME_SIDES = (400, 800)  # of the pictures whose time the report gives
 
 def main() -> int:
     """Entry point of ``duplex-eval``."""
-    parser = argparse.ArgumentParser("duplex-eval", description="Compare a bundle with its teacher and with photos.")
+    if len(sys.argv) > 1 and sys.argv[1] == "ablate":
+        return ablate_cli.main(sys.argv[2:])
+    parser = argparse.ArgumentParser(
+        "duplex-eval",
+        description="Compare a bundle with its teacher and with photos.",
+        epilog="duplex-eval ablate CHECKPOINT -o TABLE says what each idea of the method is worth on a scene.",
+    )
     parser.add_argument("bundle", type=Path, help="the bundle to judge")
     parser.add_argument("--teacher", type=Path, metavar="CKPT", help="compare with this checkpoint at unseen cameras")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="compare with the test photos of this dataset")

@@ -12,15 +12,20 @@ LEVELS = 255
 
 
 class FeatureTexture(nn.Module):
-    """A square texture of ``channels`` features; parameter ``texels`` (side * side, channels), row by row."""
+    """A square texture of ``channels`` features; parameter ``texels`` (side * side, channels), row by row.
 
-    def __init__(self, side: int, channels: int):
+    ``rounded``: whether it is seen as the 8 bits that it is stored in.
+    """
+
+    def __init__(self, side: int, channels: int, rounded: bool = True):
         super().__init__()
-        self.side = side
+        self.side, self.rounded = side, rounded
         self.texels = nn.Parameter(torch.zeros(side * side, channels))
 
     def quantized(self) -> Tensor:
         """The texels as the exported 8-bit texture gives them; the gradient passes straight through."""
+        if not self.rounded:
+            return self.texels
         return _Quantized.apply(self.texels)  # type: ignore[no-any-return, no-untyped-call]
 
     @torch.no_grad()

@@ -32,7 +32,7 @@ from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells
 from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
-from duplex.baking.views import ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.views import ViewSet, at_scales, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
@@ -79,26 +79,22 @@ class BakeJob:
 
 def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context) -> Bundle:
     """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again."""
-    with stage("density", workspace):
-        grid = workspace.once("density", lambda: _density(job), _grid_to_arrays, _grid_from_arrays)
-    with stage("shells and atlas", workspace):
-        shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
+    grid, shells = duplex_mesh(job, workspace, ctx)
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
     with stage("bracketing", workspace):
-        bracketed = bracketing(
-            job.teacher, rasterizer, _cameras(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200), BRACKETING_RAYS, job.seed
-        )
+        cameras = cameras_of(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200)
+        bracketed = bracketing(job.teacher, rasterizer, cameras, BRACKETING_RAYS, job.seed)
     say(
         f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
     )
     spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
     with stage("teacher views", workspace):
-        views, held_out = _teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
+        views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
     with stage("distillation", workspace):
         sets = [views]
         if job.photos and job.config.distill.photo_steps > 0:
-            sets.append(_photo_views(job, rasterizer, spec.margin, workspace.folder))
+            sets.append(photo_views(job, rasterizer, spec.margin, workspace.folder))
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
@@ -112,14 +108,23 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
     return bundle
 
 
-def _teacher_views(
+def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Shell, Shell]]:
+    """The density grid and, from it, the outer and the inner shell with their texture coordinates."""
+    with stage("density", workspace):
+        grid = workspace.once("density", lambda: _density(job), _grid_to_arrays, _grid_from_arrays)
+    with stage("shells and atlas", workspace):
+        shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
+    return grid, shells
+
+
+def teacher_views(
     job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, margin: int, folder: Path
 ) -> tuple[ViewSet, ViewSet]:
     """Those to learn from, and those to measure with while learning."""
     config, renderer = job.config.views, FastRenderer(job.teacher, grid, job.config.views.sub_steps)
     cameras = {
-        "views": _cameras(job, VIEW_STREAM, config.views, config.view_size, config.near_share),
-        "held-out": _cameras(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
+        "views": cameras_of(job, VIEW_STREAM, config.views, config.view_size, config.near_share),
+        "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
     }
     first, second = (
         make_view_set(seen, render_teacher(renderer, seen, folder / name), rasterizer, margin, folder / f"{name}-hits")
@@ -128,8 +133,9 @@ def _teacher_views(
     return first, second
 
 
-def _photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
-    cameras, pictures, opacity = read_pictures(job.photos, folder)
+def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
+    """The photos to learn from, at several scales."""
+    cameras, pictures, opacity = read_pictures(at_scales(job.photos), folder / "photos")
     return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
 
 
@@ -164,7 +170,8 @@ def _stored(shell: Shell, space: World) -> tuple[Array, Array, Array]:
     return positions, faces, uvs
 
 
-def _cameras(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
+def cameras_of(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
+    """``count`` square cameras of ``size`` pixels around the scene, the same ones whenever ``stream`` is."""
     return job.rig.cameras(count, size, np.random.default_rng([job.seed, stream]), near_share)
 
 

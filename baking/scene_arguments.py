@@ -77,11 +77,22 @@ def read_subject(checkpoint: Path, arguments: argparse.Namespace) -> Subject:
     to_world = world_of(scene.dataset_to_world, dataset.to_original)
     cameras = tuple(c.moved(to_world) for c in read_cameras(arguments.data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
-    photos = tuple(
-        replace(photo, camera=photo.camera.moved(to_world))
-        for photo in read_dataset(arguments.data, scene.principal_shift).photos.get("train", ())
-    )
+    photos = _photos(arguments.data, "train", scene.principal_shift, to_world)
     return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
+
+
+def test_photos(subject: Subject, folder: Path | None) -> tuple[Photo, ...]:
+    """The test photos of a subject's dataset, with their cameras in its teacher's world; none without a dataset."""
+    if folder is None:
+        return ()
+    scene = subject.teacher.scene
+    to_world = world_of(scene.dataset_to_world, read_dataset(folder).to_original)
+    return _photos(folder, "test", scene.principal_shift, to_world)
+
+
+def _photos(folder: Path, split: str, principal_shift: float, to_world: Array) -> tuple[Photo, ...]:
+    photos = read_dataset(folder, principal_shift).photos.get(split, ())
+    return tuple(replace(photo, camera=photo.camera.moved(to_world)) for photo in photos)
 
 
 def world_of(dataset_to_world: Sequence[float] | None, to_original: Array) -> Array:

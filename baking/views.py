@@ -65,27 +65,33 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) ->
     return _kept(stem, shapes, np.uint8, drawn, "teacher views")
 
 
-def read_pictures(photos: Sequence[Photo], folder: Path) -> tuple[list[Camera], list[Array], bool]:
-    """Photos at their own size and at halves of it, with their cameras, and whether any tells opacity.
+def at_scales(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
+    """Photos with the heights to read them at: their own, and halves of it.
 
     A renderer sees a surface from afar as well as from near, and photos of one distance show it at one scale only.
     """
-    scaled: list[tuple[Photo, int]] = []
-    for photo in photos:
-        height = photo.camera.height
-        scaled += [(photo, height >> i) for i in range(PHOTO_SCALES) if i == 0 or height >> i >= MIN_PHOTO_HEIGHT]
+    return [
+        (photo, photo.camera.height >> i)
+        for photo in photos
+        for i in range(PHOTO_SCALES)
+        if i == 0 or photo.camera.height >> i >= MIN_PHOTO_HEIGHT
+    ]
+
+
+def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], bool]:
+    """Photos at the heights beside them, with their cameras, and whether any tells opacity; kept as ``stem`` says."""
     cameras = [
         photo.camera.resized(max(round(photo.camera.width * height / photo.camera.height), 1), height)
-        for photo, height in scaled
+        for photo, height in photos
     ]
 
     def read(index: int) -> Array:
-        photo, height = scaled[index]
+        photo, height = photos[index]
         rgba, valid = photo.rgba(None if height == photo.camera.height else height)
         return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
-    pictures = _kept(folder / "photos", shapes, np.uint8, read, "photos")
+    pictures = _kept(stem, shapes, np.uint8, read, "photos")
     return cameras, pictures, any(bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures)
 
 

@@ -11,7 +11,7 @@ from duplex.app.network import NetworkSpec, encode_view
 from duplex.baking.crops import CropSampler
 from duplex.baking.datasets import Photo
 from duplex.baking.distill import DistillConfig, Trainer
-from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet, read_pictures, render_teacher
+from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
 
 CPU = torch.device("cpu")
 MARGIN = 2
@@ -106,7 +106,7 @@ def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
         Photo(Camera.from_fov(pose, 60, 400, 0.7), tmp_path / "a.png"),
         Photo(Camera.from_fov(pose, 60, 120, 0.7), tmp_path / "b.png", mask=tmp_path / "mask.png"),
     ]
-    cameras, pictures, opacity = read_pictures(photos, tmp_path)
+    cameras, pictures, opacity = read_pictures(at_scales(photos), tmp_path / "photos")
     assert [(c.width, c.height) for c in cameras] == [(60, 400), (30, 200), (15, 100), (60, 120)]
     assert [p.shape for p in pictures] == [(400, 60, 4), (200, 30, 4), (100, 15, 4), (120, 60, 4)]
     source = np.asarray(Image.open(tmp_path / "a.png")).astype(float)

@@ -1,0 +1,49 @@
+"""``duplex-eval ablate``: parse, distil the variants, write the table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from duplex.app.errors import DuplexError, run_command
+from duplex.app.files import write_atomically
+from duplex.app.gpu import create_headless_context
+from duplex.baking.ablation import ablate, table
+from duplex.baking.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.pipeline import BakeJob
+from duplex.baking.scene_arguments import add_scene_arguments, read_subject, test_photos
+from duplex.baking.workspace import Workspace
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point of ``duplex-eval ablate``; ``arguments``: what follows that word."""
+    parser = argparse.ArgumentParser(
+        "duplex-eval ablate",
+        description="Distil a checkpoint again and again, each time without one idea of the method, and compare.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown table to write")
+    parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument("--size", type=int, default=200, help="height of the test photos in pixels [200]")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
+    add_scene_arguments(parser)
+    add_arguments(parser)
+    given = parser.parse_args(arguments)
+    return run_command(lambda: _ablate(given))
+
+
+def _ablate(arguments: argparse.Namespace) -> int:
+    if not 16 <= arguments.size <= 4096:
+        raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
+    config = from_arguments(arguments)
+    subject = read_subject(arguments.checkpoint, arguments)
+    job = BakeJob(
+        subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
+    )
+    test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
+    workspace = Workspace(arguments.output, job.fingerprint(), resume=False, restart=True)
+    found = table(ablate(job, test, workspace, create_headless_context()))
+    write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
+    workspace.remove()
+    print(found)
+    return 0

@@ -1,0 +1,152 @@
+"""What each idea is worth: the same scene distilled without it, everything else equal.
+
+Geometry, views, steps and seed are those of the bake; a variant leaves out one thing. Whole pictures of the student
+are scored in torch, which the viewer's shaders agree with (``tests/parity``), because no bundle holds some variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import moderngl
+import numpy as np
+
+from duplex.app.network import MAX_CHANNELS, ConvLayer, NetworkSpec
+from duplex.baking.datasets import Photo
+from duplex.baking.density import DensityGrid
+from duplex.baking.distill import Trainer
+from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.pipeline import (
+    EVALUATION_STREAM,
+    BakeJob,
+    cameras_of,
+    duplex_mesh,
+    photo_views,
+    teacher_views,
+)
+from duplex.baking.progress import say
+from duplex.baking.views import NOWHERE, ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.workspace import Workspace
+
+UNSEEN_VIEWS = 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant: multiply-adds a pixel, and mean PSNR in dB at unseen cameras and on the test photos, if any."""
+
+    name: str
+    macs: float
+    unseen: float
+    photos: float | None
+
+
+@dataclass(frozen=True)
+class Views:
+    """Views of one scene: the teacher's ``distilled`` ones and ``photos`` to learn from, and two sets to judge by."""
+
+    distilled: ViewSet
+    photos: ViewSet | None
+    unseen: ViewSet
+    test: ViewSet | None
+
+    def each(self, change: Callable[[ViewSet, str], ViewSet]) -> Views:
+        """The same views with every set changed; ``change`` is given the set's name too."""
+        sets = {name: found for name in VIEW_SETS if (found := getattr(self, name)) is not None}
+        return replace(self, **{name: change(found, name) for name, found in sets.items()})
+
+
+VIEW_SETS = ("distilled", "photos", "unseen", "test")
+
+
+def ablate(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context) -> list[Row]:
+    """Train and judge all variants; ``test``: photos that are not trained on, with the heights to judge them at."""
+    grid, shells = duplex_mesh(job, workspace, ctx)
+    meshes = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in shells]
+    config, folder = job.config.distill, workspace.folder
+    cnn = NetworkSpec.shallow(config.features, config.width)
+    mlp = pixel_mlp(cnn)
+    both = _views(job, test, grid, Rasterizer(ctx, *meshes), folder)
+    inner = Rasterizer(ctx, meshes[1], meshes[1])
+    lone = both.each(lambda v, name: make_view_set(v.cameras, v.pictures, inner, v.margin, folder / f"lone-{name}"))
+    distilled = [both.distilled]
+    tuned = [both.distilled, both.photos] if both.photos else distilled
+
+    def row(name: str, sets: list[ViewSet], views: Views = both, spec: NetworkSpec = cnn, rounded: bool = True) -> Row:
+        say(f"{name} ...")
+        trainer = Trainer(spec, job.config.atlas.texels, config, job.seed, job.teacher.device)
+        for texture in trainer.student.textures:
+            texture.rounded = rounded
+        background = job.teacher.scene.background
+        trainer.train(sets, background, folder / "variant.safetensors")
+        photos = trainer.unseen(views.test, background) if views.test else None
+        return Row(name, spec.macs_per_pixel, trainer.unseen(views.unseen, background), photos)
+
+    outer_only, inner_only = both.each(_first_layer), lone.each(_first_layer)
+    narrow = both.each(_without_margin)
+    rows = [
+        row("duplex, CNN, distilled", distilled),
+        row("outer shell alone", [outer_only.distilled], outer_only),
+        row("inner shell alone", [inner_only.distilled], inner_only),
+        row("MLP for each pixel", [narrow.distilled], narrow, mlp),
+        row("features not rounded to 8 bits", distilled, rounded=False),
+    ]
+    if both.photos:
+        rows += [row("photos only, not distilled", [both.photos]), row("distilled, then fine-tuned on photos", tuned)]
+    return rows
+
+
+def _views(
+    job: BakeJob, test: list[tuple[Photo, int]], grid: DensityGrid, rasterizer: Rasterizer, folder: Path
+) -> Views:
+    margin = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width).margin
+    renderer = FastRenderer(job.teacher, grid, job.config.views.sub_steps)
+    distilled, _ = teacher_views(job, grid, rasterizer, margin, folder)
+    cameras = cameras_of(job, EVALUATION_STREAM, UNSEEN_VIEWS, job.config.views.view_size)
+    unseen = make_view_set(
+        cameras, render_teacher(renderer, cameras, folder / "unseen"), rasterizer, margin, folder / "unseen-hits"
+    )
+    judged = None
+    if test:
+        seen, pictures, _ = read_pictures(test, folder / "test")
+        judged = make_view_set(seen, pictures, rasterizer, margin, folder / "test-hits")
+    return Views(distilled, photo_views(job, rasterizer, margin, folder) if job.photos else None, unseen, judged)
+
+
+def _first_layer(views: ViewSet, name: str) -> ViewSet:
+    hits = [np.array(view) for view in views.hits]
+    for view in hits:
+        view[..., 2:] = NOWHERE
+    return replace(views, hits=hits)
+
+
+def _without_margin(views: ViewSet, name: str) -> ViewSet:
+    m = views.margin
+    return replace(views, hits=[view[m:-m, m:-m] for view in views.hits], margin=0)
+
+
+def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
+    """A network for single pixels, three layers as ``cnn`` has, of about as many multiply-adds."""
+    outputs = 4 * cnn.channels_to_space**2
+    costs = {w: cnn.inputs * w + w * w + w * outputs for w in range(4, MAX_CHANNELS + 1, 4)}
+    width = min(costs, key=lambda w: abs(costs[w] - cnn.macs_per_pixel * cnn.channels_to_space**2))
+    sides = [(cnn.inputs, width, "relu"), (width, width, "relu"), (width, outputs, "sigmoid")]
+    return replace(cnn, layers=tuple(ConvLayer(1, a, b, activation) for a, b, activation in sides))
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a Markdown table; the difference is that to the first row."""
+    lines = [
+        "| variant | multiply-adds a pixel | unseen views | difference | test photos | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    first = rows[0]
+    for row in rows:
+        cells = [row.name, f"{row.macs:.0f}", f"{row.unseen:.2f} dB", f"{row.unseen - first.unseen:+.2f}", "", ""]
+        if row.photos is not None and first.photos is not None:
+            cells[4:] = [f"{row.photos:.2f} dB", f"{row.photos - first.photos:+.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
