@@ -26,8 +26,6 @@ class BakeConfig:
     distill: DistillConfig = field(default_factory=DistillConfig)
 
 
-VIEW_BYTES = 42  # memory of a pixel of a distillation view: colour, two uvs and masks, direction
-MAX_VIEW_GIB = 64
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {},
     "standard": {"grid": 320, "faces": 80000, "texels": 1024, "views": 800, "view_size": 400, "steps": 16000},
@@ -99,9 +97,6 @@ def _check(config: BakeConfig) -> None:
         ),
         (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
     ]
-    gib = config.views.views * config.views.view_size**2 * VIEW_BYTES / 2**30
-    rules.append((gib <= MAX_VIEW_GIB, "--views", f"{config.views.views} of --view-size {config.views.view_size}",
-                  f"views that fit into {MAX_VIEW_GIB} GiB of memory, these take {gib:.0f}"))  # fmt: skip
     for holds, flag, value, expected in rules:
         if not holds:
             raise DuplexError(f"{flag} {value}: expected {expected}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -10,11 +14,6 @@ import torch
 from duplex.app.errors import DuplexError
 
 GIB = 2**30
-BASE = 0.7 * GIB  # Python, torch and the driver
-CELL_BYTES = 40  # of a cell of the density grid, while shells are extracted from it
-FACE_BYTES = 30_000  # of a face, while it is unwrapped
-TEXEL_BYTES = 5 * 4  # of a feature of a texel: value, what of it is stored, gradient and two moments
-CROP_BYTES = 12 * 4  # of a channel of a crop's pixel, forwards and backwards
 SMALLEST_CHUNK = 256
 
 Result = TypeVar("Result")
@@ -42,3 +41,40 @@ def with_less(function: Callable[[int], Result], size: int, smallest: int = SMAL
         size = max(size // 2, smallest)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that a bake will take: ``memory`` at its peak, and ``disk`` in its folder while it runs.
+
+    What lies on disk is mapped: the system keeps it in memory too as long as nobody else wants the room.
+    """
+
+    memory: float
+    disk: float
+
+    def check(self, folder: Path) -> None:
+        """Raise :class:`DuplexError` when this machine, or the disk of ``folder``, has less."""
+        free, memory = shutil.disk_usage(folder).free, available_memory()
+        if self.disk > free:
+            raise DuplexError(
+                f"{folder}: {free / GIB:.1f} GiB free, this bake needs {self.disk / GIB:.1f} GiB there while it runs: "
+                "make room, or give fewer --views or a smaller --view-size"
+            )
+        if memory is not None and self.memory > memory:
+            raise DuplexError(
+                f"this bake needs about {self.memory / GIB:.1f} GiB of memory, {memory / GIB:.1f} GiB are available: "
+                "give a smaller --grid, --texels or --batch, or close other programs"
+            )
+
+
+def available_memory() -> float | None:
+    """Bytes of memory that a program may still take; None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return None

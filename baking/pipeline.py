@@ -16,7 +16,7 @@ from duplex.app import glb
 from duplex.app.bundle import Bundle, write_bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.files import write_atomically
-from duplex.app.network import NetworkSpec
+from duplex.app.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.atlas import unwrap
 from duplex.baking.bracketing import bracketing
 from duplex.baking.carving import carve
@@ -25,20 +25,24 @@ from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityGrid, sample_density
 from duplex.baking.distill import Student, Trainer
 from duplex.baking.export import export_student, thumbnail
-from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.fast_rendering import RAYS_PER_CHUNK, FastRenderer
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.memory import GIB, Needs
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells
 from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
-from duplex.baking.views import ViewSet, at_scales, make_view_set, read_pictures, render_teacher
+from duplex.baking.views import VIEW_BYTES, ViewSet, at_scales, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
 CULLING_VIEWS, CULLING_SIZE = 96, 400
 BRACKETING_VIEWS, BRACKETING_RAYS = 8, 4000
 HELD_OUT_VIEWS = 4
+# memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
+# of a feature of a texel (value, what is stored of it, gradient, two moments); of a channel of a crop's pixel
+BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 24, 40
 PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
 # streams of random numbers, so that cameras of one purpose never coincide with those of another
 VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM = 1, 2, 3, 4
@@ -77,8 +81,26 @@ class BakeJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
+def needs(job: BakeJob) -> Needs:
+    """What :func:`bake` will take; the factors were measured at its peaks."""
+    config = job.config
+    cells = config.density.grid**3
+    marched = RAYS_PER_CHUNK * config.density.grid * 2
+    features = 2 * config.distill.features * config.atlas.texels**2
+    crops = config.distill.batch * (config.distill.crop + 4) ** 2
+    channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
+    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched)
+    memory += FEATURE_BYTES * features + CROP_BYTES * crops * channels
+    pixels: float = (config.views.views + HELD_OUT_VIEWS) * (config.views.view_size + 4) ** 2
+    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in at_scales(job.photos))
+    return Needs(memory, VIEW_BYTES * pixels)
+
+
 def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context) -> Bundle:
     """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again."""
+    needed = needs(job)
+    needed.check(workspace.folder)
+    say(f"needs up to {needed.memory / GIB:.1f} GiB of memory, and {needed.disk / GIB:.1f} GiB in {workspace.folder}")
     grid, shells = duplex_mesh(job, workspace, ctx)
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
     with stage("bracketing", workspace):
@@ -210,6 +232,7 @@ def _finished(
             "seed": job.seed,
             "settings": settings,
             "peak_memory_gib": round(peak_memory_gib(), 2),
+            "expected_memory_gib": round(needs(job).memory / GIB, 2),
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         },
     )

@@ -1,9 +1,18 @@
+import argparse
+from pathlib import Path
+
 import pytest
 import torch
 
 from duplex.app.errors import DuplexError
-from duplex.baking.memory import with_less
+from duplex.baking import memory
+from duplex.baking.config import PRESETS, BakeConfig
+from duplex.baking.memory import GIB, Needs, with_less
+from duplex.baking.pipeline import BakeJob, needs
 from duplex.baking.rendering import in_chunks
+from duplex.baking.rig import Rig
+from duplex.baking.settings import filled
+from duplex.baking.teachers import load_teacher
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:113] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
 
@@ -38,3 +47,22 @@ def test_the_cpu_runs_out_too_and_other_errors_pass() -> None:
 
 def test_no_rows_give_no_rows() -> None:
     assert in_chunks(lambda x: x[:, :2], 4, torch.ones(0, 3)).shape == (0, 2)
+
+
+def test_a_bake_that_does_not_fit_is_refused_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Needs(memory=1, disk=1).check(tmp_path)
+    with pytest.raises(DuplexError, match=r"GiB free, this bake needs 9\.0e\+06 GiB|GiB free, this bake needs 9000000"):
+        Needs(memory=1, disk=9e6 * GIB).check(tmp_path)
+    monkeypatch.setattr(memory, "available_memory", lambda: 2 * GIB)
+    with pytest.raises(DuplexError, match=r"needs about 3\.0 GiB of memory, 2\.0 GiB are available: give a smaller"):
+        Needs(memory=3 * GIB, disk=1).check(tmp_path)
+
+
+def test_needs_grow_with_the_settings(octahedron: Path) -> None:
+    teacher = load_teacher(octahedron)
+    draft, high = (
+        needs(BakeJob(teacher, filled(argparse.Namespace(), BakeConfig, PRESETS[name]), Rig.from_scene(teacher.scene)))
+        for name in ("draft", "high")
+    )
+    assert 1 < draft.memory / GIB < 2 and 0.1 < draft.disk / GIB < 0.3
+    assert 4 < high.memory / GIB < 12 and 11 < high.disk / GIB < 13

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import moderngl
+
+from duplex.app.network import NetworkSpec
+from duplex.baking.ablation import Row, ablate, pixel_mlp, table
+from duplex.baking.atlas import AtlasConfig
+from duplex.baking.config import BakeConfig
+from duplex.baking.density import DensityConfig
+from duplex.baking.distill import DistillConfig
+from duplex.baking.pipeline import BakeJob
+from duplex.baking.rig import Rig
+from duplex.baking.shells import ShellConfig
+from duplex.baking.teachers import load_teacher
+from duplex.baking.views import ViewConfig
+from duplex.baking.workspace import Workspace
+
+
+def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
+    for features, width in ((4, 8), (8, 16), (12, 16)):
+        cnn = NetworkSpec.shallow(features, width)
+        mlp = pixel_mlp(cnn)
+        assert mlp.margin == 0 and NetworkSpec.from_json(mlp.to_json()) == mlp
+        assert 0.8 < mlp.macs_per_pixel / cnn.macs_per_pixel < 1.2
+
+
+def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
+    teacher = load_teacher(octahedron)
+    config = BakeConfig(
+        DensityConfig(grid=48, scan=32),
+        ShellConfig(faces=2000),
+        AtlasConfig(texels=64),
+        ViewConfig(views=12, view_size=48, sub_steps=1),
+        DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
+    )
+    job = BakeJob(teacher, config, Rig.from_scene(teacher.scene))
+    rows = ablate(job, [], Workspace(tmp_path / "t.md", job.fingerprint(), False, False), ctx)
+    assert [row.name for row in rows] == [
+        "duplex, CNN, distilled",
+        "outer shell alone",
+        "inner shell alone",
+        "MLP for each pixel",
+        "features not rounded to 8 bits",
+    ]
+    assert all(row.unseen > 10 and row.photos is None for row in rows)
+    assert len({row.unseen for row in rows}) == len(rows)  # no variant is another one in disguise
+
+
+def test_the_table_gives_differences_to_the_first_row() -> None:
+    lines = table([Row("a", 100, 30, 28), Row("b", 50.4, 27.5, 28.25), Row("c", 50, 31, None)]).splitlines()
+    assert lines[3] == "| b | 50 | 27.50 dB | -2.50 | 28.25 dB | +0.25 |"
+    assert lines[4] == "| c | 50 | 31.00 dB | +1.00 |  |  |"
+
+
+def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
+    small = "--grid 40 --scan 24 --faces 1000 --texels 64 --views 8 --view-size 40 --steps 8 --batch 2 --crop 32"
+    code = "import sys; from duplex.baking.evaluate_cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "ablate", str(octahedron), "-o", str(tmp_path / "t.md"), *small.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "t.md").read_text()
+    assert "| outer shell alone |" in written and written == done.stdout
+    assert [file.name for file in tmp_path.iterdir()] == ["t.md"]
