@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
 from duplex.baking.datasets import Photo, read_dataset, read_photos
 from duplex.baking.metrics import Metrics, Quality, mean_of
+from duplex.baking.motion import paths, steadiness
 from duplex.baking.pipeline import EVALUATION_STREAM
 from duplex.baking.progress import bar
 from duplex.baking.rig import Rig
@@ -45,7 +47,7 @@ class Judge:
     renderer: Renderer
     metrics: Metrics
 
-    def compare(self, pictures: list[tuple[Camera, Callable[[], Array]]], label: str) -> list[Compared]:
+    def compare(self, pictures: Sequence[tuple[Camera, Callable[[], Array]]], label: str) -> list[Compared]:
         """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
 
         A few pictures, evenly spread over the list, are kept.
@@ -70,15 +72,30 @@ def summary(views: list[Compared]) -> dict[str, Any]:
 
 def against_teacher(judge: Judge, teacher: Teacher, views: int, size: int) -> list[Compared]:
     """Compare with the teacher's standard renderer at ``views`` cameras that the bake never saw."""
+    pictures = [
+        (camera, partial(_of_teacher, teacher, judge.bundle.background, camera))
+        for camera in unseen_cameras(judge.bundle, views, size)
+    ]
+    return judge.compare(pictures, "against the teacher")
 
-    def reference(camera: Camera) -> Array:
-        rgba = rendering.render(teacher, camera).cpu().numpy()
-        return np.asarray(
-            np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(judge.bundle.background, np.float32), 0, 1)
-        )
 
-    cameras = unseen_cameras(judge.bundle, views, size)
-    return judge.compare([(camera, lambda c=camera: reference(c)) for camera in cameras], "against the teacher")  # type: ignore[misc]
+def _of_teacher(teacher: Teacher, background: tuple[float, float, float], camera: Camera) -> Array:
+    rgba = rendering.render(teacher, camera).cpu().numpy()
+    return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32), 0, 1))
+
+
+def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, dict[str, float]]:
+    """:class:`~duplex.baking.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
+    found = {}
+    for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
+        drawn, wanted = [], []
+        with bar(name, len(cameras)) as progress:
+            for camera in cameras:
+                drawn.append(judge.renderer.image(camera)[..., :3].astype(np.float32) / 255)
+                wanted.append(_of_teacher(teacher, judge.bundle.background, camera))
+                progress.advance()
+        found[name] = asdict(steadiness(drawn, wanted))
+    return found
 
 
 def against_photos(judge: Judge, photos: list[Photo], size: int) -> list[Compared]:
@@ -86,12 +103,18 @@ def against_photos(judge: Judge, photos: list[Photo], size: int) -> list[Compare
     pictures = []
     for photo in photos:
         width = max(round(photo.camera.width * size / photo.camera.height), 1)
-        pictures.append((photo.camera.resized(width, size), lambda p=photo: p.pixels(size, judge.bundle.background)))
-    return judge.compare(pictures, "against the photos")  # type: ignore[arg-type]
+        pictures.append((photo.camera.resized(width, size), partial(photo.pixels, size, judge.bundle.background)))
+    return judge.compare(pictures, "against the photos")
 
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
     """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
+    rig, seed = rig_of(bundle), int(bundle.report.get("seed", 0))
+    return rig.cameras(count, size, np.random.default_rng([seed, EVALUATION_STREAM]))
+
+
+def rig_of(bundle: Bundle) -> Rig:
+    """The rig that a bundle was baked with; raises :class:`DuplexError` where it tells of none."""
     try:
         rig = Rig.from_json(bundle.rig)
         dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), int(bundle.report.get("seed", 0))
@@ -101,7 +124,7 @@ def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
         raise DuplexError(f"cameras.json: no rig to draw unseen cameras from ({error}): bake again") from None
     if dataset:
         rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
-    return rig.cameras(count, size, np.random.default_rng([seed, EVALUATION_STREAM]))
+    return rig
 
 
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:

@@ -23,6 +23,7 @@ from duplex.baking.evaluate import (
     as_baked,
     facts,
     frame_seconds,
+    motion,
     overrides_of,
     photos_of,
     summary,
@@ -50,6 +51,7 @@ def main() -> int:
     parser.add_argument("--teacher", type=Path, metavar="CKPT", help="compare with this checkpoint at unseen cameras")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="compare with the test photos of this dataset")
     parser.add_argument("--views", type=int, help=f"cameras or photos to compare [{DEFAULT_VIEWS} cameras, all photos]")
+    parser.add_argument("--frames", type=int, default=0, help="with --teacher: frames of two paths, for steadiness [0]")
     parser.add_argument("--size", type=int, default=200, help="height of the pictures in pixels [200]")
     parser.add_argument("--device", default="auto", help="where the teacher runs: cpu, cuda ... [auto]")
     parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
@@ -64,6 +66,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
     if arguments.views is not None and not 1 <= arguments.views <= 10000:
         raise DuplexError(f"--views {arguments.views}: expected 1 to 10000")
+    if arguments.frames and not (arguments.teacher and 3 <= arguments.frames <= 360):
+        raise DuplexError(f"--frames {arguments.frames}: expected 3 to 360, and --teacher with it")
     bundle = read_bundle(arguments.bundle)
     teacher = _teacher(arguments, bundle) if arguments.teacher else None
     photos = photos_of(bundle, arguments.data) if arguments.data else []
@@ -79,6 +83,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
     }
     report |= facts(bundle, arguments.bundle)
+    if teacher and arguments.frames:
+        report["steadiness"] = motion(judge, teacher, arguments.frames, arguments.size)
     if compared and not arguments.no_report:
         page = arguments.bundle.with_suffix(".report.html")
         frames = {side: frame_seconds(judge, side) for side in FRAME_SIDES}
@@ -109,6 +115,11 @@ def _text(report: dict[str, Any]) -> str:
             lines.append(
                 f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}{lpips}\n  per view: {each}"
             )
+    for name, path in report.get("steadiness", {}).items():
+        lines.append(
+            f"steadiness, {name}: changes {path['psnr']:.2f} dB, worst {path['worst']:.2f} dB; largest over median "
+            f"change {path['jump']:.2f}, the teacher's {path['teacher_jump']:.2f}"
+        )
     bracketing = report["bracketing"]
     lines.append(
         f"{report['bundle_bytes'] / 1e6:.2f} MB, {report['faces']} faces, {report['texels']} texels, "
