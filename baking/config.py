@@ -59,12 +59,14 @@ def _check(config: BakeConfig) -> None:
     rules: list[tuple[bool, str, float | str, str]] = [
         (16 <= config.density.grid <= 1024, "--grid", config.density.grid, "16 to 1024"),
         (16 <= config.density.scan <= 256, "--scan", config.density.scan, "16 to 256"),
+        (0 < config.shells.outer_opacity < 0.6, "--outer-opacity", config.shells.outer_opacity, "0 to 0.6"),
         (
-            0 < config.shells.outer_opacity < config.shells.inner_opacity < 1,
-            "--outer-opacity",
-            config.shells.outer_opacity,
-            f"more than 0 and less than --inner-opacity {config.shells.inner_opacity:g} < 1",
+            config.shells.inner_opacity == 0 or config.shells.outer_opacity < config.shells.inner_opacity < 1,
+            "--inner-opacity",
+            config.shells.inner_opacity,
+            f"more than --outer-opacity {config.shells.outer_opacity:g} and less than 1, or 0",
         ),
+        (0 < config.shells.bracketing < 1, "--bracketing", config.shells.bracketing, "more than 0, less than 1"),
         (100 <= config.shells.faces <= 2_000_000, "--faces", config.shells.faces, "100 to 2000000"),
         (0 <= config.shells.floater < 1, "--floater", config.shells.floater, "0 to 1"),
         (64 <= texels <= 8192 and texels & (texels - 1) == 0, "--texels", texels, "a power of two from 64 to 8192"),

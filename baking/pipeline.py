@@ -18,7 +18,7 @@ from duplex.app.camera import Array, Camera
 from duplex.app.files import write_atomically
 from duplex.app.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.atlas import unwrap
-from duplex.baking.bracketing import bracketing
+from duplex.baking.bracketing import bracketing, weigh
 from duplex.baking.carving import carve
 from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo
@@ -38,14 +38,14 @@ from duplex.baking.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
 CULLING_VIEWS, CULLING_SIZE = 96, 400
-BRACKETING_VIEWS, BRACKETING_RAYS = 8, 4000
+BRACKETING_VIEWS, BRACKETING_RAYS, LEVEL_RAYS = 8, 4000, 2000
 HELD_OUT_VIEWS = 4
 # memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
 # of a feature of a texel (value, what is stored of it, gradient, two moments); of a channel of a crop's pixel
 BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 24, 40
 PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
 # streams of random numbers, so that cameras of one purpose never coincide with those of another
-VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM = 1, 2, 3, 4
+VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM, LEVEL_STREAM = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
     with stage("bracketing", workspace):
         cameras = cameras_of(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200)
-        bracketed = bracketing(job.teacher, rasterizer, cameras, BRACKETING_RAYS, job.seed)
+        bracketed = bracketing(weigh(job.teacher, cameras, BRACKETING_RAYS, job.seed), rasterizer)
     say(
         f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
@@ -177,10 +177,13 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[She
     if job.dataset:
         cameras += [camera.resized(CULLING_SIZE, CULLING_SIZE) for camera in job.dataset[:CULLING_VIEWS]]
     space = job.teacher.scene.space
+    weighed = weigh(job.teacher, cameras_of(job, LEVEL_STREAM, BRACKETING_VIEWS, 200), LEVEL_RAYS, job.seed)
     outer, inner = (
         # as the bundle stores it, so that training and viewing draw the same triangles
         Shell(*_stored(unwrap(shell, job.config.atlas), space))
-        for shell in extract_shells(grid, cameras, job.config.shells, ctx, space)
+        for shell in extract_shells(
+            grid, cameras, job.config.shells, ctx, space, lambda r: bracketing(weighed, r).share
+        )
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner

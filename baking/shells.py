@@ -4,15 +4,13 @@ The two level sets are chosen by opacity, not by density, which has no scale of 
 one grid cell, ``alpha = 1 - exp(-sigma step)``:
 
 * the outer shell lies where a cell starts to be visible at all: ``alpha = outer_opacity``, a few percent;
-* the inner shell lies where a cell stops most light: ``alpha = inner_opacity``. Crossing into it, a ray has
-  either been stopped already or is stopped by the next cells.
-
-The share of volume-rendering weight that lies in between is measured afterwards
-(:mod:`duplex.baking.bracketing`).
+* the inner shell lies where a cell stops much light: ``alpha = inner_opacity``. How much is chosen for each scene:
+  so that a given share of the volume-rendering weight lies in between (:mod:`duplex.baking.bracketing`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import fast_simplification
@@ -23,9 +21,13 @@ from skimage.measure import marching_cubes
 
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
+from duplex.baking.bracketing import LEVELS, inner_level
 from duplex.baking.density import DensityGrid
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.progress import say
 from duplex.baking.spaces import World
+
+USUAL_INNER = 0.35
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class ShellConfig:
     """How the two shells are extracted."""
 
     outer_opacity: float = 0.03  # opacity over one grid cell at the outer shell
-    inner_opacity: float = 0.6  # opacity over one grid cell at the inner shell
+    inner_opacity: float = 0.0  # opacity over one grid cell at the inner shell; 0: as --bracketing wants it
+    bracketing: float = 0.3  # share of the teacher's weight that is to lie between the shells
     faces: int = 40000  # triangles of each shell after simplification
     floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
 
@@ -51,19 +54,45 @@ class Shell:
         return self.uvs if self.uvs is not None else np.zeros((len(self.positions), 2), np.float32)
 
 
+ShareOf = Callable[[Rasterizer], float]
+
+
 def extract_shells(
-    grid: DensityGrid, cameras: list[Camera], config: ShellConfig, ctx: moderngl.Context, space: World | None = None
+    grid: DensityGrid,
+    cameras: list[Camera],
+    config: ShellConfig,
+    ctx: moderngl.Context,
+    space: World | None = None,
+    share_of: ShareOf | None = None,
 ) -> tuple[Shell, Shell]:
     """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
 
     They are in the space of the grid, which ``space`` brings back to the world of the cameras: where a scene goes on
-    to the horizon, triangles and texels are spent as that space sees it.
+    to the horizon, triangles and texels are spent as that space sees it. ``share_of``: measures the bracketing of two
+    shells; without it an inner level that is not given is a usual one.
     """
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
     outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
-    inner = _level_set(opacity, config.inner_opacity, grid, config.floater)
-    outer, inner = _visible(outer, inner, cameras, ctx, space or World())
+
+    def inner_at(level: float) -> Shell:
+        return _level_set(opacity, level, grid, config.floater)
+
+    def share_at(level: float) -> float:
+        shells = (outer, inner_at(level))
+        assert share_of is not None
+        return share_of(Rasterizer(ctx, *(_in_world(shell, space or World()) for shell in shells)))
+
+    level = config.inner_opacity or USUAL_INNER
+    if share_of and not config.inner_opacity:
+        bounds = (max(LEVELS[0], 1.5 * config.outer_opacity), min(LEVELS[1], 0.98 * float(opacity.max())))
+        level = inner_level(share_at, config.bracketing, bounds)
+        say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
+    outer, inner = _visible(outer, inner_at(level), cameras, ctx, space or World())
     return _simplified(outer, config.faces), _simplified(inner, config.faces)
+
+
+def _in_world(shell: Shell, space: World) -> tuple[Array, Array, Array]:
+    return space.unwarp(shell.positions), shell.unit_uvs(), shell.faces
 
 
 def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Shell:
@@ -110,7 +139,7 @@ def _visible(
     """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
     shells = (outer, inner)
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
-    rasterizer = Rasterizer(ctx, *((space.unwarp(s.positions), s.unit_uvs(), s.faces) for s in shells))
+    rasterizer = Rasterizer(ctx, *(_in_world(shell, space) for shell in shells))
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):
             mask[layer.face.reshape(-1)] = True

@@ -8,7 +8,7 @@ import synthetic
 
 from duplex.app.errors import DuplexError
 from duplex.baking.atlas import AtlasConfig, unwrap
-from duplex.baking.bracketing import Bracketing, bracketing
+from duplex.baking.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.carving import carve
 from duplex.baking.density import DensityConfig, DensityGrid, sample_density
 from duplex.baking.gbuffers import Rasterizer
@@ -30,7 +30,7 @@ def grid(teacher: Teacher) -> DensityGrid:
 @pytest.fixture(scope="module")
 def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
     cameras = Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(40, 200)
-    outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000), ctx)
+    outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000, inner_opacity=0.6), ctx)
     return unwrap(outer, AtlasConfig(texels=256)), unwrap(inner, AtlasConfig(texels=256))
 
 
@@ -65,7 +65,7 @@ def test_bracketing_sees_most_of_the_weight(
     outer, inner = ((s.positions, s.unit_uvs(), s.faces) for s in shells)
 
     def measured(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> Bracketing:
-        return bracketing(teacher, Rasterizer(ctx, first, second), cameras, 2000, 0)  # type: ignore[arg-type]
+        return bracketing(weigh(teacher, cameras, 2000, 0), Rasterizer(ctx, first, second))  # type: ignore[arg-type]
 
     good = measured(outer, inner)
     assert 0.8 < good.share <= 1 and good.missed < 0.01
@@ -74,6 +74,24 @@ def test_bracketing_sees_most_of_the_weight(
     assert measured(outer, thin).share < 0.7  # one just below the outer shell leaves much behind it
     shrunk = (outer[0] * 0.7, *outer[1:])  # an outer shell below the surface has it in front, and loses rays beside it
     assert measured(shrunk, deep).share < 0.3 and measured(shrunk, deep).missed > 0.2
+
+
+@pytest.mark.parametrize("wanted", [0.3, 0.6])
+def test_the_inner_level_brackets_what_is_asked_for(
+    teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context, wanted: float
+) -> None:
+    rig = Rig.from_scene(replace(teacher.scene, hemisphere=False))
+    weighed = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(5)), 2000, 0)
+    found = extract_shells(
+        grid,
+        rig.evenly(40, 200),
+        ShellConfig(faces=8000, bracketing=wanted),
+        ctx,
+        share_of=lambda rasterizer: bracketing(weighed, rasterizer).share,
+    )
+    shells = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in found]
+    others = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(9)), 2000, 1)
+    assert bracketing(others, Rasterizer(ctx, *shells)).share == pytest.approx(wanted, abs=0.12)
 
 
 def test_what_no_camera_sees_is_removed(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> None:
