@@ -163,9 +163,9 @@ def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
     texel_uvs = new_uvs * np.array([best.width, best.height], np.float64)
     flat = np.ptp(uvs[vertex][new_faces], axis=1).max(1) * low
     torn = np.ptp(texel_uvs[new_faces], axis=1).max(1) > 1.5 * flat + 1  # faces without area that span two charts
-    used, faces = np.unique(new_faces[~torn], return_inverse=True)
-    uvs = (texel_uvs / config.texels).astype(np.float32)
-    return Shell(shell.positions[vertex][used], faces.reshape(-1, 3).astype(np.int32), uvs[used])
+    used, kept = np.unique(new_faces[~torn], return_inverse=True)
+    final = (texel_uvs[used] / config.texels).astype(np.float32)
+    return Shell(shell.positions[vertex][used], kept.reshape(-1, 3).astype(np.int32), final)
 
 
 def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: AtlasConfig) -> xatlas.Atlas:

@@ -48,7 +48,7 @@ def baked(octahedron: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_bake_leaves_one_sound_bundle_and_nothing_else(baked: Path) -> None:
     bundle = read_bundle(baked)
     assert [file.name for file in baked.parent.iterdir()] == [baked.name]
-    assert bundle.report["bracketing"] > 0.5 and bundle.report["missed"] < 0.01
+    assert 0.2 < bundle.report["bracketing"] < 0.4 and bundle.report["missed"] < 0.01
     assert set(bundle.report["seconds"]) >= {"density", "teacher views", "distillation"}
     assert bundle.report["settings"]["distill"]["steps"] == 120
     assert bundle.teacher["family"] == "nerf-pytorch-flexible"
