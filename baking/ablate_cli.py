@@ -15,6 +15,12 @@ from duplex.baking.scene_arguments import add_scene_arguments, read_subject, tes
 from duplex.baking.workspace import Workspace
 
 
+class AblationWorkspace(Workspace):
+    """As a bake's, but never mistaken for one."""
+
+    work, suffix = "ablation", ".ablating"
+
+
 def main(arguments: list[str]) -> int:
     """Entry point of ``duplex-eval ablate``; ``arguments``: what follows that word."""
     parser = argparse.ArgumentParser(
@@ -35,15 +41,17 @@ def main(arguments: list[str]) -> int:
 def _ablate(arguments: argparse.Namespace) -> int:
     if not 16 <= arguments.size <= 4096:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
+    if arguments.output.is_dir():
+        raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
     config = from_arguments(arguments)
     subject = read_subject(arguments.checkpoint, arguments)
     job = BakeJob(
         subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
     )
     test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
-    workspace = Workspace(arguments.output, job.fingerprint(), resume=False, restart=True)
+    workspace = AblationWorkspace(arguments.output, job.fingerprint(), resume=False, restart=True)
     found = table(ablate(job, test, workspace, create_headless_context()))
+    print(found)
     write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
     workspace.remove()
-    print(found)
     return 0

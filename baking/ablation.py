@@ -19,11 +19,13 @@ from duplex.baking.density import DensityGrid
 from duplex.baking.distill import Trainer
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.memory import Needs
 from duplex.baking.pipeline import (
     EVALUATION_STREAM,
     BakeJob,
     cameras_of,
     duplex_mesh,
+    needs,
     photo_views,
     teacher_views,
 )
@@ -64,6 +66,8 @@ VIEW_SETS = ("distilled", "photos", "unseen", "test")
 
 def ablate(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context) -> list[Row]:
     """Train and judge all variants; ``test``: photos that are not trained on, with the heights to judge them at."""
+    needed = needs(job)
+    Needs(needed.memory + 2 * needed.disk, 2 * needed.disk).check(workspace.folder)  # hits anew, some in memory
     grid, shells = duplex_mesh(job, workspace, ctx)
     meshes = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in shells]
     config, folder = job.config.distill, workspace.folder
@@ -113,7 +117,12 @@ def _views(
     if test:
         seen, pictures, _ = read_pictures(test, folder / "test")
         judged = make_view_set(seen, pictures, rasterizer, margin, folder / "test-hits")
-    return Views(distilled, photo_views(job, rasterizer, margin, folder) if job.photos else None, unseen, judged)
+    return Views(
+        distilled,
+        photo_views(job, rasterizer, margin, folder) if job.photos and job.config.distill.photo_steps else None,
+        unseen,
+        judged,
+    )
 
 
 def _first_layer(views: ViewSet, name: str) -> ViewSet:
@@ -129,7 +138,7 @@ def _without_margin(views: ViewSet, name: str) -> ViewSet:
 
 
 def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
-    """A network for single pixels, three layers as ``cnn`` has, of about as many multiply-adds."""
+    """A network for single pixels, three layers as ``cnn`` has, of as many multiply-adds as widths up to 64 allow."""
     outputs = 4 * cnn.channels_to_space**2
     costs = {w: cnn.inputs * w + w * w + w * outputs for w in range(4, MAX_CHANNELS + 1, 4)}
     width = min(costs, key=lambda w: abs(costs[w] - cnn.macs_per_pixel * cnn.channels_to_space**2))

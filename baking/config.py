@@ -28,7 +28,7 @@ class BakeConfig:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {},
-    "standard": {"grid": 320, "faces": 80000, "texels": 1024, "views": 800, "view_size": 400, "steps": 16000},
+    "standard": {"grid": 256, "faces": 80000, "texels": 1024, "views": 500, "view_size": 400, "steps": 10000},
     "high": {
         "grid": 448,
         "faces": 160000,
@@ -97,6 +97,8 @@ def _check(config: BakeConfig) -> None:
             config.distill.network_rate,
             "more than 0, less than 1",
         ),
+        (0 <= config.distill.photo_steps <= 1, "--photo-steps", config.distill.photo_steps, "0 to 1"),
+        (0 <= config.distill.photo_share <= 1, "--photo-share", config.distill.photo_share, "0 to 1"),
         (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
     ]
     for holds, flag, value, expected in rules:

@@ -60,7 +60,7 @@ class CropSampler:
         self.cameras = [camera for views in sets for camera in views.cameras]
         self.pictures = [picture for views in sets for picture in views.pictures]
         self.hits = [hits for views in sets for hits in views.hits]
-        self.opacity = torch.cat([torch.full((len(views.cameras),), float(views.opacity)) for views in sets])
+        self.opacity = [opacity for views in sets for opacity in views.opacity]
         self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.cameras))
         self.spans = [self._spans(hits) for hits in self.hits]
         ends = np.cumsum([0, *(len(views.cameras) for views in sets)])
@@ -79,7 +79,9 @@ class CropSampler:
         return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
 
     def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
-        """A batch with ``counts`` crops of each set; a set that shows nothing gives none."""
+        """A batch with ``counts`` crops of each set; for a set that shows nothing the first one stands in."""
+        given = [count if len(views) else 0 for views, count in zip(self.sets, counts, strict=True)]
+        counts = [given[0] + sum(counts) - sum(given), *given[1:]]
         chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
         views = torch.cat(chosen)
         return self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
@@ -101,10 +103,8 @@ class CropSampler:
     def _cut(self, views: Tensor, share: Array) -> Crops:
         spans = [self.spans[view] for view in views.tolist()]
         places = [s[:, 0] + p * (s[:, 1] - s[:, 0] + 1) for s, p in zip(spans, share, strict=True) if s is not None]
-        source = ViewSet(self.cameras, self.pictures, self.hits, self.margin)
-        corners = [(int(y), int(x)) for y, x in places]
-        crops = cut(source, views, corners, (self.crop, self.crop), self.device)
-        return replace(crops, opacity=self.opacity[views].to(self.device))
+        source = ViewSet(self.cameras, self.pictures, self.hits, self.margin, self.opacity)
+        return cut(source, views, [(int(y), int(x)) for y, x in places], (self.crop, self.crop), self.device)
 
 
 def cut(
@@ -131,7 +131,7 @@ def cut(
         uv=[uv[..., :2], uv[..., 2:]],
         mask=mask,
         directions=torch.from_numpy(encode_view(directions)).to(device),
-        opacity=torch.full((len(views),), float(source.opacity), device=device),
+        opacity=torch.tensor([float(source.opacity[view]) for view in views.tolist()], device=device),
         views=views,
     )
 

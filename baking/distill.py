@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from duplex.app.files import write_atomically
@@ -29,6 +29,7 @@ from duplex.baking.views import ViewSet
 
 SAVE_SECONDS = 30
 CURVE_POINTS = 16
+STRIP = 256  # rows of a picture that is judged, at once
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,16 @@ class Trainer:
 
     @torch.no_grad()
     def unseen(self, views: ViewSet, background: tuple[float, float, float]) -> float:
-        """The mean PSNR in dB of whole pictures, on ``background``."""
+        """The mean PSNR in dB of whole pictures, on ``background``, over their known pixels."""
         total, color = 0.0, torch.tensor(background, device=self.device).view(1, 3, 1, 1)
         for i, camera in enumerate(views.cameras):
-            crops = cut(views, torch.tensor([i]), [(0, 0)], (camera.height, camera.width), self.device)
-            total -= 10 * math.log10(max(self._loss(crops, color)[1].item(), 1e-12))
+            squared, known = 0.0, 0.0
+            for top in range(0, camera.height, STRIP):
+                size = (min(STRIP, camera.height - top), camera.width)
+                strip = cut(views, torch.tensor([i]), [(top, 0)], size, self.device)
+                squared += float(self._squared(strip, color)[0].sum())
+                known += float(strip.valid.sum())
+            total -= 10 * math.log10(max(squared / max(known, 1.0), 1e-12))
         return total / len(views.cameras)
 
     def _counts(self, sets: int) -> list[int]:
@@ -177,31 +183,34 @@ class Trainer:
                 self.optimizer.state[parameter] = old.state[parameter]
 
     def _backward(self, crops: Crops, background: Tensor) -> Tensor:
-        """Leave the batch's gradient in the parameters, in portions if memory wants it; returns the errors (b,)."""
+        """Leave the batch's gradient in the parameters, in portions if memory wants it.
+
+        Returns the mean squared errors (b,) of the crops where the shells are hit.
+        """
         counted = float((crops.covered * crops.valid).sum().clamp(min=1))
 
         def portions(size: int) -> Tensor:
             self.optimizer.zero_grad(set_to_none=False)
             errors = []
             for part in crops.split(size):
-                loss, squared = self._loss(part, background)
-                (loss / counted).backward()  # type: ignore[no-untyped-call]
-                errors.append(squared)
+                squared, opacity = self._squared(part, background)
+                weight = part.covered * part.valid
+                loss = ((squared + self.config.alpha_weight * opacity) * weight).sum() / counted
+                loss.backward()  # type: ignore[no-untyped-call]
+                errors.append((squared.detach() * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1))
             return torch.cat(errors)
 
         errors, self.portion = with_less(portions, self.portion, smallest=1)
         return errors
 
-    def _loss(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
-        """The sum of the loss over pixels, and the mean squared errors (b,) of the composited colour."""
+    def _squared(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared errors (b, 1, h, w) of the composited colour and of the opacity; 0 where nothing is known."""
         rgba = self.student.shade(crops.uv, crops.mask, crops.directions)
         alpha = rgba[:, 3:] * crops.covered
         color = rgba[:, :3] * alpha + background * (1 - alpha)
         wanted = crops.rgba[:, :3] + background * (1 - crops.rgba[:, 3:])
         squared = ((color - wanted) ** 2).mean(1, keepdim=True) * crops.valid
-        opacity = (alpha - crops.rgba[:, 3:]) ** 2 * crops.opacity.view(-1, 1, 1, 1)
-        loss = ((squared + self.config.alpha_weight * opacity) * crops.covered * crops.valid).sum()
-        return loss, squared.detach().mean((1, 2, 3))
+        return squared, (alpha - crops.rgba[:, 3:]) ** 2 * crops.opacity.view(-1, 1, 1, 1)
 
     def save(self, file: Path) -> None:
         """Write the state of student, optimiser and random numbers, atomically."""
@@ -216,7 +225,7 @@ class Trainer:
 
     def load(self, file: Path) -> None:
         """Take up where :meth:`save` left off."""
-        tensors = load_file(file)
+        tensors = load(file.read_bytes())  # not mapped: this file will be replaced
         step, refined, self.seconds = tensors["progress"].tolist()
         self.curve = [(int(step), seconds, psnr) for step, seconds, psnr in tensors["curve"].tolist()]
         self.step = int(step)

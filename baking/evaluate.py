@@ -20,7 +20,7 @@ from duplex.baking.datasets import Photo, read_dataset, read_photos
 from duplex.baking.metrics import Metrics, Quality, mean_of
 from duplex.baking.motion import paths, steadiness
 from duplex.baking.pipeline import EVALUATION_STREAM
-from duplex.baking.progress import bar
+from duplex.baking.progress import Bar, bar
 from duplex.baking.rig import Rig
 from duplex.baking.scene_arguments import ENCODINGS, world_of
 from duplex.baking.teachers import Overrides, Teacher
@@ -59,6 +59,7 @@ class Judge:
                 drawn = self.renderer.image(camera)[..., :3].astype(np.float32) / 255
                 wanted = reference()
                 quality = self.metrics(drawn, wanted)
+                wanted = np.where(np.isfinite(wanted), wanted, drawn)
                 found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
                 progress.advance(note=f"{quality.psnr:.2f} dB")
         return found
@@ -88,13 +89,15 @@ def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, 
     """:class:`~duplex.baking.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
     found = {}
     for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
-        drawn, wanted = [], []
         with bar(name, len(cameras)) as progress:
-            for camera in cameras:
-                drawn.append(judge.renderer.image(camera)[..., :3].astype(np.float32) / 255)
-                wanted.append(_of_teacher(teacher, judge.bundle.background, camera))
+
+            def frame(camera: Camera, progress: Bar = progress) -> tuple[Array, Array]:
+                drawn = judge.renderer.image(camera)[..., :3].astype(np.float32) / 255
+                wanted = _of_teacher(teacher, judge.bundle.background, camera)
                 progress.advance()
-        found[name] = asdict(steadiness(drawn, wanted))
+                return drawn, wanted
+
+            found[name] = asdict(steadiness(map(frame, cameras)))
     return found
 
 
@@ -103,8 +106,14 @@ def against_photos(judge: Judge, photos: list[Photo], size: int) -> list[Compare
     pictures = []
     for photo in photos:
         width = max(round(photo.camera.width * size / photo.camera.height), 1)
-        pictures.append((photo.camera.resized(width, size), partial(photo.pixels, size, judge.bundle.background)))
+        pictures.append((photo.camera.resized(width, size), partial(_of_photo, photo, size, judge.bundle.background)))
     return judge.compare(pictures, "against the photos")
+
+
+def _of_photo(photo: Photo, size: int, background: tuple[float, float, float]) -> Array:
+    rgba, valid = photo.rgba(size)
+    picture = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32)
+    return np.asarray(np.where(valid[..., None], picture, np.float32(np.nan)))
 
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:

@@ -85,12 +85,15 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     report |= facts(bundle, arguments.bundle)
     if teacher and arguments.frames:
         report["steadiness"] = motion(judge, teacher, arguments.frames, arguments.size)
+    print(json.dumps(report) if arguments.json else _text(report))
     if compared and not arguments.no_report:
         page = arguments.bundle.with_suffix(".report.html")
         frames = {side: frame_seconds(judge, side) for side in FRAME_SIDES}
-        write_atomically(page, html_report(bundle, arguments.bundle, report, compared, frames))
-        say(f"report: {page}")
-    print(json.dumps(report) if arguments.json else _text(report))
+        try:
+            write_atomically(page, html_report(bundle, arguments.bundle, report, compared, frames))
+            say(f"report: {page}")
+        except OSError as error:
+            say(f"note: no report: {page}: {error.strerror}")
     return 0
 
 

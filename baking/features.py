@@ -17,9 +17,11 @@ class FeatureTexture(nn.Module):
     ``rounded``: whether it is seen as the 8 bits that it is stored in.
     """
 
-    def __init__(self, side: int, channels: int, rounded: bool = True):
+    rounded = True
+
+    def __init__(self, side: int, channels: int):
         super().__init__()
-        self.side, self.rounded = side, rounded
+        self.side = side
         self.texels = nn.Parameter(torch.zeros(side * side, channels))
 
     def quantized(self) -> Tensor:
@@ -30,7 +32,7 @@ class FeatureTexture(nn.Module):
 
     @torch.no_grad()
     def clamp_(self) -> None:
-        """Bring the texels back into [-1, 1], where an optimisation step has left it."""
+        """Bring the texels back into [-1, 1], which an optimisation step may have left."""
         self.texels.clamp_(-1, 1)
 
     def export(self) -> Tensor:
@@ -49,6 +51,8 @@ def sample_bilinear(texels: Tensor, side: int, uv: Tensor) -> Tensor:
     rows = torch.stack([y0, y0, y0 + 1, y0 + 1], -1).clamp(0, side - 1)
     u, v = share[:, :1], share[:, 1:]
     weights = torch.cat([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
+    if texels.device.type != "cpu":
+        return F.embedding_bag(rows * side + columns, texels, per_sample_weights=weights, mode="sum")
     return _Weighted.apply(texels, rows * side + columns, weights)  # type: ignore[no-any-return, no-untyped-call]
 
 

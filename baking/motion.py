@@ -6,6 +6,8 @@ short path, and their changes between neighbouring frames are compared: what is 
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from duplex.baking.metrics import psnr
 from duplex.baking.rig import Rig
 
 FRAMES_A_TURN = 360  # of an orbit
-CLOSER = 0.02  # of the distance, between neighbouring frames of a flight towards the scene
+APPROACH = 0.2  # of the distance, over a whole flight: near planes are often close before the scene
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,21 @@ def paths(rig: Rig, frames: int, size: int) -> dict[str, list[Camera]]:
     offset = start.position - rig.center
     turned = [way.camera(i / FRAMES_A_TURN, size, size) for i in range(frames)]
     nearer = [
-        replace(start, camera_to_world=look_at(rig.center + offset * (1 - CLOSER) ** i, rig.center, rig.up))
+        replace(
+            start, camera_to_world=look_at(rig.center + offset * (1 - APPROACH * i / (frames - 1)), rig.center, rig.up)
+        )
         for i in range(frames)
     ]
     return {"orbit": turned, "flight": nearer}
 
 
-def steadiness(drawn: list[Array], wanted: list[Array]) -> Steadiness:
-    """Of the frames of a bundle against its teacher's, each (h, w, 3) float32 in [0, 1]; two frames or more."""
-    changes = [(b - a, d - c) for a, b, c, d in zip(drawn[:-1], drawn[1:], wanted[:-1], wanted[1:], strict=True)]
-    each = [psnr(ours, theirs) for ours, theirs in changes]
+def steadiness(frames: Iterable[tuple[Array, Array]]) -> Steadiness:
+    """Of pairs of frames, a bundle's and its teacher's, each (h, w, 3) float32 in [0, 1]; two pairs or more."""
+    each, sizes = [], []
+    for (a, c), (b, d) in itertools.pairwise(frames):
+        ours, theirs = b - a, d - c
+        each.append(psnr(ours, theirs))
+        sizes.append([float(np.sqrt(np.mean(change**2))) for change in (ours, theirs)])
     mean = -10 * np.log10(np.mean(10 ** (-0.1 * np.array(each))))
-    jumps = [_jump([change[i] for change in changes]) for i in range(2)]
-    return Steadiness(float(mean), min(each), *jumps)
-
-
-def _jump(changes: list[Array]) -> float:
-    sizes = [float(np.sqrt(np.mean(change**2))) for change in changes]
-    return max(sizes) / max(float(np.median(sizes)), 1e-9)
+    jumps = np.max(sizes, 0) / np.maximum(np.median(sizes, 0), 1e-9)
+    return Steadiness(float(mean), min(each), float(jumps[0]), float(jumps[1]))

@@ -73,7 +73,7 @@ class BakeJob:
             self.rig.to_json(),
             self.teacher.scene.space.to_json(),
             poses,
-            [(photo.path.name, photo.path.stat().st_size) for photo in self.photos],
+            [_identity(photo) for photo in self.photos],
             scene,
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
@@ -81,8 +81,15 @@ class BakeJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
+def _identity(photo: Photo) -> list[Any]:
+    """What tells a photo from another one without reading it."""
+    files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, photo.mask) if file]
+    lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
+    return [files, lens, photo.shift, photo.camera.to_json()]
+
+
 def needs(job: BakeJob) -> Needs:
-    """What :func:`bake` will take; the factors were measured at its peaks."""
+    """What :func:`bake` will take, all of it on the CPU; the factors were measured at its peaks."""
     config = job.config
     cells = config.density.grid**3
     marched = RAYS_PER_CHUNK * config.density.grid * 2
@@ -92,7 +99,7 @@ def needs(job: BakeJob) -> Needs:
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched)
     memory += FEATURE_BYTES * features + CROP_BYTES * crops * channels
     pixels: float = (config.views.views + HELD_OUT_VIEWS) * (config.views.view_size + 4) ** 2
-    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in at_scales(job.photos))
+    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in _scaled_photos(job))
     return Needs(memory, VIEW_BYTES * pixels)
 
 
@@ -115,7 +122,7 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
         views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
     with stage("distillation", workspace):
         sets = [views]
-        if job.photos and job.config.distill.photo_steps > 0:
+        if _scaled_photos(job):
             sets.append(photo_views(job, rasterizer, spec.margin, workspace.folder))
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
@@ -155,9 +162,14 @@ def teacher_views(
     return first, second
 
 
+def _scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
+    config = job.config.distill
+    return at_scales(job.photos, min(config.crop, job.config.views.view_size)) if config.photo_steps > 0 else []
+
+
 def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
     """The photos to learn from, at several scales."""
-    cameras, pictures, opacity = read_pictures(at_scales(job.photos), folder / "photos")
+    cameras, pictures, opacity = read_pictures(_scaled_photos(job), folder / "photos")
     return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
 
 
@@ -177,13 +189,17 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[She
     if job.dataset:
         cameras += [camera.resized(CULLING_SIZE, CULLING_SIZE) for camera in job.dataset[:CULLING_VIEWS]]
     space = job.teacher.scene.space
-    weighed = weigh(job.teacher, cameras_of(job, LEVEL_STREAM, BRACKETING_VIEWS, 200), LEVEL_RAYS, job.seed)
+    share_of = None
+    if not job.config.shells.inner_opacity:
+        weighed = weigh(job.teacher, cameras_of(job, LEVEL_STREAM, BRACKETING_VIEWS, 200), LEVEL_RAYS, job.seed)
+
+        def share_of(rasterizer: Rasterizer) -> float:
+            return bracketing(weighed, rasterizer).share
+
     outer, inner = (
         # as the bundle stores it, so that training and viewing draw the same triangles
         Shell(*_stored(unwrap(shell, job.config.atlas), space))
-        for shell in extract_shells(
-            grid, cameras, job.config.shells, ctx, space, lambda r: bracketing(weighed, r).share
-        )
+        for shell in extract_shells(grid, cameras, job.config.shells, ctx, space, share_of)
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner

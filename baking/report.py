@@ -117,7 +117,7 @@ def _curve(points: Any) -> str:
 
 def _numbers(values: Any) -> dict[str, float]:
     found = values if isinstance(values, dict) else {}
-    return {str(k): float(v) for k, v in found.items() if isinstance(v, int | float)}
+    return {str(k).replace("$", ""): float(v) for k, v in found.items() if isinstance(v, int | float)}
 
 
 def _bars(values: dict[str, float], label: str) -> str:

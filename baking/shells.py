@@ -84,7 +84,8 @@ def extract_shells(
 
     level = config.inner_opacity or USUAL_INNER
     if share_of and not config.inner_opacity:
-        bounds = (max(LEVELS[0], 1.5 * config.outer_opacity), min(LEVELS[1], 0.98 * float(opacity.max())))
+        high = min(LEVELS[1], 0.98 * float(opacity.max()))
+        bounds = (min(max(LEVELS[0], 1.5 * config.outer_opacity), 0.5 * (config.outer_opacity + high)), high)
         level = inner_level(share_at, config.bracketing, bounds)
         say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
     outer, inner = _visible(outer, inner_at(level), cameras, ctx, space or World())

@@ -20,8 +20,8 @@ from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import bar
 
-PHOTO_SCALES, MIN_PHOTO_HEIGHT = 3, 100
-SHARD = 20  # views in a file
+PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
+SHARD, SHARD_BYTES = 20, 1 << 26  # views in a file at most, and bytes, unless a single view has more
 NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
 UV_STEPS = 0xFFFE
 UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
@@ -44,15 +44,15 @@ class ViewSet:
 
     ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
     (h + 2 m, w + 2 m, 4) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
-    65535 where there is none; ``margin``: the m pixels by which these reach beyond the picture; ``opacity``: whether
-    alpha is known.
+    65535 where there is none; ``margin``: the m pixels by which these reach beyond the picture; ``opacity``: of each
+    view whether alpha is known.
     """
 
     cameras: list[Camera]
     pictures: list[Array]
     hits: list[Array]
     margin: int
-    opacity: bool = True
+    opacity: list[bool]
 
 
 def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) -> list[Array]:
@@ -65,8 +65,8 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) ->
     return _kept(stem, shapes, np.uint8, drawn, "teacher views")
 
 
-def at_scales(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
-    """Photos with the heights to read them at: their own, and halves of it.
+def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
+    """Photos with the heights to read them at: their own, and halves of it, but none too small for a ``crop``.
 
     A renderer sees a surface from afar as well as from near, and photos of one distance show it at one scale only.
     """
@@ -74,12 +74,12 @@ def at_scales(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
         (photo, photo.camera.height >> i)
         for photo in photos
         for i in range(PHOTO_SCALES)
-        if i == 0 or photo.camera.height >> i >= MIN_PHOTO_HEIGHT
+        if min(photo.camera.width, photo.camera.height) >> i >= (crop if i == 0 else max(crop, MIN_PHOTO_SIDE))
     ]
 
 
-def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], bool]:
-    """Photos at the heights beside them, with their cameras, and whether any tells opacity; kept as ``stem`` says."""
+def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], list[bool]]:
+    """Photos at the heights beside them, with their cameras, and which tell opacity; kept as ``stem`` says."""
     cameras = [
         photo.camera.resized(max(round(photo.camera.width * height / photo.camera.height), 1), height)
         for photo, height in photos
@@ -92,7 +92,7 @@ def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
     pictures = _kept(stem, shapes, np.uint8, read, "photos")
-    return cameras, pictures, any(bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures)
+    return cameras, pictures, [bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures]
 
 
 def make_view_set(
@@ -106,7 +106,8 @@ def make_view_set(
         return np.concatenate(uv, -1).astype(np.uint16)
 
     shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 4) for camera in cameras]
-    return ViewSet(cameras, pictures, _kept(stem, shapes, np.uint16, hits, "shell hits"), margin)
+    kept = _kept(stem, shapes, np.uint16, hits, "shell hits")
+    return ViewSet(cameras, pictures, kept, margin, [True] * len(cameras))
 
 
 def to_bytes(picture: Array) -> Array:
@@ -119,10 +120,10 @@ def _kept(
 ) -> list[Array]:
     """Arrays of ``shapes`` from the files that begin with ``stem``, which ``draw`` fills where they do not exist."""
     arrays: list[Array] = []
+    item = np.dtype(dtype).itemsize
     with bar(label, len(shapes)) as progress:
-        for start in range(0, len(shapes), SHARD):
-            part = range(start, min(start + SHARD, len(shapes)))
-            file = stem.with_name(f"{stem.name}-{start:05d}.raw")
+        for part in _shards([item * math.prod(shape) for shape in shapes]):
+            file = stem.with_name(f"{stem.name}-{part.start:05d}.raw")
             if not file.exists():
                 write_atomically(file, b"".join(draw(i).tobytes() for i in part))
             flat = np.memmap(file, dtype, "r")
@@ -130,3 +131,14 @@ def _kept(
             arrays += [flat[a:b].reshape(shapes[i]) for i, a, b in zip(part, begins[:-1], begins[1:], strict=True)]
             progress.advance(len(part))
     return arrays
+
+
+def _shards(sizes: list[int]) -> list[range]:
+    """Neighbouring views that share a file, from their sizes in bytes."""
+    shards, start, total = [], 0, 0
+    for i, size in enumerate(sizes):
+        if i > start and (i - start == SHARD or total + size > SHARD_BYTES):
+            shards.append(range(start, i))
+            start, total = i, 0
+        total += size
+    return [*shards, range(start, len(sizes))] if sizes else []

@@ -32,7 +32,7 @@ def views() -> ViewSet:
     poses = [
         look_at(np.array([math.cos(i), math.sin(i), 0.5]) * 4, np.zeros(3), np.array([0.0, 0, 1])) for i in range(3)
     ]
-    return ViewSet([Camera.from_fov(pose, side, side, 0.7) for pose in poses], [*pictures], [*hits], margin)
+    return ViewSet([Camera.from_fov(pose, side, side, 0.7) for pose in poses], [*pictures], [*hits], margin, [True] * 3)
 
 
 def trainer(seed: int = 0) -> Trainer:
@@ -143,14 +143,14 @@ def test_a_batch_in_portions_gives_the_same_gradient(monkeypatch: pytest.MonkeyP
     for at_most in (2, 1):
         t = trainer()
         t.student.outer.texels.data.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
-        whole = t._loss
+        whole = t._squared
 
         def limited(crops: Crops, background: torch.Tensor, most: int = at_most, whole: Any = whole) -> Any:
             if len(crops.views) > most:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             return whole(crops, background)
 
-        monkeypatch.setattr(t, "_loss", limited)
+        monkeypatch.setattr(t, "_squared", limited)
         crops = CropSampler([views()], 16, CPU)([2], torch.Generator().manual_seed(0))
         errors = t._backward(crops, torch.ones(1, 3, 1, 1))
         assert t.portion == at_most and errors.shape == (2,)

@@ -1,5 +1,6 @@
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,3 +67,29 @@ def test_needs_grow_with_the_settings(octahedron: Path) -> None:
     )
     assert 1 < draft.memory / GIB < 2 and 0.1 < draft.disk / GIB < 0.3
     assert 4 < high.memory / GIB < 12 and 11 < high.disk / GIB < 13
+
+
+def test_an_outer_portion_shrinks_when_the_smallest_inner_one_does_not_fit() -> None:
+    rows: list[int] = []
+
+    def inner(x: torch.Tensor, held: int) -> torch.Tensor:
+        if held > 600:  # what the outer function holds leaves no room for anything
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return x
+
+    def outer(x: torch.Tensor) -> torch.Tensor:
+        rows.append(len(x))
+        return in_chunks(lambda part: inner(part, len(x)), 512, x)
+
+    x = torch.arange(1000.0)
+    assert torch.equal(in_chunks(outer, 1000, x), x) and rows == [1000, 500, 500]
+
+
+def test_what_an_interrupted_bake_has_written_is_not_needed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DuplexError, match="GiB free"):
+        Needs(1, 1500).check(tmp_path)
+    (tmp_path / "views-00000.raw").write_bytes(bytes(600))
+    Needs(1, 1500).check(tmp_path)

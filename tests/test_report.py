@@ -82,3 +82,11 @@ def test_a_report_opens_in_a_browser_without_an_error(page: str, tmp_path: Path)
     assert done.stdout.count("<figure>") == page.count("<figure>") and "</html>" in done.stdout
     nosy = opened(page.replace("<h2>", '<img src="http://example.invalid/x.png"><h2>', 1))
     assert "Content Security Policy" in nosy.stderr  # the page itself forbids what it does not need
+
+
+def test_unknown_pixels_of_a_reference_do_not_count() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.random((40, 40, 3)).astype(np.float32)
+    wanted = drawn + np.float32(0.1)
+    wanted[:20] = np.nan
+    assert Metrics(lpips=False)(drawn, wanted).psnr == pytest.approx(20, abs=1e-3)

@@ -29,7 +29,7 @@ def view_set(count: int = 3, side: int = 24, seed: int = 3) -> ViewSet:
     hits = np.full((count, wide, wide, 4), NOWHERE, np.uint16)
     hits[:, 6 : wide - 6, 6 : wide - 6] = rng.integers(0, UV_STEPS, (count, wide - 12, wide - 12, 4))
     pictures = rng.integers(0, 255, (count, side, side, 4), np.uint8)
-    return ViewSet([camera(side, i) for i in range(count)], [*pictures], [*hits], MARGIN)
+    return ViewSet([camera(side, i) for i in range(count)], [*pictures], [*hits], MARGIN, [True] * count)
 
 
 def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
@@ -67,7 +67,7 @@ def test_hard_views_are_drawn_more_and_empty_ones_never() -> None:
 
 
 def test_each_set_gives_its_share_of_a_batch() -> None:
-    photos = replace(view_set(2, seed=5), opacity=False)
+    photos = replace(view_set(2, seed=5), opacity=[False] * 2)
     photos.pictures[0][:4] = UNKNOWN
     crops = CropSampler([view_set(), photos], 24, CPU)([3, 2], torch.Generator().manual_seed(1))
     assert (crops.views < 3).tolist() == [True] * 3 + [False] * 2
@@ -98,27 +98,28 @@ def test_views_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
 
 def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    for name, height in (("a.png", 400), ("b.png", 120)):
-        Image.fromarray(rng.integers(0, 256, (height, 60, 3), np.uint8)).save(tmp_path / name)
+    for name, height, width in (("a.png", 400, 240), ("b.png", 120, 60)):
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)).save(tmp_path / name)
     Image.fromarray(np.repeat([[0] * 30 + [255] * 30], 120, 0).astype(np.uint8)).save(tmp_path / "mask.png")
     pose = camera(8, 0).camera_to_world
     photos = [
-        Photo(Camera.from_fov(pose, 60, 400, 0.7), tmp_path / "a.png"),
+        Photo(Camera.from_fov(pose, 240, 400, 0.7), tmp_path / "a.png"),
         Photo(Camera.from_fov(pose, 60, 120, 0.7), tmp_path / "b.png", mask=tmp_path / "mask.png"),
     ]
-    cameras, pictures, opacity = read_pictures(at_scales(photos), tmp_path / "photos")
-    assert [(c.width, c.height) for c in cameras] == [(60, 400), (30, 200), (15, 100), (60, 120)]
-    assert [p.shape for p in pictures] == [(400, 60, 4), (200, 30, 4), (100, 15, 4), (120, 60, 4)]
+    cameras, pictures, opacity = read_pictures(at_scales(photos, 16), tmp_path / "photos")
+    assert [(c.width, c.height) for c in cameras] == [(240, 400), (120, 200), (60, 120)]
+    assert [p.shape for p in pictures] == [(400, 240, 4), (200, 120, 4), (120, 60, 4)]
+    assert at_scales(photos, 61) == [(photos[0], 400), (photos[0], 200)]
     source = np.asarray(Image.open(tmp_path / "a.png")).astype(float)
-    assert np.abs(pictures[1][..., :3] - source.reshape(200, 2, 30, 2, 3).mean((1, 3))).max() <= 0.5 + 1e-3
-    assert (pictures[3][:, :30] == UNKNOWN).all() and (pictures[3][:, 30:, 3] == 255).all()
-    assert not opacity
+    assert np.abs(pictures[1][..., :3] - source.reshape(200, 2, 120, 2, 3).mean((1, 3))).max() <= 0.5 + 1e-3
+    assert (pictures[2][:, :30] == UNKNOWN).all() and (pictures[2][:, 30:, 3] == 255).all()
+    assert opacity == [False] * len(cameras)
 
 
 @pytest.mark.parametrize("photo_steps", [0.0, 0.6])
 def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
     teacher = view_set(2)
-    photos = replace(teacher, pictures=[255 - picture for picture in teacher.pictures], opacity=False)
+    photos = replace(teacher, pictures=[255 - picture for picture in teacher.pictures], opacity=[False] * 2)
     for views, value in ((teacher, 60), (photos, 190)):
         for picture in views.pictures:
             picture[:] = (value, value, value, 255)
