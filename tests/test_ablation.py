@@ -3,18 +3,21 @@ import sys
 from pathlib import Path
 
 import moderngl
+from PIL import Image
 
 from duplex.app.network import NetworkSpec
+from duplex.baking import rendering
 from duplex.baking.ablation import Row, ablate, pixel_mlp, table
 from duplex.baking.atlas import AtlasConfig
 from duplex.baking.config import BakeConfig
+from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityConfig
 from duplex.baking.distill import DistillConfig
 from duplex.baking.pipeline import BakeJob
 from duplex.baking.rig import Rig
 from duplex.baking.shells import ShellConfig
 from duplex.baking.teachers import load_teacher
-from duplex.baking.views import ViewConfig
+from duplex.baking.views import ViewConfig, to_bytes
 from duplex.baking.workspace import Workspace
 
 
@@ -35,16 +38,25 @@ def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, c
         ViewConfig(views=12, view_size=48, sub_steps=1),
         DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
     )
-    job = BakeJob(teacher, config, Rig.from_scene(teacher.scene))
-    rows = ablate(job, [], Workspace(tmp_path / "t.md", job.fingerprint(), False, False), ctx)
+    rig, photos = Rig.from_scene(teacher.scene), []
+    for i, camera in enumerate(rig.evenly(3, 48)):
+        file = tmp_path / f"{i}.png"
+        rgba = rendering.render(teacher, camera).numpy()
+        Image.fromarray(to_bytes(rgba[..., :3] + 1 - rgba[..., 3:])).save(file)  # on white
+        photos.append(Photo(camera, file))
+    job = BakeJob(teacher, config, rig, photos=tuple(photos[:2]))
+    workspace = Workspace(tmp_path / "t.md", job.fingerprint(), False, False)
+    rows = ablate(job, [(photos[2], 48)], workspace, ctx)
     assert [row.name for row in rows] == [
         "duplex, CNN, distilled",
         "outer shell alone",
         "inner shell alone",
         "MLP for each pixel",
         "features not rounded to 8 bits",
+        "photos only, not distilled",
+        "distilled, then fine-tuned on photos",
     ]
-    assert all(row.unseen > 10 and row.photos is None for row in rows)
+    assert all(row.unseen > 8 and row.photos is not None and row.photos > 8 for row in rows)
     assert len({row.unseen for row in rows}) == len(rows)  # no variant is another one in disguise
 
 
