@@ -14,8 +14,8 @@ import torch
 from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.renderer import Renderer
-from duplex.baking.evaluate import psnr
 from duplex.baking.export import network_to_onnx
+from duplex.baking.metrics import psnr
 from duplex.baking.shading import ShadingNetwork
 
 SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
