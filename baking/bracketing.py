@@ -2,7 +2,7 @@
 
 It also chooses the inner shell's level. Where the shells lie far apart, what a ray sees changes between its two hits
 with the direction; where they lie on each other, the second one tells nothing that the first has not told. The
-pictures are best in between (docs/benchmarks.md).
+pictures are best in between.
 """
 
 from __future__ import annotations
