@@ -117,12 +117,7 @@ def _views(
     if test:
         seen, pictures, _ = read_pictures(test, folder / "test")
         judged = make_view_set(seen, pictures, rasterizer, margin, folder / "test-hits")
-    return Views(
-        distilled,
-        photo_views(job, rasterizer, margin, folder) if job.photos and job.config.distill.photo_steps else None,
-        unseen,
-        judged,
-    )
+    return Views(distilled, photo_views(job, rasterizer, margin, folder), unseen, judged)
 
 
 def _first_layer(views: ViewSet, name: str) -> ViewSet:

@@ -56,18 +56,21 @@ class CropSampler:
     """Draws crops of ``crop`` pixels from where the views of some sets show something."""
 
     def __init__(self, sets: list[ViewSet], crop: int, device: torch.device):
-        self.device, self.margin = device, sets[0].margin
-        self.cameras = [camera for views in sets for camera in views.cameras]
-        self.pictures = [picture for views in sets for picture in views.pictures]
-        self.hits = [hits for views in sets for hits in views.hits]
-        self.opacity = [opacity for views in sets for opacity in views.opacity]
-        self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.cameras))
-        self.spans = [self._spans(hits) for hits in self.hits]
+        self.device = device
+        self.views = ViewSet(
+            cameras=[camera for views in sets for camera in views.cameras],
+            pictures=[picture for views in sets for picture in views.pictures],
+            hits=[hits for views in sets for hits in views.hits],
+            margin=sets[0].margin,
+            opacity=[opacity for views in sets for opacity in views.opacity],
+        )
+        self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.views.cameras))
+        self.spans = [self._spans(hits) for hits in self.views.hits]
         ends = np.cumsum([0, *(len(views.cameras) for views in sets)])
         self.sets = [
             torch.tensor([i for i in range(a, b) if self.spans[i] is not None]) for a, b in itertools.pairwise(ends)
         ]
-        self.errors = torch.full((len(self.cameras),), torch.nan)  # none is known at first
+        self.errors = torch.full((len(self.spans),), torch.nan)  # none is known at first
 
     def _spans(self, hits: Array) -> Array | None:
         """First and last row (2,), and column (2,), at which a crop of a view may begin; None for an empty view."""
@@ -75,7 +78,7 @@ class CropSampler:
         if not hit.any():
             return None
         sides = [np.flatnonzero(hit.any(axis)) for axis in (1, 0)]
-        inner = [side - 2 * self.margin for side in hit.shape]
+        inner = [side - 2 * self.views.margin for side in hit.shape]
         return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
 
     def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
@@ -103,8 +106,7 @@ class CropSampler:
     def _cut(self, views: Tensor, share: Array) -> Crops:
         spans = [self.spans[view] for view in views.tolist()]
         places = [s[:, 0] + p * (s[:, 1] - s[:, 0] + 1) for s, p in zip(spans, share, strict=True) if s is not None]
-        source = ViewSet(self.cameras, self.pictures, self.hits, self.margin, self.opacity)
-        return cut(source, views, [(int(y), int(x)) for y, x in places], (self.crop, self.crop), self.device)
+        return cut(self.views, views, [(int(y), int(x)) for y, x in places], (self.crop, self.crop), self.device)
 
 
 def cut(

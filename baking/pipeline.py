@@ -121,15 +121,14 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
     with stage("teacher views", workspace):
         views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
     with stage("distillation", workspace):
-        sets = [views]
-        if _scaled_photos(job):
-            sets.append(photo_views(job, rasterizer, spec.margin, workspace.folder))
+        photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
+        sets = [views, photos] if photos else [views]
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out)
-        del sets, views, held_out  # which hold the workspace's files
+        del sets, views, photos, held_out  # which hold the workspace's files
     facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
     bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
@@ -167,9 +166,12 @@ def _scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
     return at_scales(job.photos, min(config.crop, job.config.views.view_size)) if config.photo_steps > 0 else []
 
 
-def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet:
-    """The photos to learn from, at several scales."""
-    cameras, pictures, opacity = read_pictures(_scaled_photos(job), folder / "photos")
+def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet | None:
+    """The photos to learn from, at several scales; None where there are none, or none as large as a crop."""
+    scaled = _scaled_photos(job)
+    if not scaled:
+        return None
+    cameras, pictures, opacity = read_pictures(scaled, folder / "photos")
     return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
 
 
