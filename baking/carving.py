@@ -19,7 +19,7 @@ from duplex.baking.teachers import Teacher
 
 BACKDROP_TOLERANCE = 3 / 255
 MIN_OPAQUE = 0.05  # the share of background-coloured pixels that must be opaque to be called a backdrop
-BACKDROP_VOTES = 0.1  # the share of the cameras that see a cell which must see the backdrop there
+BACKDROP_VOTES = 0.1  # of the cameras that see either a cell or the backdrop in its place, the share for the backdrop
 FRAME_SHARE = 0.25  # the share of all cameras that must have a cell in their picture
 
 
@@ -34,11 +34,11 @@ def carve(teacher: Teacher, scan: DensityGrid, solid: Array, cameras: list[Camer
         shape = (camera.height, camera.width)
         behind = _backdrop(rgbw.reshape(*shape, 4), teacher.scene.background)
         column, row, distance, inside = _project(camera, points)
-        seen = inside & (distance < reach.reshape(shape)[row, column] + 2 * scan.step)
+        before = inside & behind[row, column]  # what stands there, or hides under it, nobody has ever seen
+        lit += inside & ~before & (distance < reach.reshape(shape)[row, column] + 2 * scan.step)
         in_frame += inside
-        lit += seen
-        backdrop += inside & behind[row, column]
-    keep = (lit > 0) & (in_frame >= FRAME_SHARE * len(cameras)) & (backdrop <= BACKDROP_VOTES * in_frame)
+        backdrop += before
+    keep = (lit > 0) & (in_frame >= FRAME_SHARE * len(cameras)) & (backdrop <= BACKDROP_VOTES * (lit + backdrop))
     out = np.zeros_like(solid)
     out[tuple(cells[keep].T)] = True
     return out

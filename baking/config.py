@@ -37,7 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "view_size": 800,
         "width": 24,
         "steps": 60000,
-        "crop": 96,
+        "crop": 64,
     },
 }
 

@@ -38,11 +38,11 @@ class DistillConfig:
 
     features: int = 8  # features of each shell: 4, 8 or 12
     width: int = 16  # channels of the shading network's hidden layers
-    steps: int = 2400  # optimisation steps
-    batch: int = 16  # crops in a step
-    crop: int = 64  # side of a crop in pixels
-    feature_rate: float = 0.01  # Adam's learning rate of the features at the start
-    network_rate: float = 0.004  # Adam's learning rate of the network at the start
+    steps: int = 1600  # optimisation steps
+    batch: int = 64  # crops in a step
+    crop: int = 32  # side of a crop in pixels
+    feature_rate: float = 0.02  # Adam's learning rate of the features at the start
+    network_rate: float = 0.016  # Adam's learning rate of the network at the start
     alpha_weight: float = 0.1  # weight of the opacity's error beside the colour's
     photo_steps: float = 0.5  # share of the steps, the last ones, that learn from the photos of --data too
     photo_share: float = 0.5  # of each batch of those, the share of crops that are cut from photos

@@ -42,6 +42,8 @@ class FastRenderer:
         self.space = teacher.scene.space
         if not self.space.straight:  # the length of a step is not known there beforehand: no light is counted off
             smallest = torch.zeros_like(smallest)
+        # a cube between eight samples of the grid is empty where they are
+        self.between = (F.max_pool3d(sigma, 2, 1)[0, 0] * grid.step > VISIBLE_OPACITY).contiguous()
         # one number a cell: the least density where occupied, -1 where empty
         self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
         self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
@@ -96,10 +98,19 @@ class FastRenderer:
             now = torch.nonzero((rank >= low) & (rank < low + BAND) & (lit[ray] > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
                 break
-            samples = Samples(ray[now], t[now], delta[now], self.space.warp(o[ray[now]] + t[now, None] * d[ray[now]]))
-            self._accumulate(samples, views, lit, part)
+            points = self.space.warp(o[ray[now]] + t[now, None] * d[ray[now]])
+            held = self._held(points)
+            self._accumulate(Samples(ray[now[held]], t[now[held]], delta[now[held]], points[held]), views, lit, part)
         out[hit] = part
         return out
+
+    def _held(self, points: Tensor) -> Tensor:
+        """Indices (k,) of those ``points`` (n, 3) that lie between samples of the grid of which one is not empty."""
+        corner = ((points - self.low) * (1 / self.grid.step)).floor_().int()
+        index = torch.zeros_like(corner[:, 0])
+        for axis, size in enumerate(self.between.shape):
+            index = index * size + corner[:, axis].clamp(0, size - 1)
+        return torch.nonzero(self.between.view(-1)[index])[:, 0]
 
     def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
         """Add ``samples`` to ``out`` (rays, 5) and dim ``lit`` (rays,), the transmittance so far."""

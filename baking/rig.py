@@ -15,6 +15,7 @@ from duplex.baking.teachers import SceneInfo
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
 FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be
 AROUND = 1.3  # how much more than the dataset's own pictures is kept of a forward-facing scene
+BELOW = 0.15  # radii under the horizon from which parts are seen too: there, a hemisphere's views would be one-sided
 SPREAD = 0.5  # near planes: how far forward-facing cameras stand apart where no dataset tells
 
 
@@ -124,7 +125,8 @@ class Rig:
             distance = float(np.linalg.norm(outward))
             outward /= max(distance, 1e-9)
         else:
-            height = rng.uniform(0, 1) if self.hemisphere else rng.uniform(-1, 1)
+            lowest = (-BELOW if near else 0.0) if self.hemisphere else -1.0
+            height = rng.uniform(lowest, 1)
             outward, distance = self._direction(rng.uniform(0, 2 * np.pi), height), self.radius
         if not near:
             return self._toward(outward, distance, self.center, size)

@@ -32,7 +32,7 @@ VIEW_BYTES = 12  # of a pixel: colour and alpha, and two texture coordinates
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = 300  # pictures of the teacher to learn from
+    views: int = 320  # pictures of the teacher to learn from
     view_size: int = 200  # side of each picture in pixels
     near_share: float = 0.4  # share of the views taken from closer by
     sub_steps: int = 2  # samples of the teacher's network in each cell of the density grid that a ray crosses

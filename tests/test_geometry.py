@@ -122,16 +122,18 @@ def test_no_surface_between_the_levels_is_an_explained_error(grid: DensityGrid, 
 def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    field, floor = teacher.fine, -1.2
+    field, floor, skin = teacher.fine, -1.2, 0.1
     density, color = field.density, field.color
 
     def with_floor(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         sigma, latent = density(points)
         below = points[:, 2] < floor
-        return torch.where(below, 500.0, sigma), torch.cat([latent, below[:, None].float()], -1)
+        depth = ((floor - points[:, 2:]) / skin).clamp(min=0)
+        return torch.where(below, 500.0, sigma), torch.cat([latent, depth], -1)
 
     def white_floor(latent: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-        return torch.where(latent[:, 8:] > 0.5, 1.0, color(latent[:, :8], directions))
+        depth = latent[:, 8:]  # white on top, and dark underneath, which nobody has ever seen
+        return torch.where(depth > 0, (depth < 1).float(), color(latent[:, :8], directions))
 
     monkeypatch.setattr(field, "density", with_floor)
     monkeypatch.setattr(field, "color", white_floor)
