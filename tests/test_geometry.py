@@ -119,16 +119,19 @@ def test_no_surface_between_the_levels_is_an_explained_error(grid: DensityGrid, 
         extract_shells(faint, [], ShellConfig(), ctx)
 
 
-def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("floor", "top", "radius", "share"), [(-1.2, -1.2, 0.0, 0.02), (-1.15, -1.2, 1.2, 0.06)])
+def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(
+    floor: float, top: float, radius: float, share: float, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
-    field, floor, skin = teacher.fine, -1.15, 0.1
+    field, skin = teacher.fine, 0.1
     density, color = field.density, field.color
 
     def with_floor(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         sigma, latent = density(points)
         below = points[:, 2] < floor
-        plate = ((points[:, 2] + 0.95).abs() < 0.06) & (points[:, :2].norm(dim=-1) < 1.2)  # hides much of the floor
+        plate = ((points[:, 2] + 0.95).abs() < 0.06) & (points[:, :2].norm(dim=-1) < radius)  # hides much of the floor
         sigma = torch.where(plate, 500.0, sigma)
         depth = ((floor - points[:, 2:]) / skin).clamp(min=0)
         return torch.where(below, 500.0, sigma), torch.cat([latent, depth], -1)
@@ -145,9 +148,9 @@ def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(teacher: Teacher, m
     )
     left = kept.opacity() > 0.5
     heights = kept.low[2] + kept.step * np.arange(left.shape[2])
-    under = left[:, :, heights < floor - 0.05].sum()
+    under = left[:, :, heights < top].sum()
     assert left[:, :, heights > -0.9].sum() > 1000  # the octahedron is whole ...
-    assert under < 0.06 * left.sum()  # ... and the floor is gone, with what hides under it beneath the plate
+    assert under < share * left.sum()  # ... and the floor is gone, with what hides under it beneath the plate
     monkeypatch.undo()
     plain = sample_density(
         teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras)
