@@ -37,12 +37,14 @@ class NetworkSpec:
     """The layers of a shading network; ``feature_channels`` per shell, a multiple of 4.
 
     ``channels_to_space``: 1, 2 or 4; the last layer gives 4 channels for each of the ``s * s`` pixels that one
-    G-buffer pixel turns into, block row by block row, from the top left.
+    G-buffer pixel turns into, block row by block row, from the top left. ``view_kernel``: 1 or 3; with 1 the first
+    layer's weights of the view direction are 0 but for the kernel's centre.
     """
 
     feature_channels: int
     layers: tuple[ConvLayer, ...]
     channels_to_space: int = 1
+    view_kernel: int = 3
 
     @property
     def inputs(self) -> int:
@@ -58,18 +60,29 @@ class NetworkSpec:
     def macs_per_pixel(self) -> float:
         """Multiply-adds for each pixel of the finished picture."""
         macs = sum(layer.kernel**2 * layer.inputs * layer.outputs for layer in self.layers)
-        return macs / self.channels_to_space**2
+        first = self.layers[0]
+        left_out = max(first.kernel**2 - self.view_kernel**2, 0) * VIEW_CHANNELS * first.outputs
+        return (macs - left_out) / self.channels_to_space**2
 
     @classmethod
     def shallow(cls, feature_channels: int, width: int, channels_to_space: int = 1) -> NetworkSpec:
-        """Two 3x3 layers of ``width`` channels and a 1x1 layer."""
+        """Two 3x3 layers of ``width`` channels and a 1x1 layer; the direction, which hardly changes, enters once."""
         first = 2 * feature_channels + VIEW_CHANNELS
         layers = (
             ConvLayer(3, first, width, "relu"),
             ConvLayer(3, width, width, "relu"),
             ConvLayer(1, width, 4 * channels_to_space**2, "sigmoid"),
         )
-        return cls(feature_channels, layers, channels_to_space)
+        return cls(feature_channels, layers, channels_to_space, view_kernel=1)
+
+    def taps(self) -> Array:
+        """1 where the first layer's weights (outputs, inputs, kernel, kernel) may differ from 0, float32."""
+        first = self.layers[0]
+        taps = np.ones((first.outputs, first.inputs, first.kernel, first.kernel), np.float32)
+        if first.kernel > self.view_kernel:
+            taps[:, 2 * self.feature_channels :] = 0
+            taps[:, 2 * self.feature_channels :, first.kernel // 2, first.kernel // 2] = 1
+        return taps
 
     def to_json(self) -> dict[str, Any]:
         """The description as the manifest holds it."""
@@ -80,6 +93,7 @@ class NetworkSpec:
         return {
             "feature_channels": self.feature_channels,
             "view_encoding": "sh2",
+            "view_kernel": self.view_kernel,
             "layers": layers,
             "channels_to_space": self.channels_to_space,
         }
@@ -92,7 +106,8 @@ class NetworkSpec:
                 ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
                 for x in data["layers"]
             )
-            spec = cls(int(data["feature_channels"]), layers, int(data["channels_to_space"]))
+            view_kernel = int(data.get("view_kernel", 3))
+            spec = cls(int(data["feature_channels"]), layers, int(data["channels_to_space"]), view_kernel)
             encoding = data["view_encoding"]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
@@ -106,6 +121,8 @@ class NetworkSpec:
             raise DuplexError(f"{name}: feature_channels {self.feature_channels}: expected 4, 8 or 12")
         if self.channels_to_space not in (1, 2, 4):
             raise DuplexError(f"{name}: channels_to_space {self.channels_to_space}: expected 1, 2 or 4")
+        if self.view_kernel not in (1, 3):
+            raise DuplexError(f"{name}: view_kernel {self.view_kernel}: expected 1 or 3")
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
         previous = self.inputs
@@ -135,7 +152,7 @@ class NetworkWeights:
     biases: tuple[Array, ...]
 
     def check(self, spec: NetworkSpec, name: str) -> None:
-        """Raise :class:`DuplexError` unless shapes fit ``spec`` and every number is finite."""
+        """Raise :class:`DuplexError` unless shapes and zeros fit ``spec`` and every number is finite."""
         for i, (layer, weight, bias) in enumerate(zip(spec.layers, self.weights, self.biases, strict=True)):
             shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
             if weight.shape != shape or bias.shape != (layer.outputs,):
@@ -145,6 +162,8 @@ class NetworkWeights:
                 )
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise DuplexError(f"{name}: layer {i} holds NaN or infinity: bake again")
+        if (self.weights[0] * (1 - spec.taps())).any():
+            raise DuplexError(f"{name}: layer 0 sees the view direction beyond the view_kernel of {spec.view_kernel}")
 
 
 def encode_view(directions: Array) -> Array:

@@ -36,7 +36,7 @@ STRIP = 256  # rows of a picture that is judged, at once
 class DistillConfig:
     """How features and shading network are trained."""
 
-    features: int = 8  # features of each shell: 4, 8 or 12
+    features: int = 12  # features of each shell: 4, 8 or 12
     width: int = 16  # channels of the shading network's hidden layers
     steps: int = 2000  # optimisation steps
     batch: int = 64  # crops in a step

@@ -17,6 +17,10 @@ class ShadingNetwork(nn.Module):
         self.spec = spec
         self.convolutions = [nn.Conv2d(x.inputs, x.outputs, x.kernel) for x in spec.layers]
         self.layers = nn.ModuleList(self.convolutions)
+        weight, taps = self.convolutions[0].weight, torch.from_numpy(spec.taps())
+        with torch.no_grad():
+            weight.mul_(taps)
+        weight.register_hook(lambda gradient: gradient * taps.to(gradient.device))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs``: (n, spec.inputs, h + 2 margin, w + 2 margin). Returns (n, 4, s h, s w) straight RGBA."""

@@ -66,6 +66,7 @@ def random_weights() -> object:
         rng = np.random.default_rng(seed)
         shapes = [(x.outputs, x.inputs, x.kernel, x.kernel) for x in spec.layers]
         weights = tuple((rng.normal(size=s) * np.sqrt(2 / np.prod(s[1:]))).astype(np.float32) for s in shapes)
+        weights = (weights[0] * spec.taps(), *weights[1:])
         return NetworkWeights(weights, tuple(rng.normal(size=s[0]).astype(np.float32) * 0.1 for s in shapes))
 
     return make

@@ -82,6 +82,21 @@ def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None
     assert not torch.equal(runs[0][1], runs[2][1])
 
 
+def test_the_view_direction_enters_at_the_centre_alone(tmp_path: Path) -> None:
+    student = trainer()
+    before = student.student.network.exported().weights[0]
+    student.train([views()], (1, 1, 1), tmp_path / "state")
+    spec, weights = student.student.network.spec, student.student.network.exported()
+    weights.check(spec, "network")
+    of_view, of_features = weights.weights[0][:, 16:], weights.weights[0][:, :16]
+    assert of_view.shape[1:] == (8, 3, 3) and (of_view[:, :, 1, 1] != before[:, 16:, 1, 1]).any(0).all()
+    assert np.count_nonzero(of_view) == np.count_nonzero(of_view[:, :, 1, 1])
+    assert (of_features != before[:, :16]).any((0, 1)).all()
+    assert spec.macs_per_pixel == sum(
+        np.count_nonzero(spec.taps()) if i == 0 else w.size for i, w in enumerate(weights.weights)
+    )
+
+
 def test_what_training_sees_is_what_is_exported() -> None:
     texture = FeatureTexture(8, 8)
     texture.texels.data.uniform_(-1.5, 1.5)

@@ -57,10 +57,11 @@ def layer_source(layer: ConvLayer, weight: Array, bias: Array) -> str:
         for column in range(layer.kernel):
             below = layer.kernel - 1 - row  # OpenGL counts rows from the bottom
             for i in range(layer.inputs // 4):
+                blocks = weight[:, 4 * i : 4 * i + 4, row, column].reshape(targets, 4, 4)
+                if not blocks.any():
+                    continue
                 body.append(f"    x = texelFetch(u_input{i}, pixel + ivec2({column}, {below}), 0);")
-                for j in range(targets):
-                    block = weight[4 * j : 4 * j + 4, 4 * i : 4 * i + 4, row, column]
-                    body.append(f"    a{j} += {_mat4(block)} * x;")
+                body += [f"    a{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)]
     activation = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}[layer.activation]
     body += [f"    o_{j} = {activation.format(j)};" for j in range(targets)]
     text = source("shading.frag")

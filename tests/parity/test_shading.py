@@ -59,12 +59,13 @@ SPECS = [
     NetworkSpec.shallow(8, 16, 2),
     NetworkSpec.shallow(8, 16, 4),
     NetworkSpec.shallow(8, 36),
+    dataclasses.replace(NetworkSpec.shallow(8, 16), view_kernel=3),
     NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
     NetworkSpec(8, (*(ConvLayer(3, a, 8, "relu") for a in (24, 8, 8)), ConvLayer(1, 8, 4, "sigmoid"))),
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["half", "quarter", "wide", "narrow", "deep"])
+@pytest.mark.parametrize("spec", SPECS, ids=["half", "quarter", "wide", "view by 3x3", "narrow", "deep"])
 def test_other_networks_agree_too(
     ctx: moderngl.Context, demo: Bundle, spec: NetworkSpec, random_weights: Callable[[NetworkSpec], NetworkWeights]
 ) -> None:
