@@ -20,6 +20,8 @@ VIEW_CHANNELS = 8
 ACTIVATIONS = ("relu", "sigmoid", "none")
 MAX_CHANNELS = 64
 MAX_LAYERS = 8
+MAX_MIP_LEVELS = 14
+MIP_LEVELS = 5  # of new bakes: beyond, a texel's mean reaches far into other charts
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class NetworkSpec:
 
     ``channels_to_space``: 1, 2 or 4; the last layer gives 4 channels for each of the ``s * s`` pixels that one
     G-buffer pixel turns into, block row by block row, from the top left. ``view_kernel``: 1 or 3; with 1 the first
-    layer's weights of the view direction are 0 but for the kernel's centre.
+    layer's weights of the view direction are 0 but for the kernel's centre. ``mip_levels``: levels of the feature
+    textures that are looked up, the finest included.
     """
 
     feature_channels: int
     layers: tuple[ConvLayer, ...]
     channels_to_space: int = 1
     view_kernel: int = 3
+    mip_levels: int = 1
 
     @property
     def inputs(self) -> int:
@@ -73,7 +77,7 @@ class NetworkSpec:
             ConvLayer(3, width, width, "relu"),
             ConvLayer(1, width, 4 * channels_to_space**2, "sigmoid"),
         )
-        return cls(feature_channels, layers, channels_to_space, view_kernel=1)
+        return cls(feature_channels, layers, channels_to_space, view_kernel=1, mip_levels=MIP_LEVELS)
 
     def taps(self) -> Array:
         """1 where the first layer's weights (outputs, inputs, kernel, kernel) may differ from 0, float32."""
@@ -94,6 +98,7 @@ class NetworkSpec:
             "feature_channels": self.feature_channels,
             "view_encoding": "sh2",
             "view_kernel": self.view_kernel,
+            "mip_levels": self.mip_levels,
             "layers": layers,
             "channels_to_space": self.channels_to_space,
         }
@@ -106,8 +111,13 @@ class NetworkSpec:
                 ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
                 for x in data["layers"]
             )
-            view_kernel = int(data.get("view_kernel", 3))
-            spec = cls(int(data["feature_channels"]), layers, int(data["channels_to_space"]), view_kernel)
+            spec = cls(
+                int(data["feature_channels"]),
+                layers,
+                int(data["channels_to_space"]),
+                int(data.get("view_kernel", 3)),
+                int(data.get("mip_levels", 1)),
+            )
             encoding = data["view_encoding"]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
@@ -123,6 +133,8 @@ class NetworkSpec:
             raise DuplexError(f"{name}: channels_to_space {self.channels_to_space}: expected 1, 2 or 4")
         if self.view_kernel not in (1, 3):
             raise DuplexError(f"{name}: view_kernel {self.view_kernel}: expected 1 or 3")
+        if not 1 <= self.mip_levels <= MAX_MIP_LEVELS:
+            raise DuplexError(f"{name}: mip_levels {self.mip_levels}: expected 1 to {MAX_MIP_LEVELS}")
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
         previous = self.inputs

@@ -54,7 +54,7 @@ class Renderer:
         self.radius = float(np.linalg.norm(high - low)) / 2 * 1.001
         check_texture_size(ctx, max(max(shell.texels.shape) for shell in (bundle.outer, bundle.inner)), "features")
         with driver_errors("preparing the bundle"):
-            self.shells = [_upload(ctx, shell) for shell in (bundle.outer, bundle.inner)]
+            self.shells = [_upload(ctx, shell, bundle.network.mip_levels) for shell in (bundle.outer, bundle.inner)]
             self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
             self.shading = ShadingPasses(ctx, bundle.network, bundle.weights)
         self.views = _views(bundle)
@@ -192,9 +192,9 @@ class Renderer:
         return self._targets
 
 
-def _upload(ctx: moderngl.Context, shell: BundleShell) -> GpuShell:
+def _upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> GpuShell:
     geometry = GpuShell.upload(ctx, shell.positions, shell.uvs, shell.faces)
-    return geometry.with_features(ctx, shell.texels, shell.scale, shell.offset)
+    return geometry.with_features(ctx, shell.texels, shell.scale, shell.offset, mip_levels)
 
 
 def _views(bundle: Bundle) -> list[str]:

@@ -123,7 +123,7 @@ def _views(
 def _first_layer(views: ViewSet, name: str) -> ViewSet:
     hits = [np.array(view) for view in views.hits]
     for view in hits:
-        view[..., 2:] = NOWHERE
+        view[..., 2:4] = NOWHERE
     return replace(views, hits=hits)
 
 

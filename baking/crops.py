@@ -15,7 +15,7 @@ from torch import Tensor
 
 from duplex.app.camera import Array
 from duplex.app.network import encode_view
-from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet
+from duplex.baking.views import LEVEL_STEPS, LOWEST_LEVEL, NOWHERE, UNKNOWN, UV_STEPS, ViewSet
 
 EVEN_SHARE = 0.5
 MEMORY = 0.7  # of a view's error, when a new crop of it comes in
@@ -27,14 +27,18 @@ class Crops:
 
     ``rgba``: (b, 4, h, w) float32, premultiplied; ``valid``: (b, 1, h, w) float32, 1 where it is known;
     ``covered``: (b, 1, h, w) float32, 1 where the outer shell is hit; ``uv``: per layer (b, H, W, 2) float32;
-    ``mask``: per layer (b, H, W) bool; ``directions``: (b, H, W, 8) float32, encoded; ``opacity``: (b,) float32, 1
-    where alpha is known; ``views``: (b,) int64, the views they were cut from.
+    ``level``: per layer (b, H, W) float32, the level of detail of a texture of one texel; ``dither``: (b, H, W) float32
+    in [0, 1), see :func:`duplex.baking.features.sample`, or None; ``mask``: per layer (b, H, W) bool;
+    ``directions``: (b, H, W, 8) float32, encoded; ``opacity``: (b,) float32, 1 where alpha is known; ``views``: (b,)
+    int64, the views they were cut from.
     """
 
     rgba: Tensor
     valid: Tensor
     covered: Tensor
     uv: list[Tensor]
+    level: list[Tensor]
+    dither: Tensor | None
     mask: list[Tensor]
     directions: Tensor
     opacity: Tensor
@@ -46,9 +50,11 @@ class Crops:
         for start in range(0, len(self.views), size):
             rows = slice(start, start + size)
             fields: dict[str, Any] = {
-                k: [x[rows] for x in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items()
+                k: [x[rows] for x in v] if isinstance(v, list) else v[rows]
+                for k, v in vars(self).items()
+                if v is not None
             }
-            parts.append(Crops(**fields))
+            parts.append(replace(self, **fields))
         return parts
 
 
@@ -87,7 +93,8 @@ class CropSampler:
         counts = [given[0] + sum(counts) - sum(given), *given[1:]]
         chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
         views = torch.cat(chosen)
-        return self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
+        crops = self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
+        return replace(crops, dither=torch.rand(crops.mask[0].shape, generator=generator).to(self.device))
 
     def learned(self, crops: Crops, errors: Tensor) -> None:
         """Note the mean squared ``errors`` (b,) of ``crops``."""
@@ -125,12 +132,15 @@ def cut(
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     bytes_, found = torch.from_numpy(np.stack(pictures)).to(device), np.stack(hits)
     mask = [torch.from_numpy(found[..., i] != NOWHERE).to(device) for i in (0, 2)]
-    uv = torch.from_numpy(found.astype(np.float32) / UV_STEPS).to(device)
+    uv = torch.from_numpy(found[..., :4].astype(np.float32) / UV_STEPS).to(device)
+    level = torch.from_numpy(found[..., 4:].astype(np.float32) / LEVEL_STEPS + LOWEST_LEVEL).to(device)
     return Crops(
         rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
         valid=(bytes_ != torch.tensor(UNKNOWN, device=device)).any(-1)[:, None].float(),
         covered=mask[0][:, None, margin : margin + height, margin : margin + width].float(),
         uv=[uv[..., :2], uv[..., 2:]],
+        level=[level[..., 0], level[..., 1]],
+        dither=None,
         mask=mask,
         directions=torch.from_numpy(encode_view(directions)).to(device),
         opacity=torch.tensor([float(source.opacity[view]) for view in views.tolist()], device=device),

@@ -21,7 +21,7 @@ from duplex.app.files import write_atomically
 from duplex.app.network import NetworkSpec
 from duplex.baking import optimizer_state
 from duplex.baking.crops import Crops, CropSampler, cut
-from duplex.baking.features import FeatureTexture, sample_bilinear
+from duplex.baking.features import FeatureTexture, mipmaps, sample
 from duplex.baking.memory import with_less
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
@@ -62,19 +62,19 @@ class Student(nn.Module):
         """The outer shell's and the inner shell's."""
         return self.outer, self.inner
 
-    def shade(self, uv: list[Tensor], mask: list[Tensor], directions: Tensor) -> Tensor:
-        """Straight RGBA (b, 4, h, w) of G-buffers with a margin.
-
-        ``uv``: per layer (b, H, W, 2); ``mask``: per layer (b, H, W) bool; ``directions``: (b, H, W, 8), encoded.
-        """
-        b, h, w = mask[0].shape
+    def shade(self, crops: Crops) -> Tensor:
+        """Straight RGBA (b, 4, h, w) of the G-buffers of ``crops``."""
+        b, h, w = crops.mask[0].shape
         planes = []
-        for texture, coordinates, hit in zip(self.textures, uv, mask, strict=True):
+        for texture, uv, level, hit in zip(self.textures, crops.uv, crops.level, crops.mask, strict=True):
             where = torch.nonzero(hit.reshape(-1))[:, 0]
-            values = sample_bilinear(texture.quantized(), texture.side, coordinates.reshape(-1, 2)[where])
+            maps = mipmaps(texture.quantized(), texture.side, self.network.spec.mip_levels)
+            dither = None if crops.dither is None else crops.dither.reshape(-1)[where]
+            levels = level.reshape(-1)[where] + math.log2(texture.side)
+            values = sample(maps, uv.reshape(-1, 2)[where], levels, dither)
             plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
             planes.append(plane.view(b, h, w, -1))
-        planes.append(directions.float() * mask[0][..., None])
+        planes.append(crops.directions * crops.mask[0][..., None])
         inputs = torch.cat(planes, -1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         return self.network(inputs)  # type: ignore[no-any-return]
 
@@ -205,7 +205,7 @@ class Trainer:
 
     def _squared(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
         """Squared errors (b, 1, h, w) of the composited colour and of the opacity; 0 where nothing is known."""
-        rgba = self.student.shade(crops.uv, crops.mask, crops.directions)
+        rgba = self.student.shade(crops)
         alpha = rgba[:, 3:] * crops.covered
         color = rgba[:, :3] * alpha + background * (1 - alpha)
         wanted = crops.rgba[:, :3] + background * (1 - crops.rgba[:, 3:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,19 +42,57 @@ class FeatureTexture(nn.Module):
         return values.to(torch.uint8).view(self.side, self.side, -1).cpu()
 
 
-def sample_bilinear(texels: Tensor, side: int, uv: Tensor) -> Tensor:
-    """What OpenGL's clamped bilinear filter gives: (n, c) from ``texels`` (side * side, c) at ``uv`` (n, 2)."""
+@dataclass(frozen=True)
+class Mipmaps:
+    """A texture and its halves: ``texels`` (sum of side^2, channels), the finest level first, and their ``sides``."""
+
+    texels: Tensor
+    sides: tuple[int, ...]
+
+
+def mipmaps(texels: Tensor, side: int, levels: int) -> Mipmaps:
+    """At most ``levels`` levels of ``texels`` (side * side, c): each texel is the mean of four of the level before."""
+    parts, sides = [texels], [side]
+    while len(sides) < levels and sides[-1] % 2 == 0:
+        half = sides[-1] // 2
+        parts.append(parts[-1].view(half, 2, half, 2, -1).mean((1, 3)).view(half * half, -1))
+        sides.append(half)
+    return Mipmaps(torch.cat(parts) if len(parts) > 1 else texels, tuple(sides))
+
+
+def sample(maps: Mipmaps, uv: Tensor, level: Tensor, dither: Tensor | None = None) -> Tensor:
+    """What OpenGL's clamped trilinear filter gives: (n, c) at ``uv`` (n, 2) and ``level`` (n,), 0 the finest.
+
+    ``dither``: (n,) in [0, 1); with it one level is taken, by chance in proportion to its share, for half the work.
+    """
+    level = level.clamp(0, len(maps.sides) - 1)
+    if dither is not None:
+        found = [_corners(maps, uv, (level + dither).floor())]
+    else:
+        low = level.floor()
+        found = [_corners(maps, uv, low, 1 - level + low)]
+        if len(maps.sides) > 1:
+            found.append(_corners(maps, uv, (low + 1).clamp(max=len(maps.sides) - 1), level - low))
+    rows, weights = (torch.cat(parts, -1) for parts in zip(*found, strict=True))
+    if maps.texels.device.type != "cpu":
+        return F.embedding_bag(rows, maps.texels, per_sample_weights=weights, mode="sum")
+    return _Weighted.apply(maps.texels, rows, weights)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _corners(maps: Mipmaps, uv: Tensor, level: Tensor, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The four texels (n, 4) of whole levels (n,) around ``uv``, and their bilinear weights times ``share`` (n,)."""
+    which = level.long()
+    sides = torch.tensor(maps.sides, device=uv.device)
+    begins = torch.cumsum(sides * sides, 0) - sides * sides
+    side, begin = sides[which, None], begins[which, None]
     place = uv * side - 0.5
     corner = place.floor()
-    share = place - corner
+    u, v = (place - corner).unbind(-1)
     x0, y0 = (corner[:, i].long() for i in range(2))
-    columns = torch.stack([x0, x0 + 1, x0, x0 + 1], -1).clamp(0, side - 1)
-    rows = torch.stack([y0, y0, y0 + 1, y0 + 1], -1).clamp(0, side - 1)
-    u, v = share[:, :1], share[:, 1:]
-    weights = torch.cat([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
-    if texels.device.type != "cpu":
-        return F.embedding_bag(rows * side + columns, texels, per_sample_weights=weights, mode="sum")
-    return _Weighted.apply(texels, rows * side + columns, weights)  # type: ignore[no-any-return, no-untyped-call]
+    columns = torch.minimum(torch.stack([x0, x0 + 1, x0, x0 + 1], -1).clamp(min=0), side - 1)
+    rows = torch.minimum(torch.stack([y0, y0, y0 + 1, y0 + 1], -1).clamp(min=0), side - 1)
+    weights = torch.stack([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], -1)
+    return begin + rows * side + columns, weights if share is None else weights * share[:, None]
 
 
 class _Quantized(torch.autograd.Function):

@@ -16,11 +16,13 @@ from duplex.app.passes.gbuffer import GBufferPass, GpuShell, View, surface_targe
 class LayerHits:
     """One layer of a view, each (height, width), top row first.
 
-    ``uv``: (..., 2) float32 texture coordinates; ``distance``: float32 world units from the eye;
+    ``uv``: (..., 2) float32 texture coordinates; ``level``: float32, the level of detail of a texture of one texel,
+    so that :math:`level + log2(side)` is that of a real one; ``distance``: float32 world units from the eye;
     ``face``: int32 index of the face that was hit, -1 where the layer is empty.
     """
 
     uv: Array
+    level: Array
     distance: Array
     face: Array
 
@@ -62,4 +64,6 @@ class Rasterizer:
 def _read(target: moderngl.Framebuffer) -> LayerHits:
     width, height = target.size
     data = np.frombuffer(target.read(components=4, dtype="f4"), np.float32).reshape(height, width, 4)[::-1]
-    return LayerHits(data[..., :2].copy(), data[..., 2].copy(), data[..., 3].astype(np.int32) - 1)
+    beside = np.frombuffer(target.read(components=4, attachment=1, dtype="f2"), np.float16).reshape(height, width, 4)
+    level = beside[::-1, :, 3].astype(np.float32)
+    return LayerHits(data[..., :2].copy(), level, data[..., 2].copy(), data[..., 3].astype(np.int32) - 1)

@@ -20,7 +20,7 @@ class ShadingNetwork(nn.Module):
         weight, taps = self.convolutions[0].weight, torch.from_numpy(spec.taps())
         with torch.no_grad():
             weight.mul_(taps)
-        weight.register_hook(lambda gradient: gradient * taps.to(gradient.device))
+        weight.register_hook(lambda gradient: gradient * taps.to(gradient.device))  # type: ignore[no-untyped-call]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs``: (n, spec.inputs, h + 2 margin, w + 2 margin). Returns (n, 4, s h, s w) straight RGBA."""

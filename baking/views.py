@@ -25,7 +25,8 @@ SHARD, SHARD_BYTES = 20, 1 << 26  # views in a file at most, and bytes, unless a
 NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
 UV_STEPS = 0xFFFE
 UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
-VIEW_BYTES = 12  # of a pixel: colour and alpha, and two texture coordinates
+VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates with their levels of detail
+LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # of those, as they are stored: steps of 1 / 2048 from -16 on
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class ViewSet:
     """What cameras see, view by view, of any sizes.
 
     ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
-    (h + 2 m, w + 2 m, 4) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
-    65535 where there is none; ``margin``: the m pixels by which these reach beyond the picture; ``opacity``: of each
-    view whether alpha is known.
+    (h + 2 m, w + 2 m, 6) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
+    65535 where there is none, and both levels of detail in steps of 1 / 2048 from -16 on; ``margin``: the m pixels by
+    which these reach beyond the picture; ``opacity``: of each view whether alpha is known.
     """
 
     cameras: list[Camera]
@@ -103,9 +104,10 @@ def make_view_set(
     def hits(index: int) -> Array:
         layers = rasterizer.layers(cameras[index].padded(margin))
         uv = [np.where(x.face[..., None] >= 0, np.rint(x.uv.clip(0, 1) * UV_STEPS), NOWHERE) for x in layers]
-        return np.concatenate(uv, -1).astype(np.uint16)
+        levels = [np.rint((x.level[..., None] - LOWEST_LEVEL).clip(0, 31) * LEVEL_STEPS) for x in layers]
+        return np.concatenate([*uv, *levels], -1).astype(np.uint16)
 
-    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 4) for camera in cameras]
+    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 6) for camera in cameras]
     kept = _kept(stem, shapes, np.uint16, hits, "shell hits")
     return ViewSet(cameras, pictures, kept, margin, [True] * len(cameras))
 

@@ -155,6 +155,8 @@ def test_wrong_counts_in_the_manifest_are_refused(demo_file: Path, tmp_path: Pat
         (lambda m: m["network"].update(channels_to_space=3), "channels_to_space"),
         (lambda m: m["network"].update(view_encoding="magic"), "view_encoding"),
         (lambda m: m["network"].update(view_kernel=5), "view_kernel 5"),
+        (lambda m: m["network"].update(mip_levels=0), "mip_levels 0"),
+        (lambda m: m["network"].update(mip_levels=10**400), "mip_levels"),
         (lambda m: m["network"].update(view_kernel=1), "view_kernel of 1"),  # the demo's weights see it through 3 x 3
         (lambda m: m["network"]["layers"][0].update(outputs=4096), "layer 0"),
         (lambda m: m["network"]["layers"][1].update(inputs=20), "layer 1"),

@@ -12,7 +12,7 @@ from duplex.app.network import NetworkSpec
 from duplex.baking.crops import Crops, CropSampler
 from duplex.baking.distill import DistillConfig, Student, Trainer
 from duplex.baking.export import export_shell
-from duplex.baking.features import FeatureTexture, sample_bilinear
+from duplex.baking.features import FeatureTexture, mipmaps, sample
 from duplex.baking.shading import channels_to_space
 from duplex.baking.shells import Shell
 from duplex.baking.views import NOWHERE, UV_STEPS, ViewSet
@@ -26,8 +26,8 @@ def views() -> ViewSet:
     rng = np.random.default_rng(3)
     side, margin = 24, 2
     wide = side + 2 * margin
-    hits = np.full((3, wide, wide, 4), NOWHERE, np.uint16)
-    hits[:, 6:22, 6:22] = rng.integers(0, UV_STEPS, (3, 16, 16, 4))
+    hits = np.full((3, wide, wide, 6), NOWHERE, np.uint16)
+    hits[:, 6:22, 6:22] = rng.integers(0, UV_STEPS, (3, 16, 16, 6))
     pictures = rng.integers(0, 256, (3, side, side, 4), np.uint8)
     poses = [
         look_at(np.array([math.cos(i), math.sin(i), 0.5]) * 4, np.zeros(3), np.array([0.0, 0, 1])) for i in range(3)
@@ -113,17 +113,19 @@ def test_the_gradient_passes_the_rounding() -> None:
     assert torch.equal(texture.texels.grad, torch.ones(16, 4))  # type: ignore[arg-type]
 
 
-def test_bilinear_samples_match_opengl(ctx: moderngl.Context) -> None:
+@pytest.mark.parametrize("levels", [1, 3, 4])
+def test_samples_match_opengl(ctx: moderngl.Context, levels: int) -> None:
     rng = np.random.default_rng(0)
     texels = rng.random((8, 8, 4)).astype(np.float32)
     texture = ctx.texture((8, 8), 4, texels.tobytes(), dtype="f4")
-    texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+    texture.build_mipmaps(0, levels - 1)
+    texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
     texture.repeat_x = texture.repeat_y = False
     program = ctx.program(
         vertex_shader="#version 330\nvoid main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2)"
         " * 2.0 - 1.0, 0.0, 1.0); }",
         fragment_shader="#version 330\nuniform sampler2D t; out vec4 c;"
-        "void main() { c = texture(t, gl_FragCoord.xy / 37.0); }",
+        "void main() { vec2 uv = gl_FragCoord.xy / 37.0; c = textureLod(t, uv, 6.0 * uv.x * uv.y - 1.0); }",
     )
     target = ctx.framebuffer([ctx.texture((37, 37), 4, dtype="f4")])
     target.use()
@@ -132,8 +134,13 @@ def test_bilinear_samples_match_opengl(ctx: moderngl.Context) -> None:
     drawn = np.frombuffer(target.read(components=4, dtype="f4"), np.float32).reshape(-1, 4)
     place = (np.arange(37) + 0.5) / 37
     uv = np.stack(np.meshgrid(place, place), -1).reshape(-1, 2).astype(np.float32)
-    found = sample_bilinear(torch.from_numpy(texels.reshape(-1, 4)), 8, torch.from_numpy(uv))
+    maps = mipmaps(torch.from_numpy(texels.reshape(-1, 4)), 8, levels)
+    assert maps.sides == (8, 4, 2, 1)[:levels]
+    level = torch.from_numpy(6 * uv[:, 0] * uv[:, 1] - 1)
+    found = sample(maps, torch.from_numpy(uv), level)
     assert np.abs(found.numpy() - drawn).max() < 2 / 256
+    chances = [sample(maps, torch.from_numpy(uv), level, torch.full_like(level, (i + 0.5) / 64)) for i in range(64)]
+    assert np.abs(torch.stack(chances).mean(0).numpy() - found.numpy()).max() < 1 / 64
 
 
 def test_refining_interpolates() -> None:
@@ -178,4 +185,6 @@ def test_the_gradient_of_a_sample_is_that_of_an_embedding_bag() -> None:
     generator = torch.Generator().manual_seed(0)
     texels = torch.rand(64, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     uv = torch.rand(40, 2, generator=generator, dtype=torch.float64) * 1.2 - 0.1
-    assert torch.autograd.gradcheck(lambda t: sample_bilinear(t, 8, uv), (texels,))
+    level = torch.rand(40, generator=generator, dtype=torch.float64) * 4 - 1
+    for dither in (None, torch.rand(40, generator=generator, dtype=torch.float64)):
+        assert torch.autograd.gradcheck(lambda t, d=dither: sample(mipmaps(t, 8, 3), uv, level, d), (texels,))

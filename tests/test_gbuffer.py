@@ -38,6 +38,13 @@ def test_uv_and_distance_match_a_ray_plane_intersection(ctx: moderngl.Context) -
         assert np.allclose(hits.distance[inside], (t * np.linalg.norm(rays, axis=-1))[inside], atol=1e-4)
 
 
+def test_the_level_of_detail_is_that_of_a_pixels_area(ctx: moderngl.Context) -> None:
+    layers = Rasterizer(ctx, square(0.5, 1), square(0.0, 0.8)).layers(camera())
+    for hits, x, half in zip(layers, (0.5, 0.0), (1.0, 0.8), strict=True):
+        pixel = (4.0 - x) / camera().fx / (2 * half)  # side of a pixel's area in texture coordinates
+        assert np.allclose(hits.level[hits.face >= 0], np.log2(pixel), atol=0.02)
+
+
 def test_the_second_layer_lies_behind_the_first(ctx: moderngl.Context) -> None:
     """Inner squares in front of and behind the outer one: only the one behind may show."""
     outer, inner = Rasterizer(ctx, square(0.5, 1), join(square(1.0, 1.2), square(0.0, 0.5))).layers(camera())

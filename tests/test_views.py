@@ -26,8 +26,8 @@ def view_set(count: int = 3, side: int = 24, seed: int = 3) -> ViewSet:
     """Random views whose shells are hit on a square in the middle."""
     rng = np.random.default_rng(seed)
     wide = side + 2 * MARGIN
-    hits = np.full((count, wide, wide, 4), NOWHERE, np.uint16)
-    hits[:, 6 : wide - 6, 6 : wide - 6] = rng.integers(0, UV_STEPS, (count, wide - 12, wide - 12, 4))
+    hits = np.full((count, wide, wide, 6), NOWHERE, np.uint16)
+    hits[:, 6 : wide - 6, 6 : wide - 6] = rng.integers(0, UV_STEPS, (count, wide - 12, wide - 12, 6))
     pictures = rng.integers(0, 255, (count, side, side, 4), np.uint8)
     return ViewSet([camera(side, i) for i in range(count)], [*pictures], [*hits], MARGIN, [True] * count)
 
@@ -46,7 +46,8 @@ def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
         assert np.array_equal(crops.mask[0][i], hits[..., 0] != NOWHERE)
         assert np.array_equal(crops.covered[i, 0] > 0, (hits[..., 0] != NOWHERE)[MARGIN:-MARGIN, MARGIN:-MARGIN])
         found = crops.uv[1][i].numpy()[hits[..., 2] != NOWHERE]
-        assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:] / UV_STEPS).max() < 1e-6
+        assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:4] / UV_STEPS).max() < 1e-6
+        assert np.abs(crops.level[1][i].numpy() - (hits[..., 5] / 2048 - 16)).max() < 1e-5
         rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 12, x : x + 12]
         encoded = encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
         assert np.abs(crops.directions[i].numpy() - encoded).max() < 1e-5
@@ -127,7 +128,7 @@ def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
     trainer = Trainer(NetworkSpec.shallow(8, 8), 64, config, 0, CPU)
     trainer.train([teacher, photos], (1.0, 1.0, 1.0), tmp_path / "state")
     crops = CropSampler([teacher], 24, CPU)([2], torch.Generator().manual_seed(0))
-    rgba = trainer.student.shade(crops.uv, crops.mask, crops.directions).detach()
+    rgba = trainer.student.shade(crops).detach()
     seen = rgba[:, 0] * rgba[:, 3] + 1 - rgba[:, 3]  # on white, as it is trained
     mean = 255 * float(seen[crops.covered[:, 0] > 0].mean())
     assert (120 < mean < 200) if photo_steps else (50 < mean < 70)

@@ -51,11 +51,16 @@ class GpuShell:
         none = np.zeros((0, 4), np.float32)
         return cls(ctx.buffer(vertices.tobytes()), ctx.buffer(faces.astype("<u4").tobytes()), None, none, none)
 
-    def with_features(self, ctx: moderngl.Context, texels: Array, scale: Array, offset: Array) -> GpuShell:
+    def with_features(
+        self, ctx: moderngl.Context, texels: Array, scale: Array, offset: Array, mip_levels: int
+    ) -> GpuShell:
         """The same geometry with ``texels`` (textures, height, width, 4) uint8, first row at v = 0."""
         count, height, width, _ = texels.shape
         texture = ctx.texture_array((width, height, count), 4, np.ascontiguousarray(texels).tobytes())
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+        if mip_levels > 1:
+            texture.build_mipmaps(0, mip_levels - 1)
+            texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
         texture.repeat_x = texture.repeat_y = False
         return GpuShell(self.vertices, self.indices, texture, scale.reshape(-1, 4), offset.reshape(-1, 4))
 
@@ -111,6 +116,6 @@ def feature_targets(ctx: moderngl.Context, size: tuple[int, int], textures: int,
 
 
 def surface_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:
-    """Targets for uv, distance, face + 1 (float32) and the normal (half float); with depth."""
+    """Targets for uv, distance, face + 1 (float32), and normal and level of detail (half float); with depth."""
     colors = [color_target(ctx, size, dtype="f4"), color_target(ctx, size)]
     return ctx.framebuffer(colors, depth_target(ctx, size))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import moderngl
 import numpy as np
+import pytest
 import torch
 
 from duplex.app.bundle import Bundle
 from duplex.app.network import encode_view
 from duplex.app.renderer import Renderer
-from duplex.baking.features import sample_bilinear
+from duplex.baking.features import mipmaps, sample
 from duplex.baking.gbuffers import Rasterizer
 
 
-def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: Bundle) -> None:
+@pytest.mark.parametrize("levels", [1, 5])
+def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: Bundle, levels: int) -> None:
+    demo = replace(demo, network=replace(demo.network, mip_levels=levels))
     camera = demo.cameras[1].resized(150, 120)
     renderer = Renderer(ctx, demo)
     renderer.draw(camera)
@@ -26,7 +31,9 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
         texels = shell.texels.transpose(1, 2, 0, 3).reshape(-1, demo.network.feature_channels)
         values = torch.from_numpy(texels / np.float32(255) * shell.scale + shell.offset)
         uv = torch.from_numpy(hit.uv.reshape(-1, 2))
-        plane = sample_bilinear(values, shell.texels.shape[1], uv).numpy() * (hit.face.reshape(-1, 1) >= 0)
+        side = shell.texels.shape[1]
+        level = torch.from_numpy(hit.level.reshape(-1)) + np.log2(side)
+        plane = sample(mipmaps(values, side, levels), uv, level).numpy() * (hit.face.reshape(-1, 1) >= 0)
         planes.append(plane.reshape(padded.height, padded.width, -1))
     rays = padded.ray_directions()
     planes.append(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)) * (hits[0].face >= 0)[..., None])
