@@ -21,7 +21,7 @@ from duplex.app.files import write_atomically
 from duplex.app.network import NetworkSpec
 from duplex.baking import optimizer_state
 from duplex.baking.crops import Crops, CropSampler, cut
-from duplex.baking.features import FeatureTexture, mipmaps, sample
+from duplex.baking.features import FeatureTexture
 from duplex.baking.memory import with_less
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
@@ -54,7 +54,7 @@ class Student(nn.Module):
 
     def __init__(self, spec: NetworkSpec, texels: int):
         super().__init__()
-        self.outer, self.inner = (FeatureTexture(texels, spec.feature_channels) for _ in range(2))
+        self.outer, self.inner = (FeatureTexture(texels, spec.feature_channels, spec.mip_levels) for _ in range(2))
         self.network = ShadingNetwork(spec)
 
     @property
@@ -68,10 +68,8 @@ class Student(nn.Module):
         planes = []
         for texture, uv, level, hit in zip(self.textures, crops.uv, crops.level, crops.mask, strict=True):
             where = torch.nonzero(hit.reshape(-1))[:, 0]
-            maps = mipmaps(texture.quantized(), texture.side, self.network.spec.mip_levels)
             dither = None if crops.dither is None else crops.dither.reshape(-1)[where]
-            levels = level.reshape(-1)[where] + math.log2(texture.side)
-            values = sample(maps, uv.reshape(-1, 2)[where], levels, dither)
+            values = texture(uv.reshape(-1, 2)[where], level.reshape(-1)[where], dither)
             plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
             planes.append(plane.view(b, h, w, -1))
         planes.append(crops.directions * crops.mask[0][..., None])

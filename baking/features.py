@@ -1,7 +1,13 @@
-"""The feature textures while they are learned: values in [-1, 1], seen through the 8 bits they will be stored in."""
+"""The feature textures while they are learned: values in [-1, 1], seen through the 8 bits they will be stored in.
+
+A training step of a large texture is bound by memory, not by arithmetic: the mip levels are built in one table that
+is kept from step to step, and the gradient of all levels is gathered in another before it is folded into the finest.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +18,78 @@ from torch import Tensor, nn
 LEVELS = 255
 
 
+@dataclass(frozen=True)
+class Mipmaps:
+    """A texture and its halves: ``texels`` (sum of side^2, c), the finest level first, and the ``sides`` of all."""
+
+    texels: Tensor
+    sides: tuple[int, ...]
+
+    @classmethod
+    def empty(cls, like: Tensor, side: int, levels: int) -> Mipmaps:
+        """Room for at most ``levels`` levels of a texture of ``side`` x ``side`` texels ``like`` (n, c)."""
+        sides = [side]
+        while len(sides) < levels and sides[-1] % 2 == 0:
+            sides.append(sides[-1] // 2)
+        return cls(like.new_empty(sum(n * n for n in sides), like.shape[1]), tuple(sides))
+
+    @property
+    def levels(self) -> list[Tensor]:
+        """Each level's texels (side, side, c)."""
+        parts = torch.split(self.texels, [side * side for side in self.sides])
+        return [part.view(side, side, -1) for part, side in zip(parts, self.sides, strict=True)]
+
+    def average(self) -> Mipmaps:
+        """Fill all levels but the finest, each texel with the mean of four of the level before; returns itself."""
+        levels = self.levels
+        for fine, coarse in itertools.pairwise(levels):
+            half, channels = coarse.shape[0], coarse.shape[2]
+            pairs = fine.view(half, 2, -1)  # of rows, whose sums are long and contiguous
+            columns = (pairs[:, 0] + pairs[:, 1]).view(half, half, 2, channels)
+            torch.add(columns[:, :, 0], columns[:, :, 1], out=coarse).mul_(0.25)
+        return self
+
+    def fold(self) -> Tensor:
+        """The adjoint of :meth:`average`: add each level, coarsest first, to the one before; (side^2, c)."""
+        levels = self.levels
+        for fine, coarse in reversed(list(itertools.pairwise(levels))):
+            half, channels = coarse.shape[0], coarse.shape[2]
+            row = (0.25 * coarse)[:, :, None].expand(half, half, 2, channels).reshape(half, 1, -1)
+            fine.view(half, 2, -1).add_(row)
+        return levels[0].view(-1, self.texels.shape[1])
+
+
 class FeatureTexture(nn.Module):
     """A square texture of ``channels`` features; parameter ``texels`` (side * side, channels), row by row.
 
-    ``rounded``: whether it is seen as the 8 bits that it is stored in.
+    ``levels``: mip levels at most; ``rounded``: whether it is seen as the 8 bits that it is stored in.
     """
 
     rounded = True
 
-    def __init__(self, side: int, channels: int):
+    def __init__(self, side: int, channels: int, levels: int = 1):
         super().__init__()
-        self.side = side
+        self.side, self.levels = side, levels
         self.texels = nn.Parameter(torch.zeros(side * side, channels))
+        self._maps: Mipmaps | None = None
+        self._gradient: Mipmaps | None = None
 
-    def quantized(self) -> Tensor:
-        """The texels as the exported 8-bit texture gives them; the gradient passes straight through."""
-        if not self.rounded:
-            return self.texels
-        return _Quantized.apply(self.texels)  # type: ignore[no-any-return, no-untyped-call]
+    @torch.no_grad()
+    def mipmaps(self) -> Mipmaps:
+        """The texels as the exported 8-bit texture gives them, and their means; valid until the next call."""
+        if self._maps is None or self._maps.sides[0] != self.side or self._maps.texels.device != self.texels.device:
+            self._maps, self._gradient = (Mipmaps.empty(self.texels, self.side, self.levels) for _ in range(2))
+        finest, half = self._maps.levels[0].view_as(self.texels), 0.5 * LEVELS
+        finest.copy_(self.texels)
+        if self.rounded:
+            finest.clamp_(-1, 1).add_(1).mul_(half).round_().mul_(1 / half).sub_(1)
+        return self._maps.average()
+
+    def forward(self, uv: Tensor, level: Tensor, dither: Tensor | None = None) -> Tensor:
+        """:func:`sample` at ``uv`` (n, 2) and ``level`` (n,), that of a texture of one texel; (n, channels)."""
+        if self.texels.grad is None:  # else autograd would keep the table of gradients itself for one
+            self.texels.grad = torch.zeros_like(self.texels)
+        return sample(self.texels, self.mipmaps(), uv, level + math.log2(self.side), dither, self._gradient)
 
     @torch.no_grad()
     def clamp_(self) -> None:
@@ -42,28 +102,19 @@ class FeatureTexture(nn.Module):
         return values.to(torch.uint8).view(self.side, self.side, -1).cpu()
 
 
-@dataclass(frozen=True)
-class Mipmaps:
-    """A texture and its halves: ``texels`` (sum of side^2, channels), the finest level first, and their ``sides``."""
+def sample(
+    texels: Tensor,
+    maps: Mipmaps,
+    uv: Tensor,
+    level: Tensor,
+    dither: Tensor | None = None,
+    gradient: Mipmaps | None = None,
+) -> Tensor:
+    """What OpenGL's clamped trilinear filter gives of ``maps``: (n, c) at ``uv`` (n, 2) and ``level`` (n,).
 
-    texels: Tensor
-    sides: tuple[int, ...]
-
-
-def mipmaps(texels: Tensor, side: int, levels: int) -> Mipmaps:
-    """At most ``levels`` levels of ``texels`` (side * side, c): each texel is the mean of four of the level before."""
-    parts, sides = [texels], [side]
-    while len(sides) < levels and sides[-1] % 2 == 0:
-        half = sides[-1] // 2
-        parts.append(parts[-1].view(half, 2, half, 2, -1).mean((1, 3)).view(half * half, -1))
-        sides.append(half)
-    return Mipmaps(torch.cat(parts) if len(parts) > 1 else texels, tuple(sides))
-
-
-def sample(maps: Mipmaps, uv: Tensor, level: Tensor, dither: Tensor | None = None) -> Tensor:
-    """What OpenGL's clamped trilinear filter gives: (n, c) at ``uv`` (n, 2) and ``level`` (n,), 0 the finest.
-
-    ``dither``: (n,) in [0, 1); with it one level is taken, by chance in proportion to its share, for half the work.
+    Level 0 is the finest. ``texels`` (side * side, c) gets the gradient: what rounding may lie between it and ``maps``
+    counts as the identity. ``dither``: (n,) in [0, 1); with it one level is taken, by chance in proportion to its
+    share, for half the work. ``gradient``: a table like ``maps`` to gather the gradient in.
     """
     level = level.clamp(0, len(maps.sides) - 1)
     if dither is not None:
@@ -74,9 +125,7 @@ def sample(maps: Mipmaps, uv: Tensor, level: Tensor, dither: Tensor | None = Non
         if len(maps.sides) > 1:
             found.append(_corners(maps, uv, (low + 1).clamp(max=len(maps.sides) - 1), level - low))
     rows, weights = (torch.cat(parts, -1) for parts in zip(*found, strict=True))
-    if maps.texels.device.type != "cpu":
-        return F.embedding_bag(rows, maps.texels, per_sample_weights=weights, mode="sum")
-    return _Weighted.apply(maps.texels, rows, weights)  # type: ignore[no-any-return, no-untyped-call]
+    return _Sampled.apply(texels, maps, gradient, rows, weights)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _corners(maps: Mipmaps, uv: Tensor, level: Tensor, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -95,35 +144,21 @@ def _corners(maps: Mipmaps, uv: Tensor, level: Tensor, share: Tensor | None = No
     return begin + rows * side + columns, weights if share is None else weights * share[:, None]
 
 
-class _Quantized(torch.autograd.Function):
-    """Rounding to steps of 8 bits whose gradient is that of the identity."""
+class _Sampled(torch.autograd.Function):
+    """Weighted sums (n, c) of the rows (n, k) of a texture's mip levels, weights (n, k)."""
 
     @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        half = 0.5 * LEVELS
-        return values.clamp(-1, 1).add_(1).mul_(half).round_().div_(half).sub_(1)
+    def forward(
+        context: Any, texels: Tensor, maps: Mipmaps, gradient: Mipmaps | None, rows: Tensor, weights: Tensor
+    ) -> Tensor:
+        context.save_for_backward(rows, weights)  # not the table: the next step may have filled it anew by then
+        context.total = gradient or Mipmaps(torch.empty_like(maps.texels), maps.sides)
+        return F.embedding_bag(rows, maps.texels, per_sample_weights=weights, mode="sum")
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        return gradient
-
-
-class _Weighted(torch.autograd.Function):
-    """Weighted sums of rows: (n, c) from a table (m, c), indices (n, k) and weights (n, k).
-
-    ``embedding_bag`` does it too; on a CPU its gradient sorts the indices first and takes three times as long.
-    """
-
-    @staticmethod
-    def forward(context: Any, table: Tensor, index: Tensor, weights: Tensor) -> Tensor:
-        context.save_for_backward(index, weights)
-        context.shape = table.shape
-        return F.embedding_bag(index, table, per_sample_weights=weights, mode="sum")
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        index, weights = context.saved_tensors
-        total = gradient.new_zeros(context.shape)
-        for k in range(index.shape[1]):
-            total.index_add_(0, index[:, k], gradient * weights[:, k : k + 1])
-        return total, None, None
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        rows, weights = context.saved_tensors
+        total = context.total.texels.zero_()
+        for k in range(rows.shape[1]):
+            total.index_add_(0, rows[:, k], gradient * weights[:, k : k + 1])
+        return context.total.fold(), None, None, None, None

@@ -12,7 +12,7 @@ import torch
 from duplex.app.bundle import Bundle
 from duplex.app.network import encode_view
 from duplex.app.renderer import Renderer
-from duplex.baking.features import mipmaps, sample
+from duplex.baking.features import FeatureTexture
 from duplex.baking.gbuffers import Rasterizer
 
 
@@ -32,8 +32,9 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
         values = torch.from_numpy(texels / np.float32(255) * shell.scale + shell.offset)
         uv = torch.from_numpy(hit.uv.reshape(-1, 2))
         side = shell.texels.shape[1]
-        level = torch.from_numpy(hit.level.reshape(-1)) + np.log2(side)
-        plane = sample(mipmaps(values, side, levels), uv, level).numpy() * (hit.face.reshape(-1, 1) >= 0)
+        texture = FeatureTexture(side, values.shape[1], levels)
+        texture.texels.data[:] = values
+        plane = texture(uv, torch.from_numpy(hit.level.reshape(-1))).detach().numpy() * (hit.face.reshape(-1, 1) >= 0)
         planes.append(plane.reshape(padded.height, padded.width, -1))
     rays = padded.ray_directions()
     planes.append(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)) * (hits[0].face >= 0)[..., None])
