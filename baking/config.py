@@ -28,7 +28,15 @@ class BakeConfig:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "draft": {},
-    "standard": {"grid": 256, "faces": 80000, "texels": 1024, "views": 500, "view_size": 400, "steps": 10000},
+    "standard": {
+        "grid": 256,
+        "faces": 80000,
+        "texels": 1024,
+        "views": 320,
+        "view_size": 400,
+        "width": 24,
+        "steps": 10000,
+    },
     "high": {
         "grid": 448,
         "faces": 160000,

@@ -47,16 +47,25 @@ class Judge:
     renderer: Renderer
     metrics: Metrics
 
-    def compare(self, pictures: Sequence[tuple[Camera, Callable[[], Array]]], label: str) -> list[Compared]:
+    def drawn(self, camera: Camera) -> Array:
+        """The bundle's picture of ``camera``, (h, w, 3) float32 in [0, 1]."""
+        return self.renderer.image(camera)[..., :3].astype(np.float32) / 255
+
+    def compare(
+        self,
+        pictures: Sequence[tuple[Camera, Callable[[], Array]]],
+        label: str,
+        draw: Callable[[Camera], Array] | None = None,
+    ) -> list[Compared]:
         """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
 
-        A few pictures, evenly spread over the list, are kept.
+        ``draw``: draws in the bundle's place. A few pictures, evenly spread over the list, are kept.
         """
         shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
         found = []
         with bar(label, len(pictures)) as progress:
             for i, (camera, reference) in enumerate(pictures):
-                drawn = self.renderer.image(camera)[..., :3].astype(np.float32) / 255
+                drawn = (draw or self.drawn)(camera)
                 wanted = reference()
                 quality = self.metrics(drawn, wanted)
                 wanted = np.where(np.isfinite(wanted), wanted, drawn)
@@ -92,7 +101,7 @@ def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, 
         with bar(name, len(cameras)) as progress:
 
             def frame(camera: Camera, progress: Bar = progress) -> tuple[Array, Array]:
-                drawn = judge.renderer.image(camera)[..., :3].astype(np.float32) / 255
+                drawn = judge.drawn(camera)
                 wanted = _of_teacher(teacher, judge.bundle.background, camera)
                 progress.advance()
                 return drawn, wanted
@@ -101,12 +110,19 @@ def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, 
     return found
 
 
-def against_photos(judge: Judge, photos: list[Photo], size: int) -> list[Compared]:
-    """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background."""
+def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Teacher | None = None) -> list[Compared]:
+    """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background.
+
+    ``teacher``: is judged in the bundle's place, by its standard renderer.
+    """
     pictures = []
     for photo in photos:
         width = max(round(photo.camera.width * size / photo.camera.height), 1)
         pictures.append((photo.camera.resized(width, size), partial(_of_photo, photo, size, judge.bundle.background)))
+    if teacher:
+        return judge.compare(
+            pictures, "the teacher against the photos", partial(_of_teacher, teacher, judge.bundle.background)
+        )
     return judge.compare(pictures, "against the photos")
 
 

@@ -50,6 +50,11 @@ def main() -> int:
     parser.add_argument("bundle", type=Path, help="the bundle to judge")
     parser.add_argument("--teacher", type=Path, metavar="CKPT", help="compare with this checkpoint at unseen cameras")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="compare with the test photos of this dataset")
+    parser.add_argument(
+        "--teacher-photos",
+        action="store_true",
+        help="with --teacher and --data: compare the teacher with the photos too (slow)",
+    )
     parser.add_argument("--views", type=int, help=f"cameras or photos to compare [{DEFAULT_VIEWS} cameras, all photos]")
     parser.add_argument("--frames", type=int, default=0, help="with --teacher: frames of two paths, for steadiness [0]")
     parser.add_argument("--size", type=int, default=200, help="height of the pictures in pixels [200]")
@@ -68,6 +73,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--views {arguments.views}: expected 1 to 10000")
     if arguments.frames and not (arguments.teacher and 3 <= arguments.frames <= 360):
         raise DuplexError(f"--frames {arguments.frames}: expected 3 to 360, and --teacher with it")
+    if arguments.teacher_photos and not (arguments.teacher and arguments.data):
+        raise DuplexError("--teacher-photos: expected --teacher and --data with it")
     bundle = read_bundle(arguments.bundle)
     teacher = _teacher(arguments, bundle) if arguments.teacher else None
     photos = photos_of(bundle, arguments.data) if arguments.data else []
@@ -82,6 +89,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     report: dict[str, Any] = {
         name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
     }
+    if arguments.teacher_photos:
+        report["photos"]["teacher"] = summary(against_photos(judge, photos, arguments.size, teacher))
     report |= facts(bundle, arguments.bundle)
     if teacher and arguments.frames:
         report["steadiness"] = motion(judge, teacher, arguments.frames, arguments.size)
@@ -104,20 +113,24 @@ def _teacher(arguments: argparse.Namespace, bundle: Bundle) -> Teacher:
     return teacher
 
 
+def _measures(block: dict[str, Any]) -> str:
+    lpips = "".join(
+        f", LPIPS ({label}) {block[key]:.4f}"
+        for key, label in (("lpips_vgg", "VGG"), ("lpips_alex", "Alex"))
+        if block[key] is not None
+    )
+    each = "  ".join(f"{view['psnr']:.2f}" for view in block["views"])
+    return f"PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}{lpips}\n  per view: {each}"
+
+
 def _text(report: dict[str, Any]) -> str:
     lines = []
     for name in ("teacher", "photos"):
         block = report[name]
         if block:
-            each = "  ".join(f"{view['psnr']:.2f}" for view in block["views"])
-            lpips = "".join(
-                f", LPIPS ({label}) {block[key]:.4f}"
-                for key, label in (("lpips_vgg", "VGG"), ("lpips_alex", "Alex"))
-                if block[key] is not None
-            )
-            lines.append(
-                f"against the {name}: PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}{lpips}\n  per view: {each}"
-            )
+            lines.append(f"against the {name}: {_measures(block)}")
+            if "teacher" in block:
+                lines.append(f"the teacher against the {name}: {_measures(block['teacher'])}")
     for name, path in report.get("steadiness", {}).items():
         lines.append(
             f"steadiness, {name}: changes {path['psnr']:.2f} dB, worst {path['worst']:.2f} dB; largest over median "

@@ -40,7 +40,11 @@ def html_report(
     blocks = [
         {
             "title": f"Against the {against}",
-            "means": {label: report[against][key] for key, label in MEASURES.items()},
+            "means": {
+                name: [found[key] for key in MEASURES]
+                for name, found in (("bundle", report[against]), ("teacher", report[against].get("teacher")))
+                if found
+            },
             "plot": _per_view([view.quality.__dict__ for view in views]),
             "pictures": [_row(i, view) for i, view in enumerate(views) if view.drawn is not None],
         }
@@ -51,6 +55,7 @@ def html_report(
         bundle=bundle,
         report=report,
         blocks=blocks,
+        measures=MEASURES.values(),
         curve=_curve(bundle.report.get("curve")),
         sizes=_bars({part.filename: part.compress_size / 1000 for part in parts}, "kB in the bundle"),
         seconds=_bars(_numbers(bundle.report.get("seconds")), "seconds of the bake"),

@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 from duplex.app.bundle import read_bundle
+from duplex.baking import rendering
+from duplex.baking.datasets import read_photos
+from duplex.baking.metrics import psnr
+from duplex.baking.teachers import load_teacher
 
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
          "--steps", "120", "--crop", "32", "--batch", "8"]  # fmt: skip
@@ -96,6 +100,19 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
         "--no-lpips",
     )
     assert judged.returncode == 0 and "PSNR" in judged.stdout
+    both = ("--teacher", octahedron, "--data", folder, "--teacher-photos", "--views", 2, "--size", 32)
+    judged = run("baking.evaluate_cli", tmp_path / "x.bundle", *both, "--no-lpips", "--json")
+    photos = json.loads(judged.stdout)["photos"]
+    teacher = load_teacher(octahedron)
+    known = read_photos(folder, "test", teacher.scene.principal_shift)
+    for photo, found in zip((known[0], known[-1]), photos["teacher"]["views"], strict=True):
+        rgba, wanted = rendering.render(teacher, photo.camera.resized(32, 32)).numpy(), photo.rgba(32)[0]
+        on_white = [x[..., :3] + 1 - x[..., 3:] for x in (rgba, wanted)]
+        assert abs(found["psnr"] - psnr(*on_white)) < 0.05
+    page = (tmp_path / "x.report.html").read_text("utf-8")
+    assert all(f"{x['psnr']:.4g}" in page for x in (photos, photos["teacher"]))
+    alone = run("baking.evaluate_cli", tmp_path / "x.bundle", "--data", folder, "--teacher-photos")
+    assert alone.returncode == 2 and "--teacher" in alone.stderr and "Traceback" not in alone.stderr
 
 
 def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:
