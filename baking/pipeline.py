@@ -41,8 +41,8 @@ CULLING_VIEWS, CULLING_SIZE = 96, 400
 BRACKETING_VIEWS, BRACKETING_RAYS, LEVEL_RAYS = 8, 4000, 2000
 HELD_OUT_VIEWS = 4
 # memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
-# of a feature of a texel (value, what is stored of it, gradient, two moments); of a channel of a crop's pixel
-BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 24, 40
+# of a feature of a texel (value, gradient, two moments, tables of mip levels); of a channel of a crop's pixel
+BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 36, 40
 PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
 # streams of random numbers, so that cameras of one purpose never coincide with those of another
 VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM, LEVEL_STREAM = 1, 2, 3, 4, 5
