@@ -129,8 +129,6 @@ class Trainer:
                 crops = sampler(self._counts(len(views)), self.generator)
                 errors = self._backward(crops, color)
                 self.optimizer.step()
-                for texture in self.student.textures:
-                    texture.clamp_()
                 self.step += 1
                 sampler.learned(crops, errors)
                 progress.advance(note=f"{self.curve[-1][2]:.1f} dB" if self.curve else "")

@@ -76,13 +76,19 @@ class FeatureTexture(nn.Module):
 
     @torch.no_grad()
     def mipmaps(self) -> Mipmaps:
-        """The texels as the exported 8-bit texture gives them, and their means; valid until the next call."""
+        """The texels as the exported 8-bit texture gives them, and their means; valid until the next call.
+
+        Texels that an optimisation step has moved out of [-1, 1] are brought back.
+        """
         if self._maps is None or self._maps.sides[0] != self.side or self._maps.texels.device != self.texels.device:
             self._maps, self._gradient = (Mipmaps.empty(self.texels, self.side, self.levels) for _ in range(2))
         finest, half = self._maps.levels[0].view_as(self.texels), 0.5 * LEVELS
-        finest.copy_(self.texels)
-        if self.rounded:
-            finest.clamp_(-1, 1).add_(1).mul_(half).round_().mul_(1 / half).sub_(1)
+        self.texels.clamp_(-1, 1)
+        if self.rounded:  # in as few passes over memory as it takes
+            torch.add(self.texels.new_tensor(half), self.texels, alpha=half, out=finest).round_()
+            torch.add(self.texels.new_tensor(-1), finest, alpha=1 / half, out=finest)
+        else:
+            finest.copy_(self.texels)
         return self._maps.average()
 
     def forward(self, uv: Tensor, level: Tensor, dither: Tensor | None = None) -> Tensor:
@@ -90,11 +96,6 @@ class FeatureTexture(nn.Module):
         if self.texels.grad is None:  # else autograd would keep the table of gradients itself for one
             self.texels.grad = torch.zeros_like(self.texels)
         return sample(self.texels, self.mipmaps(), uv, level + math.log2(self.side), dither, self._gradient)
-
-    @torch.no_grad()
-    def clamp_(self) -> None:
-        """Bring the texels back into [-1, 1], which an optimisation step may have left."""
-        self.texels.clamp_(-1, 1)
 
     def export(self) -> Tensor:
         """The texels as (side, side, channels) uint8; value = texel / 255 * 2 - 1."""
