@@ -38,7 +38,7 @@ class DistillConfig:
 
     features: int = 12  # features of each shell: 4, 8 or 12
     width: int = 16  # channels of the shading network's hidden layers
-    steps: int = 2000  # optimisation steps
+    steps: int = 2200  # optimisation steps
     batch: int = 64  # crops in a step
     crop: int = 32  # side of a crop in pixels
     feature_rate: float = 0.02  # Adam's learning rate of the features at the start

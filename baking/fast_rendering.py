@@ -22,8 +22,8 @@ from duplex.baking.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
 from duplex.baking.teachers import Teacher
 
 RAYS_PER_CHUNK = 1 << 14
-MIN_TRANSMITTANCE = 1e-3
-MIN_WEIGHT = 1e-4
+MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
+MIN_WEIGHT = 1e-3  # of a sample whose colour is worth asking for
 BAND = 8  # samples of each ray that are evaluated before looking which rays still get light
 
 

@@ -33,7 +33,7 @@ LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # of those, as they are stored: steps of 
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = 280  # pictures of the teacher to learn from
+    views: int = 300  # pictures of the teacher to learn from
     view_size: int = 200  # side of each picture in pixels
     near_share: float = 0.4  # share of the views taken from closer by
     sub_steps: int = 2  # samples of the teacher's network in each cell of the density grid that a ray crosses
