@@ -17,10 +17,12 @@ class ShadingNetwork(nn.Module):
         self.spec = spec
         self.convolutions = [nn.Conv2d(x.inputs, x.outputs, x.kernel) for x in spec.layers]
         self.layers = nn.ModuleList(self.convolutions)
-        weight, taps = self.convolutions[0].weight, torch.from_numpy(spec.taps())
+        self.taps: Tensor
+        self.register_buffer("taps", torch.from_numpy(spec.taps()), persistent=False)
+        weight = self.convolutions[0].weight
         with torch.no_grad():
-            weight.mul_(taps)
-        weight.register_hook(lambda gradient: gradient * taps.to(gradient.device))  # type: ignore[no-untyped-call]
+            weight.mul_(self.taps)
+        weight.register_hook(lambda gradient: gradient * self.taps)  # type: ignore[no-untyped-call]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """``inputs``: (n, spec.inputs, h + 2 margin, w + 2 margin). Returns (n, 4, s h, s w) straight RGBA."""
