@@ -92,15 +92,17 @@ class FastRenderer:
             ray, t, delta = self._curved_samples(o, d)
         lit = torch.ones(len(o), device=o.device)
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
-        rank = torch.arange(len(ray), device=o.device) - first[ray]
+        rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
         part = o.new_zeros(len(o), 5)
         for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end there
-            now = torch.nonzero((rank >= low) & (rank < low + BAND) & (lit[ray] > MIN_TRANSMITTANCE))[:, 0]
+            now = torch.nonzero((rank >= low) & (rank < low + BAND) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
                 break
-            points = self.space.warp(o[ray[now]] + t[now, None] * d[ray[now]])
+            of, at = rows(ray, now), rows(t, now)
+            points = self.space.warp(torch.addcmul(rows(o, of), at[:, None], rows(d, of)))
             held = self._held(points)
-            self._accumulate(Samples(ray[now[held]], t[now[held]], delta[now[held]], points[held]), views, lit, part)
+            samples = Samples(rows(of, held), rows(at, held), rows(delta, rows(now, held)), rows(points, held))
+            self._accumulate(samples, views, lit, part)
         out[hit] = part
         return out
 
@@ -110,7 +112,7 @@ class FastRenderer:
         index = torch.zeros_like(corner[:, 0])
         for axis, size in enumerate(self.between.shape):
             index = index * size + corner[:, axis].clamp(0, size - 1)
-        return torch.nonzero(self.between.view(-1)[index])[:, 0]
+        return torch.nonzero(rows(self.between.view(-1), index))[:, 0]
 
     def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
         """Add ``samples`` to ``out`` (rays, 5) and dim ``lit`` (rays,), the transmittance so far."""
@@ -120,12 +122,12 @@ class FastRenderer:
         depth = torch.cat([p[0] for p in parts]).double() * samples.delta
         total = torch.cumsum(depth, 0)
         first = torch.searchsorted(ray, ray)  # where each sample's ray begins
-        before = torch.exp(-(total - depth - (total - depth)[first])).float() * lit[ray]
+        before = torch.exp(-(total - depth - rows(total - depth, first))).float() * rows(lit, ray)
         weight = before * (1 - torch.exp(-depth)).float()
         rgb, begin = lit.new_zeros(len(ray), 3), 0
         for _, latent in parts:
             seen = begin + torch.nonzero(weight[begin : begin + len(latent)] > MIN_WEIGHT)[:, 0]
-            rgb[seen] = self.teacher.fine.color(latent[seen - begin], views[ray[seen]])
+            rgb[seen] = self.teacher.fine.color(rows(latent, seen - begin), rows(views, rows(ray, seen)))
             begin += len(latent)
         out[:, :4].index_add_(0, ray, weight[:, None] * torch.cat([rgb, torch.ones_like(rgb[:, :1])], -1))
         out[:, 4].scatter_reduce_(0, ray, torch.where(before > 0.01, samples.t, torch.zeros_like(samples.t)), "amax")
@@ -146,7 +148,7 @@ class FastRenderer:
         for axis, size in enumerate(self.grid.sigma.shape):
             place = torch.addcmul(o[:, axis : axis + 1] - self.low[axis], d[:, axis : axis + 1], middle)
             index = index * size + (place * (1 / step)).round_().int().clamp_(0, size - 1)
-        bound = self.bound.view(-1)[index]
+        bound = rows(self.bound.view(-1), index.view(-1)).view_as(middle)
         bound[middle > end[:, None] + 0.5 * step] = -1
         depth = torch.cumsum(bound.clamp(min=0), -1) * step
         before = depth - bound.clamp(min=0) * step
@@ -173,6 +175,11 @@ class FastRenderer:
         share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
         t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
         return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps
+
+
+def rows(values: Tensor, index: Tensor) -> Tensor:
+    """``values[index]`` of a one-dimensional ``index``, in a third of the time."""
+    return values.index_select(0, index)
 
 
 @dataclass(frozen=True)

@@ -61,16 +61,17 @@ class Encoding:
         """Encode ``x`` (n, d): (n, :meth:`width` of d) of the same dtype."""
         n, d = x.shape
         count = len(self.scales)
-        out = x.new_empty(n, self.width(d))
+        out = x.new_empty(self.width(d), n)  # column after column in memory: everything below runs along a column
         begin = d if self.identity == "first" else 0
         sizes = {"t": 2, "f": count, "d": d}
-        waves = out[:, begin : begin + 2 * count * d].view(n, *(sizes[letter] for letter in self.order))
-        waves = waves.permute(0, *(1 + self.order.index(letter) for letter in "tfd"))
-        angles = x[:, None, :] * x.new_tensor(self.scales)[:, None]
-        waves[:, 0], waves[:, 1] = torch.sin(angles), torch.cos(angles)
+        waves = out[begin : begin + 2 * count * d].view(*(sizes[letter] for letter in self.order), n)
+        waves = waves.permute(*(self.order.index(letter) for letter in "tfd"), 3)
+        columns = x.t().contiguous()
+        angles = columns * x.new_tensor(self.scales)[:, None, None]
+        waves[0], waves[1] = torch.sin(angles), torch.cos(angles)
         if self.identity != "none":
-            out[:, 0 if begin else -d :][:, :d] = x
-        return out
+            out[0 if begin else -d :][:d] = columns
+        return out.t()
 
     def describe(self) -> str:
         """In words, for people."""
