@@ -15,7 +15,8 @@ from torch import Tensor
 
 from duplex.app.camera import Array
 from duplex.app.network import encode_view
-from duplex.baking.views import LEVEL_STEPS, LOWEST_LEVEL, NOWHERE, UNKNOWN, UV_STEPS, ViewSet
+from duplex.app.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
+from duplex.baking.views import NOWHERE, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5
 MEMORY = 0.7  # of a view's error, when a new crop of it comes in

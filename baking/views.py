@@ -15,6 +15,7 @@ import numpy as np
 
 from duplex.app.camera import Array, Camera
 from duplex.app.files import write_atomically
+from duplex.app.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.baking.datasets import Photo
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
@@ -23,10 +24,8 @@ from duplex.baking.progress import bar
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
 SHARD, SHARD_BYTES = 20, 1 << 26  # views in a file at most, and bytes, unless a single view has more
 NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
-UV_STEPS = 0xFFFE
 UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
 VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates with their levels of detail
-LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # of those, as they are stored: steps of 1 / 2048 from -16 on
 
 
 @dataclass(frozen=True)

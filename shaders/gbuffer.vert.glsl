@@ -4,13 +4,17 @@ uniform mat4 u_world_to_clip;
 in vec3 in_position;
 in vec2 in_uv;
 
+#if SURFACE == 1
 out vec3 v_position;
+#endif
 out vec2 v_uv;
 
 invariant gl_Position;
 
 void main() {
+#if SURFACE == 1
     v_position = in_position;
+#endif
     v_uv = in_uv;
     gl_Position = u_world_to_clip * vec4(in_position, 1.0);
 }

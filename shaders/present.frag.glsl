@@ -1,10 +1,8 @@
-// The finished picture, or one target made visible. Colours leave premultiplied by alpha.
+// The finished picture, premultiplied by alpha, or one target made visible.
 //   MODE: what to show, numbered as in app/passes/present.py.
 //   SCALE: pixels of the picture along one side of a G-buffer pixel.
 //   MARGIN: G-buffer pixels beyond each side of the picture.
-//   TARGET_MARGIN: the same of the shown target.
-uniform sampler2D u_depth;
-uniform vec4 u_background;
+uniform sampler2D u_hits;
 uniform vec2 u_distances;
 #if MODE <= 1
 uniform sampler2D u_shaded[SCALE];  // one row of each block: 16 textures at once would be too many
@@ -25,24 +23,20 @@ SELECT
 
 void main() {
     ivec2 pixel = ivec2(gl_FragCoord.xy);
-    bool covered = texelFetch(u_depth, pixel / SCALE + MARGIN, 0).r < 1.0;
+    ivec2 block = pixel / SCALE + MARGIN;
+    bool covered = texelFetch(u_hits, block, 0).a > 0.0;
 #if MODE <= 1
-    ivec2 block = pixel / SCALE;
-    ivec2 inside = pixel - block * SCALE;
-    if (SCALE - 1 - inside.y != u_row)
+    ivec2 inside = pixel % SCALE;
+    if (!covered || SCALE - 1 - inside.y != u_row)
         discard;
-    vec4 color = vec4(0.0);
-    if (covered) {
-        color = clamp(shaded(block, inside.x), 0.0, 1.0);
-        color.rgb *= color.a;
-    }
+    vec4 color = clamp(shaded(block, inside.x), 0.0, 1.0);
 #if MODE == 0
-    o_color = color + (1.0 - color.a) * vec4(u_background.rgb * u_background.a, u_background.a);
+    o_color = vec4(color.rgb * color.a, color.a);
 #else
     o_color = vec4(color.aaa, 1.0);
 #endif
 #else
-    vec4 value = texelFetch(u_target, pixel / SCALE + TARGET_MARGIN, 0);
+    vec4 value = texelFetch(u_target, block, 0);
 #if MODE == 2
     vec3 shown = 0.5 + 0.5 * value.rgb;
 #elif MODE == 3

@@ -31,6 +31,6 @@ def test_files_stay_readable(module: Path) -> None:
 
 
 def test_shader_sources_carry_version_defines_and_includes() -> None:
-    text = source("gbuffer.frag", layer=1, surface=0, feature_textures=2)
-    assert text.startswith("#version 330\n#define LAYER 1\n")
+    text = source("features.frag", textures=2, uv_steps=65534.0)
+    assert text.startswith("#version 330\n#define TEXTURES 2\n")
     assert "#include" not in text and "void encode_view" in text

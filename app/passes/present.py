@@ -7,6 +7,7 @@ from enum import IntEnum
 import moderngl
 
 from duplex.app.network import NetworkSpec
+from duplex.app.passes.tiles import TileProgram
 from duplex.shaders import source
 
 
@@ -22,51 +23,85 @@ class Mode(IntEnum):
     MASK = 6
 
 
-class PresentPass:
-    """Draws in one :class:`Mode`; ``target_margin``: pixels that a shown target reaches beyond the picture."""
+class PicturePass:
+    """Draws the shaded pixels, or their alpha, over a background; ``mode``: ``FINAL`` or ``ALPHA``."""
 
-    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode, target_margin: int = 0):
+    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode):
         self.ctx, self.mode = ctx, mode
-        self.scale = scale = spec.channels_to_space
-        text = source("present.frag", mode=int(mode), scale=scale, margin=spec.margin, target_margin=target_margin)
-        select = [f"    if (column == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(scale)]
-        self.program = ctx.program(
-            vertex_shader=source("fullscreen.vert"), fragment_shader=text.replace("SELECT", "\n".join(select))
-        )
-        self.triangle = ctx.vertex_array(self.program, [])
-        self._set("u_depth", 0)
-        self._set("u_target", 1)
-        if mode <= Mode.ALPHA:
-            units = list(range(1, scale + 1))
-            self._set("u_shaded", units if scale > 1 else 1)
+        self.scale, self.margin = spec.channels_to_space, spec.margin
+        text = source("present.frag", mode=int(mode), scale=self.scale, margin=self.margin)
+        select = [f"    if (column == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(self.scale)]
+        self.tiles = TileProgram(ctx, text.replace("SELECT", "\n".join(select)))
+        program = self.program = self.tiles.program
+        program["u_hits"] = 0
+        program["u_shaded"] = list(range(1, self.scale + 1)) if self.scale > 1 else 1
 
     def render(
         self,
-        depth: moderngl.Texture,
-        targets: list[moderngl.Texture],
+        hits: moderngl.Texture,
+        shaded: list[moderngl.Texture],
+        tiles: moderngl.Texture,
         background: tuple[float, float, float, float],
+        *,
+        out: moderngl.Framebuffer,
+    ) -> None:
+        """Fill ``out``.
+
+        ``hits``: the outer shell's; ``shaded``: the last layer's textures; ``background``: straight RGBA.
+        """
+        red, green, blue, alpha = background if self.mode is Mode.FINAL else (0.0, 0.0, 0.0, 1.0)
+        out.use()
+        out.clear(red * alpha, green * alpha, blue * alpha, alpha)
+        self.ctx.enable_only(moderngl.BLEND)
+        self.ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        # tiles are those of the G-buffer, which begins a margin before the picture
+        begin, size = -self.margin * self.scale, (hits.width * self.scale, hits.height * self.scale)
+        out.viewport = (begin, begin, *size)
+        hits.use(0)
+        for row in range(self.scale):
+            self._set("u_row", row)
+            for i, texture in enumerate(shaded[row * self.scale : (row + 1) * self.scale], 1):
+                texture.use(i)
+            self.tiles.render(tiles, (hits.width, hits.height))
+
+    def _set(self, name: str, value: object) -> None:
+        if name in self.program:  # the driver drops what a mode does not use
+            self.program[name] = value
+
+
+class TargetPass:
+    """Makes a target visible, in any other :class:`Mode`."""
+
+    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode):
+        self.ctx = ctx
+        text = source("present.frag", mode=int(mode), scale=spec.channels_to_space, margin=spec.margin)
+        self.program = ctx.program(vertex_shader=source("fullscreen.vert"), fragment_shader=text)
+        self.triangle = ctx.vertex_array(self.program, [])
+        self._set("u_hits", 0)
+        self._set("u_target", 1)
+
+    def render(
+        self,
+        hits: moderngl.Texture,
+        target: moderngl.Texture,
         distances: tuple[float, float],
         *,
         out: moderngl.Framebuffer,
     ) -> None:
         """Fill ``out``.
 
-        ``depth``: of the first layer, the coverage; ``targets``: the last layer's textures, or the one to show;
-        ``background``: straight RGBA; ``distances``: those that are drawn white and black.
+        ``hits``: the shell's, whose last channel says where it is; ``distances``: those drawn white and black.
         """
         out.use()
+        out.viewport = (0, 0, *out.size)
         self.ctx.enable_only(moderngl.NOTHING)
-        depth.use(0)
-        self._set("u_background", background)
+        hits.use(0)
+        target.use(1)
         self._set("u_distances", distances)
-        for row in range(self.scale if self.mode <= Mode.ALPHA else 1):
-            self._set("u_row", row)
-            for i, texture in enumerate(targets[row * self.scale : (row + 1) * self.scale], 1):
-                texture.use(i)
-            self.triangle.render(moderngl.TRIANGLES, vertices=3)
+        self.triangle.render(moderngl.TRIANGLES, vertices=3)
 
     def _set(self, name: str, value: object) -> None:
-        if name in self.program:  # the driver drops what a mode does not use
+        if name in self.program:
             self.program[name] = value
 
 

@@ -1,6 +1,12 @@
-"""The shading network as fragment shaders: one pass a layer, weights unrolled into the source as constants."""
+"""The shading network as fragment shaders, weights unrolled into the source as constants.
+
+A stage is a layer with the 1x1 layers behind it, which need no neighbours and so no pass of their own.
+"""
 
 from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
 
 import moderngl
 import numpy as np
@@ -8,64 +14,122 @@ import numpy as np
 from duplex.app.camera import Array
 from duplex.app.gpu import color_target
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.passes.tiles import TileProgram
 from duplex.shaders import source
 
-TARGETS_PER_DRAW = 4
+TARGETS_PER_DRAW = 8  # at once, in OpenGL 3.3
+ACTIVATIONS = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}
 
 
-class LayerPass:
-    """One convolution: reads and writes textures of four channels each; each output group is one draw."""
+@dataclass(frozen=True)
+class Layer:
+    """A layer with its ``weight`` (outputs, inputs, kernel, kernel), rows from the top, and ``bias`` (outputs,)."""
 
-    def __init__(self, ctx: moderngl.Context, layer: ConvLayer, weight: Array, bias: Array):
-        self.ctx, self.layer = ctx, layer
-        self.groups = [
-            range(i, min(i + TARGETS_PER_DRAW, layer.outputs // 4))
-            for i in range(0, layer.outputs // 4, TARGETS_PER_DRAW)
-        ]
+    spec: ConvLayer
+    weight: Array
+    bias: Array
+
+    def outputs(self, channels: slice) -> Layer:
+        """The part of the layer that makes ``channels``."""
+        return Layer(self.spec, self.weight[channels], self.bias[channels])
+
+
+class StagePass:
+    """Some layers at once, from textures of four channels each to others; each group of targets is one draw."""
+
+    def __init__(self, ctx: moderngl.Context, layers: list[Layer]):
+        self.ctx, self.layers = ctx, layers
+        targets = len(layers[-1].bias) // 4
+        self.groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
         self.draws = []
         for group in self.groups:
-            channels = slice(4 * group.start, 4 * group.stop)
-            program = ctx.program(
-                vertex_shader=source("fullscreen.vert"),
-                fragment_shader=layer_source(layer, weight[channels], bias[channels]),
-            )
-            for i in range(layer.inputs // 4):
-                if f"u_input{i}" in program:  # the driver drops inputs whose weights are all 0
-                    program[f"u_input{i}"] = i
-            self.draws.append(ctx.vertex_array(program, []))
+            last = layers[-1].outputs(slice(4 * group.start, 4 * group.stop))
+            draw = TileProgram(ctx, stage_source([*layers[:-1], last]))
+            for i in range(layers[0].spec.inputs // 4):
+                if f"u_input{i}" in draw.program:  # the driver drops inputs whose weights are all 0
+                    draw.program[f"u_input{i}"] = i
+            self.draws.append(draw)
 
-    def render(self, inputs: list[moderngl.Texture], *, out: list[moderngl.Framebuffer]) -> None:
-        """Read ``inputs``, larger than ``out`` by kernel - 1 pixels a side length, and fill ``out``, one a group."""
+    def render(
+        self, inputs: list[moderngl.Texture], tiles: moderngl.Texture, *, out: list[moderngl.Framebuffer]
+    ) -> None:
+        """Read ``inputs`` and fill the occupied ``tiles`` of ``out``, one a group, of the same size."""
         self.ctx.enable_only(moderngl.NOTHING)
         for i, texture in enumerate(inputs):
             texture.use(i)
         for draw, target in zip(self.draws, out, strict=True):
             target.use()
-            draw.render(moderngl.TRIANGLES, vertices=3)
+            draw.render(tiles, target.size)
 
 
-def layer_source(layer: ConvLayer, weight: Array, bias: Array) -> str:
-    """The fragment shader of some output channels of a layer.
+class ShadingPasses:
+    """The whole network: its stages and the targets between them. ``fused``: else each layer is a stage of its own."""
 
-    ``weight``: (outputs, inputs, kernel, kernel), rows from the top as in torch; ``bias``: (outputs,).
-    """
-    targets = len(bias) // 4
-    declarations = [f"uniform sampler2D u_input{i};" for i in range(layer.inputs // 4)]
-    declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(targets)]
-    body = [f"    vec4 a{i} = {_vec4(bias[4 * i : 4 * i + 4])};" for i in range(targets)]
-    for row in range(layer.kernel):
-        for column in range(layer.kernel):
-            below = layer.kernel - 1 - row  # OpenGL counts rows from the bottom
-            for i in range(layer.inputs // 4):
-                blocks = weight[:, 4 * i : 4 * i + 4, row, column].reshape(targets, 4, 4)
-                if not blocks.any():
-                    continue
-                body.append(f"    x = texelFetch(u_input{i}, pixel + ivec2({column}, {below}), 0);")
-                body += [f"    a{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)]
-    activation = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}[layer.activation]
-    body += [f"    o_{j} = {activation.format(j)};" for j in range(targets)]
+    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, fused: bool = True):
+        self.ctx = ctx
+        layers = [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
+        self.stages = [StagePass(ctx, stage) for stage in (_stages(layers) if fused else [[x] for x in layers])]
+
+    def targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
+        """Half-float framebuffers of each stage's draws for inputs of ``size``.
+
+        What a stage has no neighbours for, at the border, is left alone.
+        """
+        out, reach = [], 0
+        for stage in self.stages:
+            reach += stage.layers[0].spec.kernel // 2
+            framebuffers = [self.ctx.framebuffer([color_target(self.ctx, size) for _ in g]) for g in stage.groups]
+            for framebuffer in framebuffers:
+                framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
+            out.append(framebuffers)
+        return out
+
+
+def _stages(layers: list[Layer]) -> list[list[Layer]]:
+    """Layers with the 1x1 layers that follow, as far as one draw can hold what they give."""
+    stages: list[list[Layer]] = []
+    for layer in layers:
+        if stages and layer.spec.kernel == 1 and layer.spec.outputs <= 4 * TARGETS_PER_DRAW:
+            stages[-1].append(layer)
+        else:
+            stages.append([layer])
+    return stages
+
+
+def stage_source(layers: list[Layer]) -> str:
+    """The fragment shader of a layer and of the 1x1 layers behind it."""
+    first = layers[0]
+    declarations = [f"uniform sampler2D u_input{i};" for i in range(first.spec.inputs // 4)]
+    declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(len(layers[-1].bias) // 4)]
+    body = _begin(0, first)
+    reach = first.spec.kernel // 2
+    for row in range(first.spec.kernel):
+        for column in range(first.spec.kernel):
+            step = f"ivec2({column - reach}, {reach - row})"  # OpenGL counts rows from the bottom
+            for i in range(first.spec.inputs // 4):
+                products = _products(0, first.weight[:, 4 * i : 4 * i + 4, row, column])
+                if products:
+                    body += [f"    x = texelFetch(u_input{i}, pixel + {step}, 0);", *products]
+    for number, (before, layer) in enumerate(itertools.pairwise(layers), 1):
+        body += _begin(number, layer)
+        for i in range(len(before.bias) // 4):
+            value = ACTIVATIONS[before.spec.activation].format(f"{number - 1}_{i}")
+            body += [f"    x = {value};", *_products(number, layer.weight[:, 4 * i : 4 * i + 4, 0, 0])]
+    activation = ACTIVATIONS[layers[-1].spec.activation]
+    body += [f"    o_{j} = {activation.format(f'{len(layers) - 1}_{j}')};" for j in range(len(layers[-1].bias) // 4)]
     text = source("shading.frag")
     return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
+
+
+def _begin(number: int, layer: Layer) -> list[str]:
+    """The accumulators of layer ``number``."""
+    return [f"    vec4 a{number}_{j} = {_vec4(layer.bias[4 * j : 4 * j + 4])};" for j in range(len(layer.bias) // 4)]
+
+
+def _products(number: int, weight: Array) -> list[str]:
+    """Add what ``weight`` (outputs, 4) makes of ``x`` to layer ``number``; nothing where all of it is 0."""
+    blocks = weight.reshape(-1, 4, 4)
+    return [f"    a{number}_{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)] if blocks.any() else []
 
 
 def _mat4(block: Array) -> str:
@@ -80,28 +144,3 @@ def _vec4(values: Array) -> str:
 def _number(x: float) -> str:
     text = f"{np.float32(x):.8g}"
     return text if "." in text or "e" in text else text + ".0"
-
-
-class ShadingPasses:
-    """The whole network: a :class:`LayerPass` for each layer and the targets between them."""
-
-    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights):
-        self.ctx, self.spec = ctx, spec
-        self.layers = [
-            LayerPass(ctx, *parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)
-        ]
-
-    def targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
-        """Half-float framebuffers of each layer's draws for a G-buffer of ``size``, margin included."""
-        width, height = size
-        out = []
-        for layer_pass in self.layers:
-            shrink = layer_pass.layer.kernel - 1
-            width, height = width - shrink, height - shrink
-            out.append(
-                [
-                    self.ctx.framebuffer([color_target(self.ctx, (width, height)) for _ in group])
-                    for group in layer_pass.groups
-                ]
-            )
-        return out
