@@ -46,7 +46,8 @@ class BundleShell:
 class Bundle:
     """A baked scene.
 
-    ``background``: RGB in [0, 1] that the teacher was trained against; ``up``: unit (3,); ``to_checkpoint``:
+    ``double_sided``: whether backs of faces count as surface; ``background``: RGB in [0, 1] that the teacher was
+    trained against; ``up``: unit (3,); ``to_checkpoint``:
     (4, 4), the bundle's world to the frame of the checkpoint's own numbers; ``to_dataset``: (4, 4), to the frame of
     the dataset's files; ``cameras``: presets, then the dataset's; ``teacher``,
     ``report``: JSON objects about where the bundle comes from; ``thumbnail``: PNG; ``onnx``: the network again.
@@ -56,6 +57,7 @@ class Bundle:
     inner: BundleShell
     network: NetworkSpec
     weights: NetworkWeights
+    double_sided: bool = False
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     to_checkpoint: Array = field(default_factory=lambda: np.eye(4))
@@ -115,6 +117,7 @@ def write_bundle(bundle: Bundle) -> bytes:
         "format": "duplex",
         "version": VERSION,
         "shells": shells,
+        "double_sided": bundle.double_sided,
         "network": bundle.network.to_json(),
         "scene": {
             "background": list(bundle.background),
@@ -160,6 +163,7 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         inner,
         network,
         _weights(archive, network, f"{name}: shading.safetensors"),
+        double_sided=_flag(manifest.get("double_sided", True)),
         background=_triple(scene["background"]),
         up=_triple(scene["up"]),
         to_checkpoint=_floats(scene["to_checkpoint"], 16).reshape(4, 4),
@@ -242,6 +246,12 @@ def _floats(values: Any, count: int) -> Array:
     if len(array) != count or not np.isfinite(array).all() or np.abs(array).max() > MAX_NUMBER:
         raise ValueError(f"expected {count} finite numbers")
     return array
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("double_sided is neither true nor false")
+    return value
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -25,8 +26,13 @@ def main() -> int:
     action.add_argument(
         "--turntable", type=Path, metavar="FOLDER", help="draw a turn around the scene without a window"
     )
+    action.add_argument("--bench", action="store_true", help="measure how fast the bundle is drawn here")
+    action.add_argument(
+        "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
+    )
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
     parser.add_argument("--frames", type=int, default=24, help="pictures of a turntable [24]")
+    parser.add_argument("--json", action="store_true", help="print what was measured as one JSON object")
     arguments = parser.parse_args()
     return run_command(lambda: _view(arguments))
 
@@ -38,6 +44,8 @@ def _view(arguments: argparse.Namespace) -> int:
     if arguments.info:
         print(_info(arguments.bundle))
         return 0
+    if arguments.bench or arguments.scaling:
+        return _measure(arguments, size)
     if arguments.turntable:
         from duplex.app.headless import turntable
 
@@ -62,6 +70,21 @@ def _view(arguments: argparse.Namespace) -> int:
     if background:
         viewer.panel.background = list(background[:3])
     viewer.run()
+    return 0
+
+
+def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:
+    from duplex.app import benchmark
+    from duplex.app.bundle import read_bundle
+
+    bundle = read_bundle(arguments.bundle)
+    if arguments.scaling:
+        measured = benchmark.scaling(bundle)
+        text = benchmark.scaling_text(measured)
+    else:
+        measured = benchmark.benchmark(bundle, size)
+        text = benchmark.text(measured)
+    print(json.dumps(measured) if arguments.json else text)
     return 0
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import moderngl
 
@@ -73,6 +75,11 @@ def color_target(ctx: moderngl.Context, size: tuple[int, int], dtype: str = "f2"
     return texture
 
 
+def colors(*framebuffers: moderngl.Framebuffer) -> list[moderngl.Texture]:
+    """The textures that ``framebuffers`` draw colours into."""
+    return [t for buffer in framebuffers for t in buffer.color_attachments if isinstance(t, moderngl.Texture)]
+
+
 def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Texture:
     """A depth texture that a later pass can read as plain numbers."""
     texture = ctx.depth_texture(size)
@@ -80,6 +87,14 @@ def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Textu
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     texture.repeat_x = texture.repeat_y = False
     return texture
+
+
+class Timers(Protocol):
+    """Times passes by name."""
+
+    def measure(self, name: str) -> AbstractContextManager[None]:
+        """Count the time of the commands issued inside."""
+        ...
 
 
 @dataclass
@@ -121,3 +136,37 @@ class PassTimers:
         with query:
             yield
         ring.append(query)
+
+
+@dataclass
+class WaitingTimers:
+    """As :class:`PassTimers`, where the GPU has no timers: waits for each pass, and notes ``all`` that it took."""
+
+    ctx: moderngl.Context
+    all: dict[str, list[float]] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Count the time from when all is done before to when the commands issued inside are."""
+        self.ctx.finish()
+        started = time.perf_counter()
+        yield
+        self.ctx.finish()
+        self.all.setdefault(name, []).append(1000 * (time.perf_counter() - started))
+
+
+def bytes_of(*resources: object) -> int:
+    """What textures, buffers and framebuffers take on the GPU, without mip levels, in bytes."""
+    total = 0
+    for resource in resources:
+        if isinstance(resource, moderngl.Framebuffer):
+            depth = resource.depth_attachment
+            total += bytes_of(*colors(resource)) + (4 * depth.width * depth.height if depth else 0)
+        elif isinstance(resource, moderngl.Buffer):
+            total += resource.size
+        elif isinstance(resource, moderngl.TextureArray):
+            total += resource.width * resource.height * resource.layers * resource.components
+        elif isinstance(resource, moderngl.Texture):
+            size = {"f1": 1, "f2": 2, "f4": 4, "nu2": 2}[resource.dtype]
+            total += resource.width * resource.height * resource.components * size
+    return total

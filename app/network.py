@@ -178,6 +178,26 @@ class NetworkWeights:
             raise DuplexError(f"{name}: layer 0 sees the view direction beyond the view_kernel of {spec.view_kernel}")
 
 
+def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array:
+    """The network in plain float32, for checks: ``inputs`` (c, h + 2 m, w + 2 m) to straight RGBA (4, s h, s w)."""
+    x = inputs
+    for layer, weight, bias in zip(spec.layers, weights.weights, weights.biases, strict=True):
+        height, width = (side - layer.kernel + 1 for side in x.shape[1:])
+        total = np.broadcast_to(bias[:, None], (layer.outputs, height * width)).copy()
+        for row in range(layer.kernel):
+            for column in range(layer.kernel):
+                part = x[:, row : row + height, column : column + width].reshape(layer.inputs, -1)
+                total += weight[:, :, row, column] @ part
+        if layer.activation == "relu":
+            total = np.maximum(total, 0)
+        elif layer.activation == "sigmoid":
+            total = 1 / (1 + np.exp(-total))
+        x = total.reshape(layer.outputs, height, width)
+    s = spec.channels_to_space
+    blocks = x.reshape(s, s, 4, *x.shape[1:]).transpose(2, 3, 0, 4, 1)
+    return blocks.reshape(4, x.shape[1] * s, x.shape[2] * s)
+
+
 def encode_view(directions: Array) -> Array:
     """Bands 1 and 2 of the real spherical harmonics of unit ``directions`` (..., 3): (..., 8) float32.
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
-from duplex.app.gpu import PassTimers, check_texture_size, color_target, driver_errors
+from duplex.app.gpu import PassTimers, Timers, bytes_of, check_texture_size, color_target, colors, driver_errors
 from duplex.app.passes.features import FeaturePass, input_targets
 from duplex.app.passes.gbuffer import GBufferPass, GpuShell, View, hit_targets, surface_targets
 from duplex.app.passes.present import Mode, PicturePass, TargetPass
-from duplex.app.passes.shading import ShadingPasses
+from duplex.app.passes.shading import FragmentShading
 from duplex.app.passes.tiles import TilePass, tile_targets
 
 FINAL, ALPHA = "final", "alpha"
@@ -26,17 +26,15 @@ _PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
 class Targets:
     """Everything a frame draws into, for one picture size: all but ``picture`` reach a margin beyond it.
 
-    ``surface`` and ``layers`` only once a view asks for them.
+    ``surface`` only once a view asks for it.
     """
 
     size: tuple[int, int]
     hits: list[moderngl.Framebuffer]
     tiles: moderngl.Framebuffer
     inputs: moderngl.Framebuffer
-    shaded: list[list[moderngl.Framebuffer]]
     picture: moderngl.Framebuffer
     surface: list[moderngl.Framebuffer] | None = None
-    layers: list[list[moderngl.Framebuffer]] | None = None
 
 
 class Renderer:
@@ -44,22 +42,22 @@ class Renderer:
 
     def __init__(self, ctx: moderngl.Context, bundle: Bundle):
         self.ctx, self.bundle = ctx, bundle
-        self.timers = PassTimers(ctx, enabled=False)
+        self.timers: Timers = PassTimers(ctx, enabled=False)
         low, high = bundle.bounds
         self.center = 0.5 * (low + high)
         self.radius = float(np.linalg.norm(high - low)) / 2 * 1.001
         shells = (bundle.outer, bundle.inner)
         check_texture_size(ctx, max(max(shell.texels.shape) for shell in shells), "features")
         with driver_errors("preparing the bundle"):
-            self.shells = [GpuShell.upload(ctx, s.positions, s.uvs, s.faces) for s in shells]
+            self.shells = [GpuShell.upload(ctx, (s.positions, s.uvs, s.faces), bundle.double_sided) for s in shells]
             self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
             self.tiles = TilePass(ctx, bundle.network.margin)
             self.features = FeaturePass(ctx, bundle.network, shells)
-            self.shading = ShadingPasses(ctx, bundle.network, bundle.weights)
+            self.shading = FragmentShading(ctx, bundle.network, bundle.weights)
             self.picture = {name: PicturePass(ctx, bundle.network, mode) for name, mode in _PICTURES.items()}
         self.views = _views(bundle)
         self._surface: list[GBufferPass] | None = None
-        self._layers: ShadingPasses | None = None
+        self._layers: FragmentShading | None = None
         self._shown: dict[Mode, TargetPass] = {}
         self._targets: Targets | None = None
 
@@ -79,11 +77,11 @@ class Renderer:
         seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
         self._draw_inputs(seen, targets)
         if view in self.picture:
-            self._draw_shading(self.shading, targets.shaded, targets)
+            shaded = self.shading.render(targets.inputs, _color(targets.tiles), self.timers)
             with self.timers.measure("present"):
                 self.picture[view].render(
                     _color(targets.hits[0]),
-                    _colors(targets.shaded[-1]),
+                    shaded,
                     _color(targets.tiles),
                     background or (*self.bundle.background, 1.0),
                     out=targets.picture,
@@ -110,6 +108,15 @@ class Renderer:
         data = np.frombuffer(picture.color_attachments[0].read(), np.uint8)  # type: ignore[union-attr]
         return data.reshape(camera.height, camera.width, 4)[::-1].copy()
 
+    @property
+    def gpu_bytes(self) -> int:
+        """What the scene and the targets of the last frame take on the GPU, without mip levels."""
+        buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
+        total = bytes_of(*buffers, *self.features.textures, *(t for group in self.shading.targets for t in group))
+        if self._targets is not None:
+            total += bytes_of(*self._targets.hits, self._targets.tiles, self._targets.inputs, self._targets.picture)
+        return total
+
     def network_inputs(self, camera: Camera) -> tuple[Array, Array]:
         """What the shading network saw when :meth:`draw` last drew ``camera``.
 
@@ -117,7 +124,7 @@ class Renderer:
         coverage (height, width) bool of the same G-buffer without its margin, top row first.
         """
         assert self._targets is not None
-        textures = _colors([self._targets.inputs])
+        textures = colors(self._targets.inputs)
         planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in textures]
         hits = _color(self._targets.hits[0])
         covered = np.frombuffer(hits.read(), np.uint16).reshape(*hits.size[::-1], 4)[::-1, :, 3] > 0
@@ -137,19 +144,12 @@ class Renderer:
         with self.timers.measure("features"):
             self.features.render(seen, [_color(outer), _color(inner)], _color(targets.tiles), out=targets.inputs)
 
-    def _draw_shading(self, shading: ShadingPasses, out: list[list[moderngl.Framebuffer]], targets: Targets) -> None:
-        inputs = _colors([targets.inputs])
-        for number, (stage, framebuffers) in enumerate(zip(shading.stages, out, strict=True), 1):
-            with self.timers.measure(f"shading {number}"):
-                stage.render(inputs, _color(targets.tiles), out=framebuffers)
-            inputs = _colors(framebuffers)
-
     def _shell_view(self, seen: View, targets: Targets, layer: str, kind: str) -> tuple[Mode, moderngl.Texture]:
         number = LAYERS.index(layer)
         if kind not in SURFACE_VIEWS:
             textures = self.bundle.network.feature_channels // 4
             index = int(kind.removeprefix("features "))
-            return Mode.SIGNED, _colors([targets.inputs])[number * textures + index]
+            return Mode.SIGNED, colors(targets.inputs)[number * textures + index]
         if self._surface is None:
             self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
         if targets.surface is None:
@@ -159,16 +159,15 @@ class Renderer:
             self._surface[0].render(seen, out=first)
         with self.timers.measure("inner surface"):
             self._surface[1].render(seen, _depth(first), out=second)
-        return SURFACE_VIEWS[kind], _colors([targets.surface[number]])[1 if kind == "normal" else 0]
+        return SURFACE_VIEWS[kind], colors(targets.surface[number])[1 if kind == "normal" else 0]
 
     def _layer_view(self, targets: Targets, view: str) -> moderngl.Texture:
         if self._layers is None:
-            self._layers = ShadingPasses(self.ctx, self.bundle.network, self.bundle.weights, fused=False)
-        if targets.layers is None:
-            targets.layers = self._layers.targets(targets.inputs.size)
-        self._draw_shading(self._layers, targets.layers, targets)
+            self._layers = FragmentShading(self.ctx, self.bundle.network, self.bundle.weights, fused=False)
+            self._layers.resize(targets.inputs.size)
+        self._layers.render(targets.inputs, _color(targets.tiles), self.timers)
         layer, _, channels = view.removeprefix("layer ").partition(" channels ")
-        return _colors(targets.layers[int(layer) - 1])[int(channels.split("-")[0]) // 4]
+        return colors(*self._layers.targets[int(layer) - 1])[int(channels.split("-")[0]) // 4]
 
     def _targets_for(self, size: tuple[int, int]) -> Targets:
         if self._targets is None or self._targets.size != size:
@@ -183,9 +182,10 @@ class Renderer:
                     [hit_targets(self.ctx, padded) for _ in LAYERS],
                     tile_targets(self.ctx, padded),
                     input_targets(self.ctx, padded, self.bundle.network),
-                    self.shading.targets(padded),
                     self.ctx.framebuffer([color_target(self.ctx, size, "f1")]),
                 )
+                self.shading.resize(padded)
+            self._layers = None
         return self._targets
 
 
@@ -217,12 +217,8 @@ def _with_blocks(camera: Camera, blocks: tuple[int, int], scale: int) -> Camera:
     )
 
 
-def _colors(framebuffers: list[moderngl.Framebuffer]) -> list[moderngl.Texture]:
-    return [t for buffer in framebuffers for t in buffer.color_attachments if isinstance(t, moderngl.Texture)]
-
-
 def _color(framebuffer: moderngl.Framebuffer) -> moderngl.Texture:
-    return _colors([framebuffer])[0]
+    return colors(framebuffer)[0]
 
 
 def _depth(framebuffer: moderngl.Framebuffer) -> moderngl.Texture:

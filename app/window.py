@@ -17,7 +17,7 @@ from duplex.app.bundle import Bundle
 from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
 from duplex.app.errors import NoDisplayError
-from duplex.app.gpu import INSTALL_HINT, describe
+from duplex.app.gpu import INSTALL_HINT, PassTimers, describe
 from duplex.app.headless import scene_orbit, scene_pivot
 from duplex.app.panel import FrameFacts, PanelState, draw_panel
 from duplex.app.passes.present import ScreenPass
@@ -45,7 +45,7 @@ class Viewer:
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
         self.renderer = Renderer(self.ctx, self.bundle)
-        self.renderer.timers.enabled = True
+        self.renderer.timers = self.timers = PassTimers(self.ctx)
         self.screen = ScreenPass(self.ctx)
         self.ui = Ui()
         self.panel = PanelState(background=list(self.bundle.background))
@@ -79,8 +79,8 @@ class Viewer:
         size = glfw.get_window_size(self.window._window)
         self.ui.begin(size, buffer_size, self._content_scale(size, buffer_size), seconds)
         facts = FrameFacts(
-            self.renderer.timers.milliseconds,
-            self.renderer.timers.counting,
+            self.timers.milliseconds,
+            self.timers.counting,
             self.frame_milliseconds,
             picture,
             self.driver,
@@ -101,13 +101,13 @@ class Viewer:
         out = self.ctx.screen
         out.viewport = (0, 0, *buffer_size)
         out.scissor = None  # type: ignore[assignment]
-        with self.renderer.timers.measure("screen"):
+        with self.timers.measure("screen"):
             self.screen.render(texture, buffer_size, out=out)
         return size
 
     def _move(self, seconds: float) -> None:
         if self.panel.view_changed:
-            self.renderer.timers.forget()
+            self.timers.forget()
             self.panel.view_changed = False
         if self.panel.frame_requested:
             if way_from_rig(self.bundle.rig) is None:

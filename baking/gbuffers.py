@@ -9,7 +9,7 @@ import moderngl
 import numpy as np
 
 from duplex.app.camera import Array, Camera
-from duplex.app.passes.gbuffer import GBufferPass, GpuShell, View, surface_targets
+from duplex.app.passes.gbuffer import GBufferPass, GpuShell, Mesh, View, surface_targets
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,18 @@ class LayerHits:
 class Rasterizer:
     """Rasterises an outer and an inner shell for one view after another.
 
-    Shells are ``(positions (v, 3), uvs (v, 2), faces (f, 3))``.
+    Shells are ``(positions (v, 3), uvs (v, 2), faces (f, 3))``; corners of faces run counterclockwise, seen from
+    outside, and backs are not seen unless ``double_sided``.
     """
 
-    def __init__(self, ctx: moderngl.Context, outer: tuple[Array, Array, Array], inner: tuple[Array, Array, Array]):
+    def __init__(self, ctx: moderngl.Context, outer: Mesh, inner: Mesh, *, double_sided: bool = False):
         self.ctx = ctx
         points = np.concatenate([outer[0], inner[0]])
         self.center = 0.5 * (points.min(0) + points.max(0))
         self.radius = float(np.linalg.norm(points - self.center, axis=1).max()) * 1.001
         self.passes = [
-            GBufferPass(ctx, GpuShell.upload(ctx, *shell), layer, surface=True)
-            for layer, shell in enumerate((outer, inner))
+            GBufferPass(ctx, GpuShell.upload(ctx, mesh, double_sided), layer, surface=True)
+            for layer, mesh in enumerate((outer, inner))
         ]
         self.size: tuple[int, int] | None = None
         self.targets: list[moderngl.Framebuffer] = []

@@ -30,7 +30,7 @@ from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.memory import GIB, Needs
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.rig import Rig
-from duplex.baking.shells import Shell, extract_shells
+from duplex.baking.shells import Shell, extract_shells, in_world
 from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
 from duplex.baking.views import VIEW_BYTES, ViewSet, at_scales, make_view_set, read_pictures, render_teacher
@@ -208,8 +208,8 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[She
 
 
 def _stored(shell: Shell, space: World) -> tuple[Array, Array, Array]:
-    world = space.unwarp(shell.positions).astype(np.float32)
-    positions, uvs, faces = glb.read(glb.write(world, shell.unit_uvs(), shell.faces), "shell")
+    world, uvs, faces = in_world(shell, space)
+    positions, uvs, faces = glb.read(glb.write(world.astype(np.float32), uvs, faces), "shell")
     return positions, faces, uvs
 
 

@@ -21,6 +21,7 @@ from skimage.measure import marching_cubes
 
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
+from duplex.app.passes.gbuffer import Mesh
 from duplex.baking.bracketing import LEVELS, inner_level
 from duplex.baking.density import DensityGrid
 from duplex.baking.gbuffers import Rasterizer
@@ -43,7 +44,10 @@ class ShellConfig:
 
 @dataclass(frozen=True)
 class Shell:
-    """A triangle mesh: ``positions`` (v, 3) float32; ``faces`` (f, 3) int32; ``uvs`` (v, 2) float32 or None."""
+    """A triangle mesh: ``positions`` (v, 3) float32; ``faces`` (f, 3) int32; ``uvs`` (v, 2) float32 or None.
+
+    A face's corners run counterclockwise, seen from where there is no matter.
+    """
 
     positions: Array
     faces: Array
@@ -80,7 +84,7 @@ def extract_shells(
     def share_at(level: float) -> float:
         shells = (outer, inner_at(level))
         assert share_of is not None
-        return share_of(Rasterizer(ctx, *(_in_world(shell, space or World()) for shell in shells)))
+        return share_of(Rasterizer(ctx, *(in_world(shell, space or World()) for shell in shells)))
 
     level = config.inner_opacity or USUAL_INNER
     if share_of and not config.inner_opacity:
@@ -92,8 +96,10 @@ def extract_shells(
     return _simplified(outer, config.faces), _simplified(inner, config.faces)
 
 
-def _in_world(shell: Shell, space: World) -> tuple[Array, Array, Array]:
-    return space.unwarp(shell.positions), shell.unit_uvs(), shell.faces
+def in_world(shell: Shell, space: World) -> Mesh:
+    """The shell's positions, texture coordinates and faces in the world."""
+    faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
+    return space.unwarp(shell.positions), shell.unit_uvs(), faces
 
 
 def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Shell:
@@ -102,7 +108,7 @@ def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) 
             f"no surface: no cell of the density grid is more than {opacity.max():.3f} opaque, the shell lies at "
             f"{level:g}: give --inner-opacity a smaller value, or bake a later checkpoint"
         )
-    vertices, faces, _, _ = marching_cubes(np.pad(opacity, 1), level)
+    vertices, faces, _, _ = marching_cubes(np.pad(opacity, 1), level, gradient_direction="ascent")  # fronts outside
     positions = (grid.low + grid.step * (vertices - 1)).astype(np.float32)
     return _without_floaters(Shell(positions, faces.astype(np.int32)), floater)
 
@@ -140,7 +146,7 @@ def _visible(
     """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
     shells = (outer, inner)
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
-    rasterizer = Rasterizer(ctx, *(_in_world(shell, space) for shell in shells))
+    rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):
             mask[layer.face.reshape(-1)] = True

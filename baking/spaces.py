@@ -24,6 +24,7 @@ class World:
 
     name = "world"
     straight = True  # rays are straight lines in field space
+    mirrored = False  # what is right-handed in the world is left-handed in field space
 
     def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Rays (n, 3) of the world as rays whose points :meth:`warp` brings into field space."""
@@ -83,6 +84,7 @@ class Ndc(World):
     far: float = 100.0
     field_views: bool = False
     name = "ndc"
+    mirrored = True
 
     @classmethod
     def of(cls, camera: Camera, *, field_views: bool = False) -> Ndc:

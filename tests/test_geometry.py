@@ -56,6 +56,9 @@ def test_shells_bracket_the_surface(shells: tuple[Shell, Shell]) -> None:
     assert outer.min() > synthetic.RADIUS - 0.03 and inner.max() < synthetic.RADIUS
     assert outer.mean() > inner.mean()
     assert len(shells[0].faces) <= 4000
+    for shell in shells:
+        a, b, c = (shell.positions[shell.faces[:, i]] for i in range(3))
+        assert ((np.cross(b - a, c - a) * a).sum(1) > 0).mean() > 0.99  # fronts are outside
 
 
 def test_bracketing_sees_most_of_the_weight(

@@ -20,10 +20,11 @@ from duplex.baking import rendering, spaces
 from duplex.baking.config import BakeConfig
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.metrics import psnr
 from duplex.baking.pipeline import BakeJob, bake
 from duplex.baking.rig import Rig
-from duplex.baking.shells import extract_shells
+from duplex.baking.shells import extract_shells, in_world
 from duplex.baking.spaces import Contracted, Ndc, World
 from duplex.baking.teachers import RadianceField, SceneInfo, Teacher
 from duplex.baking.workspace import Workspace
@@ -151,6 +152,11 @@ def test_shells_come_back_to_the_world(space: World, ctx: moderngl.Context) -> N
         assert np.median(np.abs(distance[near] - RADIUS)) < 0.12  # a ball, not the egg that it is in the other space
         wall = np.linalg.norm(points[~near], axis=1)  # both spaces measure far depths in reciprocals
         assert np.median(np.abs(1 / wall - 1 / FAR_WALL)) < 1.5 * grid.step
+    meshes = [in_world(shell, space) for shell in shells]
+    seen, either = (Rasterizer(ctx, *meshes, double_sided=both) for both in (False, True))
+    for camera in rig.evenly(3, 60):  # fronts are what cameras see
+        for hits, any_side in zip(seen.layers(camera), either.layers(camera), strict=True):
+            assert (hits.face == any_side.face).mean() > 0.98
 
 
 def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderngl.Context) -> None:

@@ -16,6 +16,9 @@ LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # levels of detail, as hits hold them: st
 HIT_STEPS = {"uv_steps": float(UV_STEPS), "lowest_level": float(LOWEST_LEVEL), "level_steps": float(LEVEL_STEPS)}
 
 
+Mesh = tuple[Array, Array, Array]
+
+
 @dataclass(frozen=True)
 class View:
     """What passes need of a camera.
@@ -47,16 +50,22 @@ class View:
 
 @dataclass(frozen=True)
 class GpuShell:
-    """A shell's geometry on the GPU. ``vertices``: position and uv, 5 float32 each; ``indices``: uint32."""
+    """A shell's geometry on the GPU.
+
+    ``vertices``: position and uv, 5 float32 each; ``indices``: uint32; ``double_sided``: whether backs of faces count.
+    """
 
     vertices: moderngl.Buffer
     indices: moderngl.Buffer
+    double_sided: bool
 
     @classmethod
-    def upload(cls, ctx: moderngl.Context, positions: Array, uvs: Array, faces: Array) -> GpuShell:
-        """From ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1], ``faces`` (f, 3)."""
+    def upload(cls, ctx: moderngl.Context, mesh: Mesh, double_sided: bool) -> GpuShell:
+        """From positions (v, 3), uvs (v, 2) in [0, 1] and faces (f, 3)."""
+        positions, uvs, faces = mesh
         vertices = np.concatenate([positions, uvs], 1).astype("<f4")
-        return cls(ctx.buffer(vertices.tobytes()), ctx.buffer(faces.astype("<u4").tobytes()))
+        indices = ctx.buffer(faces.astype("<u4").tobytes())
+        return cls(ctx.buffer(vertices.tobytes()), indices, double_sided)
 
 
 class GBufferPass:
@@ -67,6 +76,7 @@ class GBufferPass:
 
     def __init__(self, ctx: moderngl.Context, shell: GpuShell, layer: int, surface: bool = False):
         self.ctx = ctx
+        self.state = moderngl.DEPTH_TEST | (moderngl.NOTHING if shell.double_sided else moderngl.CULL_FACE)
         self.program = ctx.program(
             vertex_shader=source("gbuffer.vert", surface=int(surface)),
             fragment_shader=source("gbuffer.frag", layer=layer, surface=int(surface), **HIT_STEPS),
@@ -81,7 +91,7 @@ class GBufferPass:
         """Clear ``out`` (colours to 0, depth to 1) and draw; ``first_depth`` is layer 0's depth texture."""
         out.use()
         out.clear()
-        self.ctx.enable_only(moderngl.DEPTH_TEST)
+        self.ctx.enable_only(self.state)
         self.program["u_world_to_clip"].write(view.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
         if "u_eye" in self.program:
             self.program["u_eye"] = tuple(float(x) for x in view.eye)

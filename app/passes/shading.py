@@ -12,7 +12,7 @@ import moderngl
 import numpy as np
 
 from duplex.app.camera import Array
-from duplex.app.gpu import color_target
+from duplex.app.gpu import Timers, color_target, colors
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.passes.tiles import TileProgram
 from duplex.shaders import source
@@ -62,27 +62,38 @@ class StagePass:
             draw.render(tiles, target.size)
 
 
-class ShadingPasses:
-    """The whole network: its stages and the targets between them. ``fused``: else each layer is a stage of its own."""
+class FragmentShading:
+    """The backend that every OpenGL 3.3 has: a draw for each stage of the network, with the targets between them.
+
+    ``fused``: else each layer is a stage of its own, and :attr:`targets` holds what each gives.
+    """
+
+    name = "fragment"
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, fused: bool = True):
         self.ctx = ctx
         layers = [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
         self.stages = [StagePass(ctx, stage) for stage in (_stages(layers) if fused else [[x] for x in layers])]
+        self.targets: list[list[moderngl.Framebuffer]] = []
 
-    def targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
-        """Half-float framebuffers of each stage's draws for inputs of ``size``.
-
-        What a stage has no neighbours for, at the border, is left alone.
-        """
-        out, reach = [], 0
+    def resize(self, size: tuple[int, int]) -> None:
+        """Make half-float targets for inputs of ``size``. What lacks neighbours at the border is left alone."""
+        self.targets, reach = [], 0
         for stage in self.stages:
             reach += stage.layers[0].spec.kernel // 2
             framebuffers = [self.ctx.framebuffer([color_target(self.ctx, size) for _ in g]) for g in stage.groups]
             for framebuffer in framebuffers:
                 framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
-            out.append(framebuffers)
-        return out
+            self.targets.append(framebuffers)
+
+    def render(self, inputs: moderngl.Framebuffer, tiles: moderngl.Texture, timers: Timers) -> list[moderngl.Texture]:
+        """Shade the occupied ``tiles`` of ``inputs``; returns straight RGBA, a texture for each pixel of a block."""
+        textures = colors(inputs)
+        for number, (stage, targets) in enumerate(zip(self.stages, self.targets, strict=True), 1):
+            with timers.measure(f"shading {number}"):
+                stage.render(textures, tiles, out=targets)
+            textures = colors(*targets)
+        return textures
 
 
 def _stages(layers: list[Layer]) -> list[list[Layer]]:

@@ -25,7 +25,8 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
     seen, covered = renderer.network_inputs(camera)
     padded = camera.padded(demo.network.margin)
     shells = (demo.outer, demo.inner)
-    hits = Rasterizer(ctx, *((s.positions, s.uvs, s.faces) for s in shells)).layers(padded)
+    outer, inner = ((s.positions, s.uvs, s.faces) for s in shells)
+    hits = Rasterizer(ctx, outer, inner, double_sided=demo.double_sided).layers(padded)
     planes = []
     for shell, hit in zip(shells, hits, strict=True):
         texels = shell.texels.transpose(1, 2, 0, 3).reshape(-1, demo.network.feature_channels)
