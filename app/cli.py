@@ -40,7 +40,7 @@ def main() -> int:
 def _view(arguments: argparse.Namespace) -> int:
     from duplex.app.bundle import read_bundle
 
-    size, background = _size(arguments.size), _color(arguments.background)
+    size, background = parse_size(arguments.size), _color(arguments.background)
     if arguments.info:
         print(_info(arguments.bundle))
         return 0
@@ -88,7 +88,8 @@ def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels from ``800x600``; raises :class:`DuplexError`."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
     if not match or not all(16 <= int(x) <= MAX_SIDE for x in match.groups()):
         raise DuplexError(f"--size {text}: expected width x height from 16 to {MAX_SIDE}, for example 800x800")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from duplex.app.bundle import Bundle, read_bundle
+from duplex.app.cli import parse_size
 from duplex.app.errors import DuplexError, run_command
 from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
@@ -32,6 +33,7 @@ from duplex.baking.metrics import Metrics
 from duplex.baking.progress import say
 from duplex.baking.report import html_report
 from duplex.baking.scene_arguments import pick_device
+from duplex.baking.speed import compare_speed, text
 from duplex.baking.teachers import Teacher, load_teacher
 
 DEFAULT_VIEWS = 8
@@ -57,7 +59,14 @@ def main() -> int:
     )
     parser.add_argument("--views", type=int, help=f"cameras or photos to compare [{DEFAULT_VIEWS} cameras, all photos]")
     parser.add_argument("--frames", type=int, default=0, help="with --teacher: frames of two paths, for steadiness [0]")
-    parser.add_argument("--size", type=int, default=200, help="height of the pictures in pixels [200]")
+    parser.add_argument(
+        "--speed",
+        action="store_true",
+        help="with --teacher: only time the viewer beside the standard renderer",
+    )
+    parser.add_argument(
+        "--size", metavar="N|WxH", help="height of the pictures in pixels [200]; with --speed their size [800x800]"
+    )
     parser.add_argument("--device", default="auto", help="where the teacher runs: cpu, cuda ... [auto]")
     parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
     parser.add_argument("--no-report", action="store_true", help="write no HTML report beside the bundle")
@@ -67,8 +76,9 @@ def main() -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    if not 16 <= arguments.size <= 4096:
-        raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
+    if arguments.speed:
+        return _speed(arguments)
+    arguments.size = _height(arguments.size or "200")
     if arguments.views is not None and not 1 <= arguments.views <= 10000:
         raise DuplexError(f"--views {arguments.views}: expected 1 to 10000")
     if arguments.frames and not (arguments.teacher and 3 <= arguments.frames <= 360):
@@ -104,6 +114,22 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         except OSError as error:
             say(f"note: no report: {page}: {error.strerror}")
     return 0
+
+
+def _speed(arguments: argparse.Namespace) -> int:
+    if not arguments.teacher:
+        raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
+    size = parse_size(arguments.size or "800x800")
+    bundle = read_bundle(arguments.bundle)
+    result = compare_speed(bundle, load_teacher(arguments.teacher, pick_device(arguments.device)), size)
+    print(json.dumps(result) if arguments.json else text(result))
+    return 0
+
+
+def _height(text: str) -> int:
+    if not text.isdecimal() or not 16 <= int(text) <= 4096:
+        raise DuplexError(f"--size {text}: expected 16 to 4096 pixels")
+    return int(text)
 
 
 def _teacher(arguments: argparse.Namespace, bundle: Bundle) -> Teacher:

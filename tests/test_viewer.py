@@ -76,6 +76,12 @@ def test_info_needs_no_opengl(demo_file: Path) -> None:
     assert "40000" in result.stdout.replace("39999", "40000") and "multiply-adds" in result.stdout
 
 
+def test_the_benchmark_prints_json(demo_file: Path) -> None:
+    result = viewer(demo_file, "--bench", "--size", "48x48", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["backends"]["fragment"]["frame_ms"]["median"] > 0
+
+
 def test_a_camera_file_is_obeyed(tmp_path: Path, demo: Bundle) -> None:
     camera = scene_orbit(demo).camera(0.3, 100, 100)
     file = tmp_path / "camera.json"

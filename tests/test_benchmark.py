@@ -1,0 +1,114 @@
+"""What a frame costs: the benchmark, and what a frame must not do."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from pathlib import Path
+
+import moderngl
+import numpy as np
+import pytest
+import torch
+
+from duplex.app import benchmark
+from duplex.app.bundle import Bundle
+from duplex.app.gpu import colors
+from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
+from duplex.app.renderer import Renderer
+from duplex.baking.shading import ShadingNetwork
+from duplex.baking.speed import compare_speed
+from duplex.baking.teachers import load_teacher
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_reference_network_is_that_of_torch(scale: int, random_weights) -> None:
+    spec = NetworkSpec.shallow(4, 12, scale)
+    weights: NetworkWeights = random_weights(spec)
+    inputs = np.random.default_rng(0).standard_normal((spec.inputs, 13, 11)).astype(np.float32)
+    with torch.no_grad():
+        expected = ShadingNetwork(spec).load(weights)(torch.from_numpy(inputs)[None])[0].numpy()
+    assert np.allclose(evaluate(spec, weights, inputs), expected, atol=1e-5)
+
+
+def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
+    result = json.loads(json.dumps(benchmark.benchmark(demo, (96, 80))))
+    assert result["size"] == [96, 80]
+    for backend in result["backends"].values():
+        assert 0 < backend["frame_ms"]["median"] <= backend["frame_ms"]["p95"]
+        assert backend["parity_db"] > 45
+        assert set(backend["passes_ms"]) >= {"outer shell", "inner shell", "present"}
+        assert all(milliseconds >= 0 for milliseconds in backend["passes_ms"].values())
+    assert 0.05 < result["covered_share"] < 0.9
+    assert result["macs_per_pixel"] == demo.network.macs_per_pixel
+    assert result["shading_gmacs"] > 0 and result["calibration_gmacs"] > 0
+    assert "multiply-adds a pixel" in benchmark.text(result)
+
+
+def test_the_ratio_is_that_of_the_times_beside_it(demo: Bundle, octahedron: Path, monkeypatch) -> None:
+    monkeypatch.setattr("duplex.baking.speed.SECONDS", 0.2)
+    result = compare_speed(demo, load_teacher(octahedron), (64, 64))
+    fastest = min(backend["frame_ms"]["median"] for backend in result["backends"].values())
+    assert result["ratio"] == pytest.approx(1000 * result["teacher"]["seconds_per_frame"] / fastest)
+    assert result["teacher"]["rays_timed"] >= 4096 and result["teacher"]["samples"] == [64, 128]
+
+
+def test_the_fitted_slope_is_the_exponent() -> None:
+    assert benchmark.slope({10.0: 3.0, 100.0: 30.0, 1000.0: 300.0}) == pytest.approx(1)
+    assert benchmark.slope({1.0: 5.0, 4.0: 10.0}) == pytest.approx(0.5)
+
+
+def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: Bundle) -> None:
+    split = benchmark._subdivided(demo, 1)
+    assert split.faces == 4 * demo.faces
+    camera = demo.cameras[0].resized(80, 80)
+    first, second = (Renderer(ctx, bundle).image(camera).astype(int) for bundle in (demo, split))
+    assert np.abs(first - second).mean() < 0.2
+
+
+def test_garbage_beside_the_scene_reaches_no_picture(ctx: moderngl.Context, demo: Bundle) -> None:
+    renderer, camera = Renderer(ctx, demo), demo.cameras[0].resized(90, 70)
+    clean = renderer.image(camera)
+    assert renderer._targets is not None
+    framebuffers = [renderer._targets.inputs, *(target for group in renderer.shading.targets for target in group)]
+    for texture in colors(*framebuffers):
+        texture.write(np.full((texture.height, texture.width, 4), np.nan, np.float16).tobytes())
+    assert np.array_equal(renderer.image(camera), clean)
+
+
+def test_a_frame_makes_no_gl_object_and_no_array_of_a_picture(
+    ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(ctx, demo)
+    cameras = [camera.resized(400, 300) for camera in demo.cameras[:4]]
+    for camera in cameras:
+        renderer.draw(camera)
+    made: list[str] = []
+    makers = [name for name in dir(moderngl.Context) if name in MAKERS]
+    assert set(makers) == set(MAKERS)
+    for name in makers:
+        original = getattr(moderngl.Context, name)
+
+        def counted(*arguments, _name=name, _original=original, **settings):
+            made.append(_name)
+            return _original(*arguments, **settings)
+
+        monkeypatch.setattr(moderngl.Context, name, counted)
+    ctx.texture((1, 1), 4)
+    assert made == ["texture"]  # so they would be counted
+    tracemalloc.start()
+    try:
+        for camera in cameras * 5:
+            renderer.draw(camera)
+        ctx.finish()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert made == ["texture"]
+    assert peak < 400 * 300  # not a byte for each pixel
+
+
+MAKERS = (
+    "texture", "texture_array", "depth_texture", "framebuffer", "simple_framebuffer", "buffer", "program",
+    "vertex_array", "query", "renderbuffer", "sampler", "compute_shader",
+)  # fmt: skip
