@@ -70,12 +70,15 @@ class NetworkSpec:
 
     @classmethod
     def shallow(cls, feature_channels: int, width: int, channels_to_space: int = 1) -> NetworkSpec:
-        """Two 3x3 layers of ``width`` channels and a 1x1 layer; the direction, which hardly changes, enters once."""
-        first = 2 * feature_channels + VIEW_CHANNELS
+        """A 3x3 layer of ``width`` channels, which sees the neighbours, and two 1x1 layers, twice as wide in between.
+
+        The direction, which hardly changes, enters at the centre of the 3x3 kernel only.
+        """
+        first, between = 2 * feature_channels + VIEW_CHANNELS, min(2 * width, MAX_CHANNELS)
         layers = (
             ConvLayer(3, first, width, "relu"),
-            ConvLayer(3, width, width, "relu"),
-            ConvLayer(1, width, 4 * channels_to_space**2, "sigmoid"),
+            ConvLayer(1, width, between, "relu"),
+            ConvLayer(1, between, 4 * channels_to_space**2, "sigmoid"),
         )
         return cls(feature_channels, layers, channels_to_space, view_kernel=1, mip_levels=MIP_LEVELS)
 

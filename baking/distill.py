@@ -37,7 +37,7 @@ class DistillConfig:
     """How features and shading network are trained."""
 
     features: int = 12  # features of each shell: 4, 8 or 12
-    width: int = 16  # channels of the shading network's hidden layers
+    width: int = 16  # channels of the shading network's 3x3 layer, and half of those between its 1x1 layers
     steps: int = 2200  # optimisation steps
     batch: int = 64  # crops in a step
     crop: int = 32  # side of a crop in pixels
