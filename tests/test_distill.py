@@ -24,10 +24,10 @@ CPU = torch.device("cpu")
 def views() -> ViewSet:
     """Three random 24 x 24 views whose covered part is a square in the middle."""
     rng = np.random.default_rng(3)
-    side, margin = 24, 2
+    side, margin = 24, NetworkSpec.shallow(8, 8).margin
     wide = side + 2 * margin
     hits = np.full((3, wide, wide, 6), NOWHERE, np.uint16)
-    hits[:, 6:22, 6:22] = rng.integers(0, UV_STEPS, (3, 16, 16, 6))
+    hits[:, margin + 4 : margin + 20, margin + 4 : margin + 20] = rng.integers(0, UV_STEPS, (3, 16, 16, 6))
     pictures = rng.integers(0, 256, (3, side, side, 4), np.uint8)
     poses = [
         look_at(np.array([math.cos(i), math.sin(i), 0.5]) * 4, np.zeros(3), np.array([0.0, 0, 1])) for i in range(3)

@@ -14,7 +14,8 @@ from duplex.baking.distill import DistillConfig, Trainer
 from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
 
 CPU = torch.device("cpu")
-MARGIN = 2
+SPEC = NetworkSpec.shallow(8, 8)
+MARGIN = SPEC.margin
 
 
 def camera(side: int, angle: float) -> Camera:
@@ -27,7 +28,7 @@ def view_set(count: int = 3, side: int = 24, seed: int = 3) -> ViewSet:
     rng = np.random.default_rng(seed)
     wide = side + 2 * MARGIN
     hits = np.full((count, wide, wide, 6), NOWHERE, np.uint16)
-    hits[:, 6 : wide - 6, 6 : wide - 6] = rng.integers(0, UV_STEPS, (count, wide - 12, wide - 12, 6))
+    hits[:, 5 : wide - 5, 5 : wide - 5] = rng.integers(0, UV_STEPS, (count, wide - 10, wide - 10, 6))
     pictures = rng.integers(0, 255, (count, side, side, 4), np.uint8)
     return ViewSet([camera(side, i) for i in range(count)], [*pictures], [*hits], MARGIN, [True] * count)
 
@@ -42,13 +43,13 @@ def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
         places = [(y, x) for y in range(17) for x in range(17) if np.array_equal(picture[y : y + 8, x : x + 8], wanted)]
         assert len(places) == 1
         y, x = places[0]
-        hits = views.hits[view][y : y + 12, x : x + 12]
+        hits = views.hits[view][y : y + 8 + 2 * MARGIN, x : x + 8 + 2 * MARGIN]
         assert np.array_equal(crops.mask[0][i], hits[..., 0] != NOWHERE)
         assert np.array_equal(crops.covered[i, 0] > 0, (hits[..., 0] != NOWHERE)[MARGIN:-MARGIN, MARGIN:-MARGIN])
         found = crops.uv[1][i].numpy()[hits[..., 2] != NOWHERE]
         assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:4] / UV_STEPS).max() < 1e-6
         assert np.abs(crops.level[1][i].numpy() - (hits[..., 5] / 2048 - 16)).max() < 1e-5
-        rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 12, x : x + 12]
+        rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 8 + 2 * MARGIN, x : x + 8 + 2 * MARGIN]
         encoded = encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
         assert np.abs(crops.directions[i].numpy() - encoded).max() < 1e-5
 
@@ -125,7 +126,7 @@ def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
         for picture in views.pictures:
             picture[:] = (value, value, value, 255)
     config = DistillConfig(steps=150, batch=4, crop=16, width=8, photo_steps=photo_steps, photo_share=0.75)
-    trainer = Trainer(NetworkSpec.shallow(8, 8), 64, config, 0, CPU)
+    trainer = Trainer(SPEC, 64, config, 0, CPU)
     trainer.train([teacher, photos], (1.0, 1.0, 1.0), tmp_path / "state")
     crops = CropSampler([teacher], 24, CPU)([2], torch.Generator().manual_seed(0))
     rgba = trainer.student.shade(crops).detach()
