@@ -13,9 +13,11 @@ from typing import Any
 import moderngl
 import numpy as np
 
+from duplex.app.backends import NAMES
 from duplex.app.bundle import Bundle, BundleShell
 from duplex.app.camera import Array, Camera
-from duplex.app.gpu import PassTimers, WaitingTimers, create_headless_context, describe
+from duplex.app.errors import DuplexError
+from duplex.app.gpu import PassTimers, WaitingTimers, create_headless_context, describe, is_software
 from duplex.app.headless import scene_orbit
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
 from duplex.app.renderer import Renderer
@@ -35,34 +37,41 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
 
     Returns ``size``, ``driver``, ``timed_by`` (GPU or CPU: what counted the passes), ``backends`` (name:
     ``frame_ms`` with median and p95, ``passes_ms``, ``parity_db``, the worst PSNR against the network in float32, and
-    ``memory_mb``),
+    ``shading_gmacs``, giga multiply-adds of covered pixels a second of its shading, ``memory_mb``),
     ``macs_per_pixel``, ``covered_share``, ``calibration_gmacs`` (what a shader that only multiplies and adds reaches),
-    ``shading_gmacs`` (of the fastest backend: multiply-adds of covered pixels by the time of its shading).
+    ``shading_gmacs`` (of the fastest backend).
     """
     ctx = create_headless_context()
     path = scene_orbit(bundle).cameras(PATH, *size)
-    result: dict[str, Any] = {"size": list(size), "driver": describe(ctx), "backends": {}}
-    covered, calibration = 0.0, calibrate(ctx)
-    for name in ("fragment",):
-        renderer = Renderer(ctx, bundle)
+    calibration, backends = calibrate(ctx), dict[str, dict[str, Any]]()
+    for name in NAMES:
+        try:
+            renderer = Renderer(ctx, bundle, name)
+        except DuplexError:  # not here
+            continue
         frames = frame_times(renderer, path)
         passes, timed_by = pass_times(renderer, path)
         parity, covered = _parity(renderer, path)
-        result["timed_by"] = timed_by
-        result["backends"][name] = {
+        macs = bundle.network.macs_per_pixel * covered * size[0] * size[1]
+        backends[name] = {
             "frame_ms": {"median": float(np.median(frames)), "p95": float(np.percentile(frames, 95))},
             "passes_ms": passes,
             "parity_db": parity,
+            "shading_gmacs": macs / sum(ms for label, ms in passes.items() if label.startswith("shading")) / 1e6,
             "memory_mb": renderer.gpu_bytes / 1e6,
         }
-    best = min(result["backends"].values(), key=lambda backend: backend["frame_ms"]["median"])
-    shading = sum(ms for name, ms in best["passes_ms"].items() if name.startswith("shading"))
-    macs = bundle.network.macs_per_pixel * covered * size[0] * size[1]
-    return result | {
+        if provider := getattr(renderer.shading, "provider", ""):
+            backends[name]["provider"] = provider
+    best = min(backends.values(), key=lambda backend: backend["frame_ms"]["median"])
+    return {
+        "size": list(size),
+        "driver": describe(ctx),
+        "timed_by": timed_by,
+        "backends": backends,
         "macs_per_pixel": bundle.network.macs_per_pixel,
         "covered_share": covered,
         "calibration_gmacs": calibration,
-        "shading_gmacs": macs / shading / 1e6,
+        "shading_gmacs": best["shading_gmacs"],
     }
 
 
@@ -81,18 +90,20 @@ def frame_times(renderer: Renderer, path: Sequence[Camera], frames: int = FRAMES
 
 
 def pass_times(renderer: Renderer, path: Sequence[Camera]) -> tuple[dict[str, float], str]:
-    """The median milliseconds of each pass along ``path``, and who counted: the GPU, or the CPU where no timer is."""
-    counted: dict[str, list[float]] = {}
-    kept = renderer.timers
+    """The median milliseconds of each pass along ``path``, and who counted: the GPU, or the CPU where no timer is.
+
+    Where the CPU draws, its threads work on after a timer has stopped, so it is waited for.
+    """
+    kept, counted = renderer.timers, dict[str, list[float]]()
     try:
-        renderer.timers = gpu = PassTimers(renderer.ctx)
-        for camera in (*path, *path):
-            renderer.draw(camera)
-            renderer.ctx.finish()
-            for name, milliseconds in gpu.milliseconds.items():
-                counted.setdefault(name, []).append(milliseconds)
-        if gpu.counting:
-            return {name: float(np.median(times)) for name, times in counted.items()}, "GPU"
+        if not is_software(renderer.ctx):
+            renderer.timers = gpu = PassTimers(renderer.ctx)
+            for camera in (*path, *path):
+                renderer.draw(camera)
+                for name, milliseconds in gpu.milliseconds.items():
+                    counted.setdefault(name, []).append(milliseconds)
+            if gpu.counting:
+                return {name: float(np.median(times)) for name, times in counted.items()}, "GPU"
         renderer.timers = waiting = WaitingTimers(renderer.ctx)
         for camera in (*path, *path):
             renderer.draw(camera)
@@ -206,16 +217,20 @@ def text(result: dict[str, Any]) -> str:
     lines = [f"{width} x {height}, {result['driver']}; passes timed by the {result['timed_by']}"]
     for name, backend in result["backends"].items():
         frame, passes = backend["frame_ms"], backend["passes_ms"]
+        share = backend["shading_gmacs"] / result["calibration_gmacs"]
         lines.append(
             f"{name}: {frame['median']:.2f} ms a frame ({1000 / frame['median']:.1f} a second), 95% within "
             f"{frame['p95']:.2f} ms; {backend['parity_db']:.1f} dB from float32; {backend['memory_mb']:.0f} MB"
+            + (f"; {backend['provider']}" if "provider" in backend else "")
         )
         lines.append("  " + "  ".join(f"{label} {milliseconds:.2f}" for label, milliseconds in passes.items()))
-    share = result["shading_gmacs"] / result["calibration_gmacs"]
+        lines.append(
+            f"  shading: {backend['shading_gmacs']:.2f} billion multiply-adds a second, {100 * share:.0f}% of what a "
+            "shader reaches that does nothing else"
+        )
     lines.append(
         f"{result['macs_per_pixel']:.0f} multiply-adds a pixel, {100 * result['covered_share']:.1f}% of the picture "
-        f"covered: {result['shading_gmacs']:.2f} billion a second, {100 * share:.0f}% of the "
-        f"{result['calibration_gmacs']:.2f} of a shader that does nothing else"
+        f"covered; a shader that does nothing else: {result['calibration_gmacs']:.2f} billion a second"
     )
     return "\n".join(lines)
 

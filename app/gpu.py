@@ -15,6 +15,7 @@ import moderngl
 from duplex.app.errors import DuplexError
 
 REQUIRED_GL = 330
+SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast", "basic render", "gdi generic")
 INSTALL_HINT = (
     "install OpenGL: on Debian or Ubuntu `apt install libgl1 libegl1 libgl1-mesa-dri`, on Fedora "
     "`dnf install mesa-libGL mesa-libEGL mesa-dri-drivers`; Windows needs the graphics card's driver, "
@@ -46,6 +47,11 @@ def describe(ctx: moderngl.Context) -> str:
     """Renderer and version of the driver in one line."""
     info = ctx.info
     return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
+
+
+def is_software(ctx: moderngl.Context) -> bool:
+    """Whether the CPU draws: there is no graphics card, or no driver for it."""
+    return any(name in describe(ctx).lower() for name in SOFTWARE)
 
 
 def check_texture_size(ctx: moderngl.Context, side: int, what: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import moderngl
 import numpy as np
 
+from duplex.app.backends import Frame, make_backend
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.gpu import PassTimers, Timers, bytes_of, check_texture_size, color_target, colors, driver_errors
@@ -40,7 +41,7 @@ class Targets:
 class Renderer:
     """Draws ``bundle`` with OpenGL; the window, the command line and the evaluation all use this one."""
 
-    def __init__(self, ctx: moderngl.Context, bundle: Bundle):
+    def __init__(self, ctx: moderngl.Context, bundle: Bundle, backend: str = "fragment"):
         self.ctx, self.bundle = ctx, bundle
         self.timers: Timers = PassTimers(ctx, enabled=False)
         low, high = bundle.bounds
@@ -53,7 +54,7 @@ class Renderer:
             self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
             self.tiles = TilePass(ctx, bundle.network.margin)
             self.features = FeaturePass(ctx, bundle.network, shells)
-            self.shading = FragmentShading(ctx, bundle.network, bundle.weights)
+            self.shading = make_backend(backend, ctx, bundle, self.features)
             self.picture = {name: PicturePass(ctx, bundle.network, mode) for name, mode in _PICTURES.items()}
         self.views = _views(bundle)
         self._surface: list[GBufferPass] | None = None
@@ -75,29 +76,29 @@ class Renderer:
         scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
         blocks = (-(-camera.width // scale), -(-camera.height // scale))
         seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
-        self._draw_inputs(seen, targets)
+        frame = self._draw_gbuffer(seen, targets)
         if view in self.picture:
-            shaded = self.shading.render(targets.inputs, _color(targets.tiles), self.timers)
+            shaded = self.shading.render(frame, self.timers)
             with self.timers.measure("present"):
                 self.picture[view].render(
-                    _color(targets.hits[0]),
+                    frame.hits[0],
                     shaded,
-                    _color(targets.tiles),
+                    frame.tiles,
                     background or (*self.bundle.background, 1.0),
                     out=targets.picture,
                 )
             return targets.picture
         if view.startswith(LAYERS):
-            mode, texture = self._shell_view(seen, targets, *view.split(" ", 1))
+            mode, texture = self._shell_view(frame, targets, *view.split(" ", 1))
         else:
-            mode, texture = Mode.POSITIVE, self._layer_view(targets, view)
+            mode, texture = Mode.POSITIVE, self._layer_view(frame, view)
         if mode not in self._shown:
             self._shown[mode] = TargetPass(self.ctx, self.bundle.network, mode)
-        hits = targets.hits[LAYERS.index(view.split(" ")[0]) if view.startswith(LAYERS) else 0]
+        hits = frame.hits[LAYERS.index(view.split(" ")[0]) if view.startswith(LAYERS) else 0]
         distance = float(np.linalg.norm(camera.position - self.center))
         distances = (max(distance - self.radius, 0.0), distance + self.radius)
         with self.timers.measure("present"):
-            self._shown[mode].render(_color(hits), texture, distances, out=targets.picture)
+            self._shown[mode].render(hits, texture, distances, out=targets.picture)
         return targets.picture
 
     def image(
@@ -112,7 +113,7 @@ class Renderer:
     def gpu_bytes(self) -> int:
         """What the scene and the targets of the last frame take on the GPU, without mip levels."""
         buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
-        total = bytes_of(*buffers, *self.features.textures, *(t for group in self.shading.targets for t in group))
+        total = bytes_of(*buffers, *self.features.textures) + self.shading.gpu_bytes
         if self._targets is not None:
             total += bytes_of(*self._targets.hits, self._targets.tiles, self._targets.inputs, self._targets.picture)
         return total
@@ -133,7 +134,7 @@ class Renderer:
         inputs = np.concatenate(planes, -1).transpose(2, 0, 1).astype(np.float32)
         return np.where(covered, inputs, np.float32(0)), inner
 
-    def _draw_inputs(self, seen: View, targets: Targets) -> None:
+    def _draw_gbuffer(self, seen: View, targets: Targets) -> Frame:
         outer, inner = targets.hits
         with self.timers.measure("outer shell"):
             self.gbuffer[0].render(seen, out=outer)
@@ -141,14 +142,15 @@ class Renderer:
             self.gbuffer[1].render(seen, _depth(outer), out=inner)
         with self.timers.measure("tiles"):
             self.tiles.render(_color(outer), out=targets.tiles)
-        with self.timers.measure("features"):
-            self.features.render(seen, [_color(outer), _color(inner)], _color(targets.tiles), out=targets.inputs)
+        return Frame(seen, [_color(outer), _color(inner)], _color(targets.tiles), targets.inputs)
 
-    def _shell_view(self, seen: View, targets: Targets, layer: str, kind: str) -> tuple[Mode, moderngl.Texture]:
+    def _shell_view(self, frame: Frame, targets: Targets, layer: str, kind: str) -> tuple[Mode, moderngl.Texture]:
         number = LAYERS.index(layer)
         if kind not in SURFACE_VIEWS:
             textures = self.bundle.network.feature_channels // 4
             index = int(kind.removeprefix("features "))
+            with self.timers.measure("features"):
+                self.features.render(frame)
             return Mode.SIGNED, colors(targets.inputs)[number * textures + index]
         if self._surface is None:
             self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
@@ -156,16 +158,17 @@ class Renderer:
             targets.surface = [surface_targets(self.ctx, targets.inputs.size) for _ in LAYERS]
         first, second = targets.surface
         with self.timers.measure("outer surface"):
-            self._surface[0].render(seen, out=first)
+            self._surface[0].render(frame.view, out=first)
         with self.timers.measure("inner surface"):
-            self._surface[1].render(seen, _depth(first), out=second)
+            self._surface[1].render(frame.view, _depth(first), out=second)
         return SURFACE_VIEWS[kind], colors(targets.surface[number])[1 if kind == "normal" else 0]
 
-    def _layer_view(self, targets: Targets, view: str) -> moderngl.Texture:
+    def _layer_view(self, frame: Frame, view: str) -> moderngl.Texture:
         if self._layers is None:
-            self._layers = FragmentShading(self.ctx, self.bundle.network, self.bundle.weights, fused=False)
-            self._layers.resize(targets.inputs.size)
-        self._layers.render(targets.inputs, _color(targets.tiles), self.timers)
+            network = (self.bundle.network, self.bundle.weights)
+            self._layers = FragmentShading(self.ctx, *network, self.features, fused=False)
+            self._layers.resize(frame.inputs.size)
+        self._layers.render(frame, self.timers)
         layer, _, channels = view.removeprefix("layer ").partition(" channels ")
         return colors(*self._layers.targets[int(layer) - 1])[int(channels.split("-")[0]) // 4]
 

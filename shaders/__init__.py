@@ -9,13 +9,13 @@ _FOLDER = Path(__file__).parent
 _INCLUDE = re.compile(r'^#include "([a-z0-9_/]+\.glsl)"$', re.MULTILINE)
 
 
-def source(name: str, **defines: int | float | str) -> str:
-    """The text of ``<name>.glsl`` for ``#version 330``, with ``defines`` as macros and includes resolved.
+def source(name: str, version: int = 330, /, **defines: int | float | str) -> str:
+    """The text of ``<name>.glsl`` for ``#version <version>``, with ``defines`` as macros and includes resolved.
 
     ``name``: for example ``"gbuffer.frag"``. Values cross into GLSL as they print: ints, floats or tokens.
     """
     header = "".join(f"#define {key.upper()} {value}\n" for key, value in defines.items())
-    return f"#version 330\n{header}#line 1\n{_read(name + '.glsl')}"
+    return f"#version {version}\n{header}#line 1\n{_read(name + '.glsl')}"
 
 
 def _read(file: str) -> str:

@@ -1,4 +1,4 @@
-// One layer of the shading network, with its weights as constants: app/passes/shading.py fills in the rest.
+// Some layers of the shading network, with their weights as constants: app/passes/shading.py fills in the rest.
 DECLARATIONS
 
 void main() {

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from duplex.app import benchmark
+from duplex.app.backends import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.gpu import colors
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
@@ -34,6 +35,7 @@ def test_the_reference_network_is_that_of_torch(scale: int, random_weights) -> N
 def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
     result = json.loads(json.dumps(benchmark.benchmark(demo, (96, 80))))
     assert result["size"] == [96, 80]
+    assert set(result["backends"]) == set(NAMES)
     for backend in result["backends"].values():
         assert 0 < backend["frame_ms"]["median"] <= backend["frame_ms"]["p95"]
         assert backend["parity_db"] > 45
@@ -66,20 +68,25 @@ def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: 
     assert np.abs(first - second).mean() < 0.2
 
 
-def test_garbage_beside_the_scene_reaches_no_picture(ctx: moderngl.Context, demo: Bundle) -> None:
-    renderer, camera = Renderer(ctx, demo), demo.cameras[0].resized(90, 70)
+@pytest.mark.parametrize("backend", NAMES)
+def test_garbage_beside_the_scene_reaches_no_picture(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
+    renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     clean = renderer.image(camera)
     assert renderer._targets is not None
-    framebuffers = [renderer._targets.inputs, *(target for group in renderer.shading.targets for target in group)]
-    for texture in colors(*framebuffers):
+    targets: list = renderer.shading.targets  # type: ignore[attr-defined]
+    found = [x for group in targets for x in (group if isinstance(group, list) else [group])]
+    textures = [t for x in found for t in (colors(x) if isinstance(x, moderngl.Framebuffer) else [x])]
+    assert textures
+    for texture in [*colors(renderer._targets.inputs), *textures]:
         texture.write(np.full((texture.height, texture.width, 4), np.nan, np.float16).tobytes())
     assert np.array_equal(renderer.image(camera), clean)
 
 
+@pytest.mark.parametrize("backend", NAMES)
 def test_a_frame_makes_no_gl_object_and_no_array_of_a_picture(
-    ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
+    ctx: moderngl.Context, demo: Bundle, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    renderer = Renderer(ctx, demo)
+    renderer = Renderer(ctx, demo, backend)
     cameras = [camera.resized(400, 300) for camera in demo.cameras[:4]]
     for camera in cameras:
         renderer.draw(camera)

@@ -5,39 +5,51 @@ from __future__ import annotations
 import moderngl
 import numpy as np
 
+from duplex.app.backends import Frame
 from duplex.app.bundle import BundleShell
 from duplex.app.gpu import color_target
 from duplex.app.network import VIEW_CHANNELS, NetworkSpec
-from duplex.app.passes.gbuffer import HIT_STEPS, View
+from duplex.app.passes.gbuffer import HIT_STEPS
 from duplex.app.passes.tiles import TileProgram
 from duplex.shaders import source
 
 
 class FeaturePass:
-    """Looks the features of ``shells``, outer and inner, up where they were hit."""
+    """Looks the features of ``shells``, outer and inner, up where they were hit.
+
+    Other programs that include ``features.glsl`` are made with :attr:`defines` and can be fed by this pass.
+    """
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, shells: tuple[BundleShell, BundleShell]):
-        self.ctx = ctx
+        self.ctx, self.shells = ctx, shells
         self.textures = [upload(ctx, shell, spec.mip_levels) for shell in shells]
-        self.tiles = TileProgram(ctx, source("features.frag", textures=spec.feature_channels // 4, **HIT_STEPS))
-        program = self.program = self.tiles.program
+        self.defines = {"textures": spec.feature_channels // 4, **HIT_STEPS}
+        self.tiles = TileProgram(ctx, source("features.frag", **self.defines))
+        self.prepare(self.tiles.program)
+
+    def prepare(self, program: moderngl.Program | moderngl.ComputeShader) -> None:
+        """Give ``program`` what stays the same from frame to frame."""
         for unit, name in enumerate(("u_outer_hits", "u_inner_hits", "u_outer_features", "u_inner_features")):
             program[name] = unit
-        for name, values in (("u_scale", [s.scale for s in shells]), ("u_offset", [s.offset for s in shells])):
-            program[name].write(np.concatenate(values).astype("<f4").tobytes())  # type: ignore[union-attr]
+        for name in ("scale", "offset"):
+            values = np.concatenate([getattr(shell, name) for shell in self.shells])
+            program[f"u_{name}"].write(values.astype("<f4").tobytes())  # type: ignore[union-attr]
 
-    def render(
-        self, view: View, hits: list[moderngl.Texture], tiles: moderngl.Texture, *, out: moderngl.Framebuffer
-    ) -> None:
-        """Fill the occupied ``tiles`` of ``out`` from both shells' ``hits``."""
-        out.use()
-        self.ctx.enable_only(moderngl.NOTHING)
-        for unit, hit in enumerate(hits):
+    def bind(self, program: moderngl.Program | moderngl.ComputeShader, frame: Frame) -> None:
+        """Give a prepared ``program`` what belongs to ``frame``."""
+        for unit, hit in enumerate(frame.hits):
             hit.use(unit)
-        for unit, features in enumerate(self.textures, len(hits)):
+        for unit, features in enumerate(self.textures, len(frame.hits)):
             features.use(unit)
-        self.program["u_pixel_to_ray"].write(view.pixel_to_ray.T.astype("<f4").tobytes())  # type: ignore[union-attr]
-        self.tiles.render(tiles, out.size)
+        to_ray = frame.view.pixel_to_ray.T.astype("<f4").tobytes()
+        program["u_pixel_to_ray"].write(to_ray)  # type: ignore[union-attr]
+
+    def render(self, frame: Frame) -> None:
+        """Fill the occupied tiles of ``frame.inputs``."""
+        frame.inputs.use()
+        self.ctx.enable_only(moderngl.NOTHING)
+        self.bind(self.tiles.program, frame)
+        self.tiles.render(frame.tiles, frame.inputs.size)
 
 
 def upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> moderngl.TextureArray:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
+from duplex.app.backends import Frame
 from duplex.app.camera import Array
-from duplex.app.gpu import Timers, color_target, colors
+from duplex.app.gpu import Timers, bytes_of, color_target, colors
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.passes.features import FeaturePass
 from duplex.app.passes.tiles import TileProgram
 from duplex.shaders import source
 
@@ -39,15 +41,13 @@ class StagePass:
 
     def __init__(self, ctx: moderngl.Context, layers: list[Layer]):
         self.ctx, self.layers = ctx, layers
-        targets = len(layers[-1].bias) // 4
-        self.groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
-        self.draws = []
-        for group in self.groups:
-            last = layers[-1].outputs(slice(4 * group.start, 4 * group.stop))
-            draw = TileProgram(ctx, stage_source([*layers[:-1], last]))
+        self.groups, self.draws = [], []
+        for group, part in groups_of(layers):
+            draw = TileProgram(ctx, stage_source(part))
             for i in range(layers[0].spec.inputs // 4):
                 if f"u_input{i}" in draw.program:  # the driver drops inputs whose weights are all 0
                     draw.program[f"u_input{i}"] = i
+            self.groups.append(group)
             self.draws.append(draw)
 
     def render(
@@ -70,10 +70,17 @@ class FragmentShading:
 
     name = "fragment"
 
-    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, fused: bool = True):
-        self.ctx = ctx
-        layers = [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
-        self.stages = [StagePass(ctx, stage) for stage in (_stages(layers) if fused else [[x] for x in layers])]
+    def __init__(
+        self,
+        ctx: moderngl.Context,
+        spec: NetworkSpec,
+        weights: NetworkWeights,
+        features: FeaturePass,
+        fused: bool = True,
+    ):
+        self.ctx, self.features = ctx, features
+        layers = layers_of(spec, weights)
+        self.stages = [StagePass(ctx, stage) for stage in (stages_of(layers) if fused else [[x] for x in layers])]
         self.targets: list[list[moderngl.Framebuffer]] = []
 
     def resize(self, size: tuple[int, int]) -> None:
@@ -86,17 +93,29 @@ class FragmentShading:
                 framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
             self.targets.append(framebuffers)
 
-    def render(self, inputs: moderngl.Framebuffer, tiles: moderngl.Texture, timers: Timers) -> list[moderngl.Texture]:
-        """Shade the occupied ``tiles`` of ``inputs``; returns straight RGBA, a texture for each pixel of a block."""
-        textures = colors(inputs)
+    @property
+    def gpu_bytes(self) -> int:
+        """What its targets take."""
+        return bytes_of(*(target for group in self.targets for target in group))
+
+    def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
+        """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
+        with timers.measure("features"):
+            self.features.render(frame)
+        textures = colors(frame.inputs)
         for number, (stage, targets) in enumerate(zip(self.stages, self.targets, strict=True), 1):
             with timers.measure(f"shading {number}"):
-                stage.render(textures, tiles, out=targets)
+                stage.render(textures, frame.tiles, out=targets)
             textures = colors(*targets)
         return textures
 
 
-def _stages(layers: list[Layer]) -> list[list[Layer]]:
+def layers_of(spec: NetworkSpec, weights: NetworkWeights) -> list[Layer]:
+    """The layers with their weights."""
+    return [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
+
+
+def stages_of(layers: list[Layer]) -> list[list[Layer]]:
     """Layers with the 1x1 layers that follow, as far as one draw can hold what they give."""
     stages: list[list[Layer]] = []
     for layer in layers:
@@ -107,11 +126,29 @@ def _stages(layers: list[Layer]) -> list[list[Layer]]:
     return stages
 
 
+def groups_of(layers: list[Layer]) -> list[tuple[range, list[Layer]]]:
+    """Textures that one shader can fill at once, and a stage's layers as far as they make those."""
+    targets = len(layers[-1].bias) // 4
+    groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
+    return [(g, [*layers[:-1], layers[-1].outputs(slice(4 * g.start, 4 * g.stop))]) for g in groups]
+
+
 def stage_source(layers: list[Layer]) -> str:
     """The fragment shader of a layer and of the 1x1 layers behind it."""
-    first = layers[0]
-    declarations = [f"uniform sampler2D u_input{i};" for i in range(first.spec.inputs // 4)]
+    declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
     declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(len(layers[-1].bias) // 4)]
+    results, body = stage_body(layers)
+    body += [f"    o_{i} = {result};" for i, result in enumerate(results)]
+    text = source("shading.frag")
+    return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
+
+
+def stage_body(layers: list[Layer]) -> tuple[list[str], list[str]]:
+    """What the layers give, four channels an expression, and the GLSL lines that must go before.
+
+    These read the samplers ``u_input<i>`` around ``ivec2 pixel`` and use ``vec4 x``.
+    """
+    first = layers[0]
     body = _begin(0, first)
     reach = first.spec.kernel // 2
     for row in range(first.spec.kernel):
@@ -123,13 +160,14 @@ def stage_source(layers: list[Layer]) -> str:
                     body += [f"    x = texelFetch(u_input{i}, pixel + {step}, 0);", *products]
     for number, (before, layer) in enumerate(itertools.pairwise(layers), 1):
         body += _begin(number, layer)
-        for i in range(len(before.bias) // 4):
-            value = ACTIVATIONS[before.spec.activation].format(f"{number - 1}_{i}")
+        for i, value in enumerate(_results(number - 1, before)):
             body += [f"    x = {value};", *_products(number, layer.weight[:, 4 * i : 4 * i + 4, 0, 0])]
-    activation = ACTIVATIONS[layers[-1].spec.activation]
-    body += [f"    o_{j} = {activation.format(f'{len(layers) - 1}_{j}')};" for j in range(len(layers[-1].bias) // 4)]
-    text = source("shading.frag")
-    return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
+    return _results(len(layers) - 1, layers[-1]), body
+
+
+def _results(number: int, layer: Layer) -> list[str]:
+    """The activated accumulators of layer ``number``."""
+    return [ACTIVATIONS[layer.spec.activation].format(f"{number}_{j}") for j in range(len(layer.bias) // 4)]
 
 
 def _begin(number: int, layer: Layer) -> list[str]:

@@ -11,19 +11,22 @@ import onnxruntime
 import pytest
 import torch
 
+from duplex.app.backends import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.onnx_model import network_to_onnx
 from duplex.app.renderer import Renderer
-from duplex.baking.export import network_to_onnx
 from duplex.baking.metrics import psnr
 from duplex.baking.shading import ShadingNetwork
 
 SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
 
 
-def pictures(ctx: moderngl.Context, bundle: Bundle, camera: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The premultiplied RGBA picture in [0, 1] by GLSL, torch and onnxruntime, from one real G-buffer."""
-    renderer = Renderer(ctx, bundle)
+def pictures(
+    ctx: moderngl.Context, bundle: Bundle, camera: int, backend: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The premultiplied RGBA picture in [0, 1] by a backend, torch and the bundle's ONNX, from one real G-buffer."""
+    renderer = Renderer(ctx, bundle, backend)
     drawn = renderer.image(bundle.cameras[camera].resized(*SIZE), (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
     inputs, covered = renderer.network_inputs(bundle.cameras[camera].resized(*SIZE))
     with torch.no_grad():
@@ -46,9 +49,12 @@ def agree(a: np.ndarray, b: np.ndarray) -> None:
     assert psnr(a, b) > 45
 
 
+@pytest.mark.parametrize("backend", NAMES)
 @pytest.mark.parametrize("camera", [0, 3])
-def test_demo_network_agrees_in_torch_glsl_and_onnx(ctx: moderngl.Context, demo: Bundle, camera: int) -> None:
-    drawn, by_torch, by_onnx = pictures(ctx, demo, camera)
+def test_demo_network_agrees_in_torch_glsl_and_onnx(
+    ctx: moderngl.Context, demo: Bundle, camera: int, backend: str
+) -> None:
+    drawn, by_torch, by_onnx = pictures(ctx, demo, camera, backend)
     assert (drawn[..., 3] > 0.5).mean() > 0.1  # there is something to compare
     agree(drawn, by_torch)
     agree(drawn, by_onnx)
@@ -59,19 +65,28 @@ SPECS = [
     NetworkSpec.shallow(8, 16, 2),
     NetworkSpec.shallow(8, 16, 4),
     NetworkSpec.shallow(8, 36),
+    NetworkSpec(8, (ConvLayer(3, 24, 16, "relu"), ConvLayer(3, 16, 16, "relu"), ConvLayer(1, 16, 4, "sigmoid"))),
+    NetworkSpec(8, (ConvLayer(3, 24, 48, "relu"), ConvLayer(3, 48, 4, "sigmoid"))),
     dataclasses.replace(NetworkSpec.shallow(8, 16), view_kernel=3),
     NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
     NetworkSpec(8, (*(ConvLayer(3, a, 8, "relu") for a in (24, 8, 8)), ConvLayer(1, 8, 4, "sigmoid"))),
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=["half", "quarter", "wide", "view by 3x3", "narrow", "deep"])
+@pytest.mark.parametrize(
+    "spec", SPECS, ids=["half", "quarter", "wide", "two 3x3", "two groups", "view by 3x3", "narrow", "deep"]
+)
+@pytest.mark.parametrize("backend", NAMES)
 def test_other_networks_agree_too(
-    ctx: moderngl.Context, demo: Bundle, spec: NetworkSpec, random_weights: Callable[[NetworkSpec], NetworkWeights]
+    ctx: moderngl.Context,
+    demo: Bundle,
+    spec: NetworkSpec,
+    backend: str,
+    random_weights: Callable[[NetworkSpec], NetworkWeights],
 ) -> None:
     weights = random_weights(spec)
     bundle = dataclasses.replace(demo, network=spec, weights=weights, onnx=network_to_onnx(spec, weights))
-    drawn, by_torch, by_onnx = pictures(ctx, bundle, 0)
+    drawn, by_torch, by_onnx = pictures(ctx, bundle, 0, backend)
     assert by_torch.std() > 0.05
     agree(drawn, by_torch)
     agree(drawn, by_onnx)

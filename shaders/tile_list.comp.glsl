@@ -1,0 +1,16 @@
+// Lists the occupied tiles, in any order.
+layout(local_size_x = 64) in;
+
+uniform sampler2D u_tiles;
+
+layout(std430, binding = 0) buffer TileList {
+    uvec4 groups;
+    uint tiles[];
+};
+
+void main() {
+    int number = int(gl_GlobalInvocationID.x), columns = textureSize(u_tiles, 0).x;
+    ivec2 tile = ivec2(number % columns, number / columns);
+    if (tile.y < textureSize(u_tiles, 0).y && texelFetch(u_tiles, tile, 0).r > 0.0)
+        tiles[atomicAdd(groups.x, 1u)] = uint(tile.x) | uint(tile.y) << 16;
+}
