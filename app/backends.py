@@ -17,8 +17,6 @@ from duplex.app.passes.gbuffer import View
 if TYPE_CHECKING:
     from duplex.app.passes.features import FeaturePass
 
-NAMES = ("fragment", "compute", "onnx")
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -35,7 +33,7 @@ class Frame:
 
 
 class Backend(Protocol):
-    """Looks features up and runs the network on them. ``name``: one of :data:`NAMES`."""
+    """Looks features up and runs the network on them. ``name``: one of :data:`duplex.app.backend_names.NAMES`."""
 
     name: str
 
@@ -54,7 +52,10 @@ class Backend(Protocol):
 
 
 def make_backend(name: str, ctx: moderngl.Context, bundle: Bundle, features: FeaturePass) -> Backend:
-    """The backend ``name`` for ``bundle``'s network; raises :class:`DuplexError` where it cannot run."""
+    """The backend ``name`` for ``bundle``'s network, or the one that runs everywhere for ``auto``.
+
+    Raises :class:`DuplexError` where it cannot run.
+    """
     if name == "onnx":
         from duplex.app.onnx_shading import OnnxShading
 

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from duplex.app.backend_names import AUTO, NAMES
 from duplex.app.camera import MAX_SIDE
 from duplex.app.errors import DuplexError, run_command
 from duplex.assets import DEMO_BUNDLE
@@ -19,6 +20,12 @@ def main() -> int:
     parser.add_argument("--size", default="800x800", metavar="WxH", help="pixels of the window or picture [800x800]")
     parser.add_argument(
         "--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=(AUTO, *NAMES),
+        default=AUTO,
+        help="what runs the network; auto: in a window the fastest here, else fragment [auto]",
     )
     parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
     action = parser.add_mutually_exclusive_group()
@@ -53,7 +60,8 @@ def _view(arguments: argparse.Namespace) -> int:
             raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000")
         if arguments.camera:
             raise DuplexError("--camera does not go with --turntable, which draws a turn around the scene")
-        sheet = turntable(read_bundle(arguments.bundle), arguments.turntable, arguments.frames, size, background)
+        bundle = read_bundle(arguments.bundle)
+        sheet = turntable(bundle, arguments.turntable, arguments.frames, size, background, arguments.backend)
         print(f"{arguments.frames} pictures in {arguments.turntable}, all of them at a glance in {sheet}")
         return 0
     from duplex.app.headless import choose_camera, scene_orbit, screenshot
@@ -61,12 +69,12 @@ def _view(arguments: argparse.Namespace) -> int:
     bundle = read_bundle(arguments.bundle)
     camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
     if arguments.screenshot:
-        driver = screenshot(bundle, camera, arguments.screenshot, background)
+        driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
         print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
         return 0
     from duplex.app.window import Viewer
 
-    viewer = Viewer(bundle, arguments.bundle, size, camera)
+    viewer = Viewer(bundle, arguments.bundle, size, camera, arguments.backend)
     if background:
         viewer.panel.background = list(background[:3])
     viewer.run()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from duplex.app.backend_names import AUTO
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera, Orbit, Sway, way_from_rig
 from duplex.app.errors import DuplexError
@@ -21,10 +22,16 @@ MAX_CAMERA_FILE = 1 << 20
 SHEET_COLUMNS, SHEET_PICTURES, SHEET_SIDE = 6, 60, 240
 
 
-def screenshot(bundle: Bundle, camera: Camera, out: Path, background: tuple[float, float, float, float] | None) -> str:
+def screenshot(
+    bundle: Bundle,
+    camera: Camera,
+    out: Path,
+    background: tuple[float, float, float, float] | None,
+    backend: str = AUTO,
+) -> str:
     """Draw one picture into the PNG ``out``; returns the driver's description."""
     ctx = create_headless_context()
-    save_png(Renderer(ctx, bundle).image(camera, background), out)
+    save_png(Renderer(ctx, bundle, backend).image(camera, background), out)
     return describe(ctx)
 
 
@@ -34,9 +41,10 @@ def turntable(
     frames: int,
     size: tuple[int, int],
     background: tuple[float, float, float, float] | None,
+    backend: str = AUTO,
 ) -> Path:
     """Draw a turn around the scene as ``folder``/000.png, ... and return a contact sheet of at most 60 of them."""
-    renderer = Renderer(create_headless_context(), bundle)
+    renderer = Renderer(create_headless_context(), bundle, backend)
     folder.mkdir(parents=True, exist_ok=True)
     shrink = min(SHEET_SIDE / max(size), 1)
     small = (max(round(size[0] * shrink), 1), max(round(size[1] * shrink), 1))

@@ -46,6 +46,7 @@ class FrameFacts:
     driver: str
     bundle_name: str
     bundle_bytes: int
+    backend: str
 
 
 def draw_panel(
@@ -118,7 +119,7 @@ def _speed(facts: FrameFacts) -> None:
             imgui.table_next_column()
             imgui.text(f"{milliseconds:.2f} ms")
         imgui.end_table()
-    imgui.text_disabled(f"drawn at {facts.picture[0]} x {facts.picture[1]}")
+    imgui.text_disabled(f"drawn at {facts.picture[0]} x {facts.picture[1]}, backend {facts.backend}")
     imgui.push_text_wrap_pos(0)
     imgui.text_disabled(facts.driver)
     imgui.pop_text_wrap_pos()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import moderngl
 import numpy as np
 
+from duplex.app.backend_names import AUTO
 from duplex.app.backends import Frame, make_backend
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
@@ -41,7 +42,7 @@ class Targets:
 class Renderer:
     """Draws ``bundle`` with OpenGL; the window, the command line and the evaluation all use this one."""
 
-    def __init__(self, ctx: moderngl.Context, bundle: Bundle, backend: str = "fragment"):
+    def __init__(self, ctx: moderngl.Context, bundle: Bundle, backend: str = AUTO):
         self.ctx, self.bundle = ctx, bundle
         self.timers: Timers = PassTimers(ctx, enabled=False)
         low, high = bundle.bounds

@@ -13,6 +13,8 @@ import moderngl
 import numpy as np
 from moderngl_window.context.glfw.window import Window
 
+from duplex.app.backend_names import AUTO
+from duplex.app.benchmark import fastest
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
@@ -36,15 +38,19 @@ LEFT, RIGHT, MIDDLE = 1, 2, 3  # moderngl-window's numbers
 
 
 class Viewer:
-    """A window of ``size`` that shows ``bundle``, which was read from ``path``, beginning at ``camera``."""
+    """A window of ``size`` that shows ``bundle``, which was read from ``path``, beginning at ``camera``.
 
-    def __init__(self, bundle: Bundle, path: Path, size: tuple[int, int], camera: Camera):
+    ``backend``: with ``auto`` the fastest one here is found out behind the first frame.
+    """
+
+    def __init__(self, bundle: Bundle, path: Path, size: tuple[int, int], camera: Camera, backend: str = AUTO):
         self.bundle, self.path = bundle, path
         self.bundle_bytes = path.stat().st_size
         self.window = _open_window(f"{path.name} - duplex", size)
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
-        self.renderer = Renderer(self.ctx, self.bundle)
+        self.renderer = Renderer(self.ctx, self.bundle, backend)
+        self.undecided = backend == AUTO
         self.renderer.timers = self.timers = PassTimers(self.ctx)
         self.screen = ScreenPass(self.ctx)
         self.ui = Ui()
@@ -61,6 +67,8 @@ class Viewer:
         while not self.window.is_closing:
             self.frame()
             self.window.swap_buffers()
+            if self.undecided:
+                self._choose_backend()
         self.close()
 
     def frame(self) -> None:
@@ -86,9 +94,16 @@ class Viewer:
             self.driver,
             self.path.name,
             self.bundle_bytes,
+            self.renderer.shading.name,
         )
         draw_panel(self.panel, self.bundle, self.renderer.views, self.controls, facts)
         self.ui.end()
+
+    def _choose_backend(self) -> None:
+        self.undecided = False
+        self.renderer = fastest(self.renderer, self.controls.camera(*self.window.size))
+        self.renderer.timers = self.timers
+        self.timers.forget()
 
     def _draw(self, buffer_size: tuple[int, int]) -> tuple[int, int]:
         """Draw the scene over the whole window; returns the size that it was drawn at."""

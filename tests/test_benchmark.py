@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from duplex.app import benchmark
-from duplex.app.backends import NAMES
+from duplex.app.backend_names import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.gpu import colors
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
@@ -119,3 +119,16 @@ MAKERS = (
     "texture", "texture_array", "depth_texture", "framebuffer", "simple_framebuffer", "buffer", "program",
     "vertex_array", "query", "renderbuffer", "sampler", "compute_shader",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("compute_ms", "decibels", "chosen"), [(1.0, 60.0, "compute"), (9.5, 60.0, "fragment"), (1.0, 30.0, "fragment")]
+)
+def test_the_fastest_backend_that_draws_right_is_taken(
+    ctx: moderngl.Context, demo: Bundle, monkeypatch, compute_ms: float, decibels: float, chosen: str
+) -> None:
+    times = {"fragment": 10.0, "compute": compute_ms}
+    monkeypatch.setattr(benchmark, "frame_times", lambda renderer, *_: np.array([times[renderer.shading.name]]))
+    monkeypatch.setattr(benchmark, "parity", lambda *_: (decibels, 0.3))
+    camera = demo.cameras[0].resized(64, 64)
+    assert benchmark.fastest(Renderer(ctx, demo), camera).shading.name == chosen

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from duplex.app.backends import NAMES
+from duplex.app.backend_names import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.onnx_model import network_to_onnx
