@@ -98,7 +98,8 @@ def needs(job: BakeJob) -> Needs:
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched)
     memory += FEATURE_BYTES * features + CROP_BYTES * crops * channels
-    pixels: float = (config.views.views + HELD_OUT_VIEWS) * (config.views.view_size + 4) ** 2
+    pixels: float = config.views.views * (config.views.window_size + 2) ** 2
+    pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
     pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in _scaled_photos(job))
     return Needs(memory, VIEW_BYTES * pixels)
 
@@ -151,7 +152,13 @@ def teacher_views(
     """Those to learn from, and those to measure with while learning."""
     config, renderer = job.config.views, FastRenderer(job.teacher, grid, job.config.views.sub_steps)
     cameras = {
-        "views": cameras_of(job, VIEW_STREAM, config.views, config.view_size, config.near_share),
+        "views": job.rig.windows(
+            config.views,
+            config.view_size,
+            config.window_size,
+            np.random.default_rng([job.seed, VIEW_STREAM]),
+            config.near_share,
+        ),
         "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
     }
     first, second = (
@@ -163,7 +170,7 @@ def teacher_views(
 
 def _scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
     config = job.config.distill
-    return at_scales(job.photos, min(config.crop, job.config.views.view_size)) if config.photo_steps > 0 else []
+    return at_scales(job.photos, min(config.crop, job.config.views.window_size)) if config.photo_steps > 0 else []
 
 
 def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet | None:

@@ -94,6 +94,18 @@ class Rig:
         """
         return [self._camera(size, rng, rng.random() < near_share) for _ in range(count)]
 
+    def windows(self, count: int, size: int, side: int, rng: np.random.Generator, near_share: float) -> list[Camera]:
+        """:meth:`cameras`, of each only ``side`` x ``side`` pixels somewhere in its picture.
+
+        For the same number of pixels more directions are seen from, and those decide how well unseen ones are met.
+        """
+        whole = self.cameras(count, size, rng, near_share)
+        corners = rng.integers(0, size - side + 1, (count, 2))
+        return [
+            replace(camera, width=side, height=side, cx=camera.cx - x, cy=camera.cy - y)
+            for camera, (x, y) in zip(whole, corners.tolist(), strict=True)
+        ]
+
     def evenly(self, count: int, size: int) -> list[Camera]:
         """``count`` cameras spread evenly: over the (hemi)sphere (a Fibonacci lattice), or between the poses."""
         if self.forward:  # and somewhat around them, so that nothing ends at the border of a picture

@@ -22,7 +22,7 @@ from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import bar
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
-SHARD, SHARD_BYTES = 20, 1 << 26  # views in a file at most, and bytes, unless a single view has more
+SHARD, SHARD_BYTES = 80, 1 << 26  # views in a file at most, and bytes, unless a single view has more
 NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
 UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
 VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates with their levels of detail
@@ -32,10 +32,16 @@ VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates wit
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = 300  # pictures of the teacher to learn from
-    view_size: int = 200  # side of each picture in pixels
+    views: int = 1200  # pictures of the teacher to learn from
+    view_size: int = 200  # side of each whole picture in pixels
+    window: float = 0.5  # share of that side which is rendered, somewhere in the picture
     near_share: float = 0.4  # share of the views taken from closer by
     sub_steps: int = 2  # samples of the teacher's network in each cell of the density grid that a ray crosses
+
+    @property
+    def window_size(self) -> int:
+        """Side of what is rendered of each view, pixels."""
+        return max(round(self.window * self.view_size), 1)
 
 
 @dataclass(frozen=True)

@@ -211,3 +211,16 @@ def test_a_folded_chart_is_split() -> None:
     begins = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
     spread = np.maximum.reduceat(height[order], begins) - np.minimum.reduceat(height[order], begins)
     assert spread.max() < 0.5 * 0.1 * 2 * np.pi  # less than half a turn
+
+
+def test_windows_are_parts_of_the_pictures_they_are_cut_from(teacher: Teacher) -> None:
+    rig = Rig.from_scene(teacher.scene)
+    whole = rig.cameras(12, 64, np.random.default_rng(3), 0.4)
+    windows = rig.windows(12, 64, 20, np.random.default_rng(3), 0.4)
+    places = []
+    for picture, window in zip(whole, windows, strict=True):
+        rays, part = picture.ray_directions(), window.ray_directions()
+        x, y = round(picture.cx - window.cx), round(picture.cy - window.cy)
+        assert part.shape == (20, 20, 3) and np.allclose(part, rays[y : y + 20, x : x + 20], atol=1e-6)
+        places.append((x, y))
+    assert len(set(places)) > 8 and min(min(p) for p in places) >= 0 and max(max(p) for p in places) <= 44

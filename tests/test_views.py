@@ -11,7 +11,7 @@ from duplex.app.network import NetworkSpec, encode_view
 from duplex.baking.crops import CropSampler
 from duplex.baking.datasets import Photo
 from duplex.baking.distill import DistillConfig, Trainer
-from duplex.baking.views import NOWHERE, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
+from duplex.baking.views import NOWHERE, SHARD, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec.shallow(8, 8)
@@ -88,14 +88,14 @@ class CountingRenderer:
 
 
 def test_views_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
-    cameras = [camera(8, i) for i in range(45)]
+    cameras = [camera(8, i) for i in range(2 * SHARD + 5)]
     first, second = CountingRenderer(), CountingRenderer()
     pictures = render_teacher(first, cameras, tmp_path / "views")  # type: ignore[arg-type]
-    assert [int(picture.max()) for picture in pictures] == list(range(1, 46))
-    (tmp_path / "views-00020.raw").unlink()
+    assert [int(picture.max()) for picture in pictures] == list(range(1, 2 * SHARD + 6))
+    (tmp_path / f"views-{SHARD:05d}.raw").unlink()
     again = render_teacher(second, cameras, tmp_path / "views")  # type: ignore[arg-type]
-    assert (first.drawn, second.drawn) == (45, 20)
-    assert np.array_equal(again[44], pictures[44]) and isinstance(again[0].base, np.memmap)
+    assert (first.drawn, second.drawn) == (2 * SHARD + 5, SHARD)
+    assert np.array_equal(again[-1], pictures[-1]) and isinstance(again[0].base, np.memmap)
 
 
 def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
