@@ -6,7 +6,7 @@ Each is a class of its own; :func:`make_backend` knows them by name, and imports
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import moderngl
 
@@ -23,13 +23,14 @@ class Frame:
     """What a backend gets of a frame, all but ``view`` of one size.
 
     ``hits``: both shells'; ``tiles``: a pixel for each tile, 0 where it is empty; ``inputs``: targets for the
-    network's inputs, still to be filled.
+    network's inputs, still to be filled; ``shaded``: what the backend's :meth:`Backend.make_targets` gave.
     """
 
     view: View
     hits: list[moderngl.Texture]
     tiles: moderngl.Texture
     inputs: moderngl.Framebuffer
+    shaded: Any
 
 
 class Backend(Protocol):
@@ -37,17 +38,16 @@ class Backend(Protocol):
 
     name: str
 
-    def resize(self, size: tuple[int, int]) -> None:
-        """Make what is needed for frames of ``size``."""
+    def make_targets(self, size: tuple[int, int]) -> Any:
+        """What frames of ``size`` are shaded into, and with."""
         ...
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
         """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
         ...
 
-    @property
-    def gpu_bytes(self) -> int:
-        """What its targets take."""
+    def gpu_bytes(self, targets: Any) -> int:
+        """What ``targets`` take."""
         ...
 
 

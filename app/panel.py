@@ -21,11 +21,17 @@ HELP = (
 
 @dataclass
 class PanelState:
-    """What the panel decides: the ``view`` by name, ``background`` RGB in [0, 1], resolution ``scale`` in (0, 1]."""
+    """What the panel decides.
+
+    ``view``: by name; ``background``: RGB in [0, 1]; ``scale``: resolution, in (0, 1]; ``smooth``: whether it may fall
+    while the camera moves, so that ``frame_rate`` frames are drawn a second.
+    """
 
     view: str = FINAL
     background: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
     scale: float = 1.0
+    smooth: bool = True
+    frame_rate: int = 30
     visible: bool = True
     view_changed: bool = False
     frame_requested: bool = False
@@ -87,6 +93,11 @@ def _view(state: PanelState, views: list[str]) -> None:
     _, state.background = imgui.color_edit3("background", state.background)
     _, percent = imgui.slider_int("resolution", round(100 * state.scale), 10, 100, "%d%%")
     state.scale = min(max(percent, 10), 100) / 100
+    _, state.smooth = imgui.checkbox("coarser while moving, for", state.smooth)
+    imgui.same_line()
+    imgui.set_next_item_width(-1)
+    _, rate = imgui.slider_int("##rate", state.frame_rate, 10, 120, "%d/s")
+    state.frame_rate = min(max(rate, 10), 120)
 
 
 def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -21,6 +23,7 @@ from duplex.app.passes.tiles import TilePass, tile_targets
 FINAL, ALPHA = "final", "alpha"
 SURFACE_VIEWS = {"mask": Mode.MASK, "depth": Mode.DISTANCE, "normal": Mode.SIGNED, "uv": Mode.UV}
 LAYERS = ("outer", "inner")
+SIZES_KEPT = 3
 _PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
 
 
@@ -28,15 +31,16 @@ _PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
 class Targets:
     """Everything a frame draws into, for one picture size: all but ``picture`` reach a margin beyond it.
 
-    ``surface`` only once a view asks for it.
+    ``shaded``: the backend's; ``surface`` and ``layers`` only once a view asks for them.
     """
 
-    size: tuple[int, int]
     hits: list[moderngl.Framebuffer]
     tiles: moderngl.Framebuffer
     inputs: moderngl.Framebuffer
     picture: moderngl.Framebuffer
+    shaded: Any
     surface: list[moderngl.Framebuffer] | None = None
+    layers: list[list[moderngl.Framebuffer]] | None = None
 
 
 class Renderer:
@@ -61,7 +65,7 @@ class Renderer:
         self._surface: list[GBufferPass] | None = None
         self._layers: FragmentShading | None = None
         self._shown: dict[Mode, TargetPass] = {}
-        self._targets: Targets | None = None
+        self._targets: OrderedDict[tuple[int, int], Targets] = OrderedDict()
 
     def draw(
         self,
@@ -92,7 +96,7 @@ class Renderer:
         if view.startswith(LAYERS):
             mode, texture = self._shell_view(frame, targets, *view.split(" ", 1))
         else:
-            mode, texture = Mode.POSITIVE, self._layer_view(frame, view)
+            mode, texture = Mode.POSITIVE, self._layer_view(frame, targets, view)
         if mode not in self._shown:
             self._shown[mode] = TargetPass(self.ctx, self.bundle.network, mode)
         hits = frame.hits[LAYERS.index(view.split(" ")[0]) if view.startswith(LAYERS) else 0]
@@ -112,11 +116,11 @@ class Renderer:
 
     @property
     def gpu_bytes(self) -> int:
-        """What the scene and the targets of the last frame take on the GPU, without mip levels."""
+        """What the scene and the targets of the last frames take on the GPU, without mip levels."""
         buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
-        total = bytes_of(*buffers, *self.features.textures) + self.shading.gpu_bytes
-        if self._targets is not None:
-            total += bytes_of(*self._targets.hits, self._targets.tiles, self._targets.inputs, self._targets.picture)
+        total = bytes_of(*buffers, *self.features.textures)
+        for made in self._targets.values():
+            total += bytes_of(*made.hits, made.tiles, made.inputs, made.picture) + self.shading.gpu_bytes(made.shaded)
         return total
 
     def network_inputs(self, camera: Camera) -> tuple[Array, Array]:
@@ -125,10 +129,10 @@ class Renderer:
         Returns inputs (channels, height + 2 margin, width + 2 margin) float32, 0 where nothing is covered, and the
         coverage (height, width) bool of the same G-buffer without its margin, top row first.
         """
-        assert self._targets is not None
-        textures = colors(self._targets.inputs)
+        targets = self._targets_for((camera.width, camera.height))
+        textures = colors(targets.inputs)
         planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in textures]
-        hits = _color(self._targets.hits[0])
+        hits = _color(targets.hits[0])
         covered = np.frombuffer(hits.read(), np.uint16).reshape(*hits.size[::-1], 4)[::-1, :, 3] > 0
         margin = self.bundle.network.margin
         inner = covered[margin : covered.shape[0] - margin, margin : covered.shape[1] - margin]
@@ -143,7 +147,7 @@ class Renderer:
             self.gbuffer[1].render(seen, _depth(outer), out=inner)
         with self.timers.measure("tiles"):
             self.tiles.render(_color(outer), out=targets.tiles)
-        return Frame(seen, [_color(outer), _color(inner)], _color(targets.tiles), targets.inputs)
+        return Frame(seen, [_color(outer), _color(inner)], _color(targets.tiles), targets.inputs, targets.shaded)
 
     def _shell_view(self, frame: Frame, targets: Targets, layer: str, kind: str) -> tuple[Mode, moderngl.Texture]:
         number = LAYERS.index(layer)
@@ -164,33 +168,38 @@ class Renderer:
             self._surface[1].render(frame.view, _depth(first), out=second)
         return SURFACE_VIEWS[kind], colors(targets.surface[number])[1 if kind == "normal" else 0]
 
-    def _layer_view(self, frame: Frame, view: str) -> moderngl.Texture:
+    def _layer_view(self, frame: Frame, targets: Targets, view: str) -> moderngl.Texture:
         if self._layers is None:
             network = (self.bundle.network, self.bundle.weights)
             self._layers = FragmentShading(self.ctx, *network, self.features, fused=False)
-            self._layers.resize(frame.inputs.size)
-        self._layers.render(frame, self.timers)
+        if targets.layers is None:
+            targets.layers = self._layers.make_targets(frame.inputs.size)
+        self._layers.render(replace(frame, shaded=targets.layers), self.timers)
         layer, _, channels = view.removeprefix("layer ").partition(" channels ")
-        return colors(*self._layers.targets[int(layer) - 1])[int(channels.split("-")[0]) // 4]
+        return colors(*targets.layers[int(layer) - 1])[int(channels.split("-")[0]) // 4]
 
     def _targets_for(self, size: tuple[int, int]) -> Targets:
-        if self._targets is None or self._targets.size != size:
-            self._targets = None  # free the old ones first
-            scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
-            width, height = (-(-side // scale) + 2 * margin for side in size)
-            padded = (width, height)
-            check_texture_size(self.ctx, max(*size, *padded), "a picture")
+        """Those of the last few sizes are kept: a window that draws coarser while it moves makes none anew."""
+        if size not in self._targets:
+            while len(self._targets) >= SIZES_KEPT:
+                self._targets.popitem(last=False)
             with driver_errors(f"a picture of {size[0]} x {size[1]}"):
-                self._targets = Targets(
-                    size,
-                    [hit_targets(self.ctx, padded) for _ in LAYERS],
-                    tile_targets(self.ctx, padded),
-                    input_targets(self.ctx, padded, self.bundle.network),
-                    self.ctx.framebuffer([color_target(self.ctx, size, "f1")]),
-                )
-                self.shading.resize(padded)
-            self._layers = None
-        return self._targets
+                self._targets[size] = self._make_targets(size)
+        self._targets.move_to_end(size)
+        return self._targets[size]
+
+    def _make_targets(self, size: tuple[int, int]) -> Targets:
+        scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
+        width, height = (-(-side // scale) + 2 * margin for side in size)
+        padded = (width, height)
+        check_texture_size(self.ctx, max(*size, *padded), "a picture")
+        return Targets(
+            [hit_targets(self.ctx, padded) for _ in LAYERS],
+            tile_targets(self.ctx, padded),
+            input_targets(self.ctx, padded, self.bundle.network),
+            self.ctx.framebuffer([color_target(self.ctx, size, "f1")]),
+            self.shading.make_targets(padded),
+        )
 
 
 def _views(bundle: Bundle) -> list[str]:

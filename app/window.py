@@ -19,11 +19,12 @@ from duplex.app.bundle import Bundle
 from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
 from duplex.app.errors import NoDisplayError
-from duplex.app.gpu import INSTALL_HINT, PassTimers, describe
+from duplex.app.gpu import INSTALL_HINT, PassTimers, describe, is_software
 from duplex.app.headless import scene_orbit, scene_pivot
 from duplex.app.panel import FrameFacts, PanelState, draw_panel
 from duplex.app.passes.present import ScreenPass
 from duplex.app.renderer import Renderer
+from duplex.app.resolution import DynamicResolution
 from duplex.app.ui import Ui
 
 MOVES = {  # key: right, up, forward
@@ -57,8 +58,10 @@ class Viewer:
         self.panel = PanelState(background=list(self.bundle.background))
         self.center, radius = scene_pivot(bundle)
         self.controls = CameraControls.around(camera, self.center, radius, np.array(self.bundle.up))
-        self.driver = describe(self.ctx)
+        self.driver, self.software = describe(self.ctx), is_software(self.ctx)
+        self.resolution, self.last_pose = DynamicResolution(), self.controls.camera(1, 1).camera_to_world
         self.pressed: set[int] = set()
+        self.drawn_size = size
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
         self._connect()
 
@@ -83,14 +86,14 @@ class Viewer:
             glfw.wait_events_timeout(0.1)
             return
         self._move(min(seconds, 0.1))
-        picture = self._draw(buffer_size)
+        self.drawn_size = self._draw(buffer_size, seconds)
         size = glfw.get_window_size(self.window._window)
         self.ui.begin(size, buffer_size, self._content_scale(size, buffer_size), seconds)
         facts = FrameFacts(
             self.timers.milliseconds,
             self.timers.counting,
             self.frame_milliseconds,
-            picture,
+            self.drawn_size,
             self.driver,
             self.path.name,
             self.bundle_bytes,
@@ -105,9 +108,10 @@ class Viewer:
         self.renderer.timers = self.timers
         self.timers.forget()
 
-    def _draw(self, buffer_size: tuple[int, int]) -> tuple[int, int]:
+    def _draw(self, buffer_size: tuple[int, int], seconds: float) -> tuple[int, int]:
         """Draw the scene over the whole window; returns the size that it was drawn at."""
-        size = (max(round(buffer_size[0] * self.panel.scale), 1), max(round(buffer_size[1] * self.panel.scale), 1))
+        scale = self.panel.scale * self._movement_scale(seconds)
+        size = (max(round(buffer_size[0] * scale), 1), max(round(buffer_size[1] * scale), 1))
         red, green, blue = self.panel.background
         picture = self.renderer.draw(self.controls.camera(*size), (red, green, blue, 1.0), self.panel.view)
         texture = picture.color_attachments[0]
@@ -119,6 +123,16 @@ class Viewer:
         with self.timers.measure("screen"):
             self.screen.render(texture, buffer_size, out=out)
         return size
+
+    def _movement_scale(self, seconds: float) -> float:
+        """How much coarser than the panel says the next frame is drawn."""
+        pose = self.controls.camera(1, 1).camera_to_world
+        moving, self.last_pose = not np.array_equal(pose, self.last_pose), pose
+        self.resolution.wanted = 1000 / self.panel.frame_rate
+        cost = 1000 * seconds
+        if self.timers.counting and self.timers.milliseconds and not self.software:
+            cost = sum(self.timers.milliseconds.values())  # where a screen's rate limits frames, they cost less
+        return self.resolution.scale(cost, seconds, moving) if self.panel.smooth else 1.0
 
     def _move(self, seconds: float) -> None:
         if self.panel.view_changed:

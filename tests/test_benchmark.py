@@ -72,12 +72,14 @@ def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: 
 def test_garbage_beside_the_scene_reaches_no_picture(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     clean = renderer.image(camera)
-    assert renderer._targets is not None
-    targets: list = renderer.shading.targets  # type: ignore[attr-defined]
-    found = [x for group in targets for x in (group if isinstance(group, list) else [group])]
-    textures = [t for x in found for t in (colors(x) if isinstance(x, moderngl.Framebuffer) else [x])]
+    (targets,) = renderer._targets.values()
+    shaded = targets.shaded
+    if backend == "fragment":
+        textures = [texture for group in shaded for texture in colors(*group)]
+    else:
+        textures = [t for x in shaded.textures for t in (x if isinstance(x, list) else [x])]
     assert textures
-    for texture in [*colors(renderer._targets.inputs), *textures]:
+    for texture in [*colors(targets.inputs), *textures]:
         texture.write(np.full((texture.height, texture.width, 4), np.nan, np.float16).tobytes())
     assert np.array_equal(renderer.image(camera), clean)
 

@@ -106,6 +106,14 @@ def main() -> None:
     moved = np.array(v.controls.eye) - eye
     assert moved @ np.array(v.controls.forward) > 0, "W does not fly forward"
     assert not v.pressed, "a released key is still held"
+    v.panel.frame_rate = 120  # more than this machine can, so that movement is drawn coarser
+    s.key("keydown", "w")
+    s.frames(12)
+    assert v.drawn_size[0] < 720, "a movement is not drawn coarser"
+    s.key("keyup", "w")
+    s.frames(20)
+    assert v.drawn_size == (720, 560), "a camera at rest is not drawn in full"
+    v.panel.frame_rate = 30
     s.key("key", "f")
 
     # every entry of the view menu, chosen in the menu's own list

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import moderngl
 import numpy as np
 
@@ -17,6 +19,14 @@ from duplex.shaders import source
 VERSION = 430
 LIST_GROUP = 64  # tiles that a work group puts on the list
 NONE_LISTED = np.array([0, 1, 1, 0], "<u4").tobytes()
+
+
+@dataclass(frozen=True)
+class ComputeTargets:
+    """``textures``: what each stage gives; ``tiles``: the list of occupied tiles, behind how many there are."""
+
+    textures: list[list[moderngl.Texture]]
+    tiles: moderngl.Buffer
 
 
 class ComputeShading:
@@ -36,8 +46,6 @@ class ComputeShading:
         self.look_up = ctx.compute_shader(source("features.comp", VERSION, tile=TILE, **features.defines))
         features.prepare(self.look_up)
         self.stages = [self._stage(layers) for layers in stages_of(layers_of(spec, weights))]
-        self.targets: list[list[moderngl.Texture]] = []
-        self.tiles: moderngl.Buffer | None = None
 
     def _stage(self, layers: list[Layer]) -> list[tuple[moderngl.ComputeShader, range]]:
         """For each group of outputs that one shader can write, the shader and the textures it fills."""
@@ -50,44 +58,42 @@ class ComputeShading:
             found.append((shader, group))
         return found
 
-    def resize(self, size: tuple[int, int]) -> None:
-        """Make half-float targets for inputs of ``size``, and room for the list of tiles."""
-        self.targets = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
+    def make_targets(self, size: tuple[int, int]) -> ComputeTargets:
+        """Half-float targets for inputs of ``size``, and room for the list of tiles."""
+        textures = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
         tiles = -(-size[0] // TILE) * -(-size[1] // TILE)
-        self.tiles = self.ctx.buffer(reserve=4 * (4 + tiles))
+        return ComputeTargets(textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
 
-    @property
-    def gpu_bytes(self) -> int:
-        """What its targets take."""
-        return bytes_of(*(texture for group in self.targets for texture in group))
+    def gpu_bytes(self, targets: ComputeTargets) -> int:
+        """What ``targets`` take."""
+        return bytes_of(targets.tiles, *(texture for group in targets.textures for texture in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
         """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
-        assert self.tiles is not None
+        targets: ComputeTargets = frame.shaded
         with timers.measure("tile list"):
-            self.tiles.write(NONE_LISTED)
-            self.tiles.bind_to_storage_buffer(0)
+            targets.tiles.write(NONE_LISTED)
+            targets.tiles.bind_to_storage_buffer(0)
             frame.tiles.use(0)
             self.list_tiles.run(-(-frame.tiles.width * frame.tiles.height // LIST_GROUP))
             self.ctx.memory_barrier()
         inputs = colors(frame.inputs)
         with timers.measure("features"):
             self.features.bind(self.look_up, frame)
-            self._run(self.look_up, inputs)
-        for number, (stage, targets) in enumerate(zip(self.stages, self.targets, strict=True), 1):
+            self._run(self.look_up, targets.tiles, inputs)
+        for number, (stage, textures) in enumerate(zip(self.stages, targets.textures, strict=True), 1):
             with timers.measure(f"shading {number}"):
                 for unit, texture in enumerate(inputs):
                     texture.use(unit)
                 for shader, group in stage:
-                    self._run(shader, targets[group.start : group.stop])
-            inputs = targets
+                    self._run(shader, targets.tiles, textures[group.start : group.stop])
+            inputs = textures
         return inputs
 
-    def _run(self, shader: moderngl.ComputeShader, out: list[moderngl.Texture]) -> None:
-        assert self.tiles is not None
+    def _run(self, shader: moderngl.ComputeShader, tiles: moderngl.Buffer, out: list[moderngl.Texture]) -> None:
         for unit, texture in enumerate(out):
             texture.bind_to_image(unit, read=False, write=True)
-        shader.run_indirect(self.tiles)
+        shader.run_indirect(tiles)
         self.ctx.memory_barrier()
 
 

@@ -65,7 +65,7 @@ class StagePass:
 class FragmentShading:
     """The backend that every OpenGL 3.3 has: a draw for each stage of the network, with the targets between them.
 
-    ``fused``: else each layer is a stage of its own, and :attr:`targets` holds what each gives.
+    ``fused``: else each layer is a stage of its own, and the targets hold what each gives.
     """
 
     name = "fragment"
@@ -81,29 +81,29 @@ class FragmentShading:
         self.ctx, self.features = ctx, features
         layers = layers_of(spec, weights)
         self.stages = [StagePass(ctx, stage) for stage in (stages_of(layers) if fused else [[x] for x in layers])]
-        self.targets: list[list[moderngl.Framebuffer]] = []
 
-    def resize(self, size: tuple[int, int]) -> None:
-        """Make half-float targets for inputs of ``size``. What lacks neighbours at the border is left alone."""
-        self.targets, reach = [], 0
+    def make_targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
+        """Half-float targets for inputs of ``size``, stage by stage; a border without neighbours is left alone."""
+        targets: list[list[moderngl.Framebuffer]] = []
+        reach = 0
         for stage in self.stages:
             reach += stage.layers[0].spec.kernel // 2
             framebuffers = [self.ctx.framebuffer([color_target(self.ctx, size) for _ in g]) for g in stage.groups]
             for framebuffer in framebuffers:
                 framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
-            self.targets.append(framebuffers)
+            targets.append(framebuffers)
+        return targets
 
-    @property
-    def gpu_bytes(self) -> int:
-        """What its targets take."""
-        return bytes_of(*(target for group in self.targets for target in group))
+    def gpu_bytes(self, targets: list[list[moderngl.Framebuffer]]) -> int:
+        """What ``targets`` take."""
+        return bytes_of(*(target for group in targets for target in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
         """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
         with timers.measure("features"):
             self.features.render(frame)
         textures = colors(frame.inputs)
-        for number, (stage, targets) in enumerate(zip(self.stages, self.targets, strict=True), 1):
+        for number, (stage, targets) in enumerate(zip(self.stages, frame.shaded, strict=True), 1):
             with timers.measure(f"shading {number}"):
                 stage.render(textures, frame.tiles, out=targets)
             textures = colors(*targets)
