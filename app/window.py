@@ -107,6 +107,7 @@ class Viewer:
         self.renderer = fastest(self.renderer, self.controls.camera(*self.window.size))
         self.renderer.timers = self.timers
         self.timers.forget()
+        self.last = time.perf_counter()  # the choice is no slow frame
 
     def _draw(self, buffer_size: tuple[int, int], seconds: float) -> tuple[int, int]:
         """Draw the scene over the whole window; returns the size that it was drawn at."""

@@ -1,6 +1,6 @@
 """Distillation views: what the teacher or a photo shows, and where the shells are hit, for camera after camera.
 
-They lie in files of the workspace that are mapped into memory, so that a bake's memory does not grow with them: 12
+They lie in files of the workspace that are mapped into memory, so that a bake's memory does not grow with them: 16
 bytes a pixel, of which a training step touches a few crops.
 """
 

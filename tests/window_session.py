@@ -15,6 +15,7 @@ from PIL import Image
 
 from duplex.app.bundle import read_bundle
 from duplex.app.headless import scene_orbit
+from duplex.app.resolution import STILL_SECONDS
 from duplex.app.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
@@ -40,8 +41,13 @@ class Session:
             self.window.swap_buffers()
 
     def picture(self, name: str) -> np.ndarray:
-        """What is in the window, (h, w, 3) int16, top row first."""
+        """What is in the window once the camera rests and is drawn in full, (h, w, 3) int16, top row first."""
         self.frames()
+        for _ in range(60):
+            if self.viewer.resolution.resting > STILL_SECONDS:
+                break
+            self.frames(1)
+        assert self.viewer.resolution.resting > STILL_SECONDS, f"{name}: the camera does not come to rest"
         self.viewer.frame()
         width, height = glfw.get_framebuffer_size(self.window._window)
         assert self.viewer.ctx.error == "GL_NO_ERROR", name
