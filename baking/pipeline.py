@@ -33,6 +33,7 @@ from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells, in_world
 from duplex.baking.spaces import World
 from duplex.baking.teachers import Teacher
+from duplex.baking.threads import beside
 from duplex.baking.views import VIEW_BYTES, ViewSet, at_scales, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace, stage
 
@@ -92,7 +93,7 @@ def needs(job: BakeJob) -> Needs:
     """What :func:`bake` will take, all of it on the CPU; the factors were measured at its peaks."""
     config = job.config
     cells = config.density.grid**3
-    marched = RAYS_PER_CHUNK * config.density.grid * 2
+    marched = RAYS_PER_CHUNK * config.density.grid * 2 * beside(job.teacher.device)
     features = 2 * config.distill.features * config.atlas.texels**2
     crops = config.distill.batch * (config.distill.crop + 4) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width

@@ -20,6 +20,7 @@ from duplex.baking.datasets import Photo
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.progress import bar
+from duplex.baking.threads import Map, one_view_a_thread
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
 SHARD, SHARD_BYTES = 80, 1 << 26  # views in a file at most, and bytes, unless a single view has more
@@ -32,7 +33,7 @@ VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates wit
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = 1200  # pictures of the teacher to learn from
+    views: int = 1000  # pictures of the teacher to learn from
     view_size: int = 200  # side of each whole picture in pixels
     window: float = 0.5  # share of that side which is rendered, somewhere in the picture
     near_share: float = 0.4  # share of the views taken from closer by
@@ -68,7 +69,8 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) ->
         return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
-    return _kept(stem, shapes, np.uint8, drawn, "teacher views")
+    with one_view_a_thread(renderer.teacher.device) as each:
+        return _kept(stem, shapes, np.uint8, drawn, "teacher views", each)
 
 
 def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
@@ -123,16 +125,21 @@ def to_bytes(picture: Array) -> Array:
 
 
 def _kept(
-    stem: Path, shapes: list[tuple[int, int, int]], dtype: type, draw: Callable[[int], Array], label: str
+    stem: Path,
+    shapes: list[tuple[int, int, int]],
+    dtype: type,
+    draw: Callable[[int], Array],
+    label: str,
+    each: Map = map,
 ) -> list[Array]:
-    """Arrays of ``shapes`` from the files that begin with ``stem``, which ``draw`` fills where they do not exist."""
+    """Arrays of ``shapes`` from the files that begin with ``stem``; those that do not exist, ``each`` draws."""
     arrays: list[Array] = []
     item = np.dtype(dtype).itemsize
     with bar(label, len(shapes)) as progress:
         for part in _shards([item * math.prod(shape) for shape in shapes]):
             file = stem.with_name(f"{stem.name}-{part.start:05d}.raw")
             if not file.exists():
-                write_atomically(file, b"".join(draw(i).tobytes() for i in part))
+                write_atomically(file, b"".join(picture.tobytes() for picture in each(draw, part)))
             flat = np.memmap(file, dtype, "r")
             begins = np.cumsum([0, *(math.prod(shapes[i]) for i in part)])
             arrays += [flat[a:b].reshape(shapes[i]) for i, a, b in zip(part, begins[:-1], begins[1:], strict=True)]

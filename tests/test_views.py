@@ -1,5 +1,7 @@
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,22 +82,44 @@ def test_each_set_gives_its_share_of_a_batch() -> None:
 
 
 class CountingRenderer:
-    drawn = 0
+    """Paints each of ``cameras`` in the grey of its number, and notes who asked."""
+
+    def __init__(self, cameras: list[Camera]):
+        self.teacher = SimpleNamespace(device=torch.device("cpu"))
+        self.cameras, self.threads = [id(camera) for camera in cameras], list[tuple[int, int]]()
 
     def render(self, camera: Camera) -> torch.Tensor:
-        self.drawn += 1
-        return torch.full((camera.height, camera.width, 4), self.drawn / 255)
+        self.threads.append((threading.get_ident(), torch.get_num_threads()))
+        return torch.full((camera.height, camera.width, 4), (self.cameras.index(id(camera)) + 1) / 255)
 
 
 def test_views_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
     cameras = [camera(8, i) for i in range(2 * SHARD + 5)]
-    first, second = CountingRenderer(), CountingRenderer()
+    first, second = CountingRenderer(cameras), CountingRenderer(cameras)
     pictures = render_teacher(first, cameras, tmp_path / "views")  # type: ignore[arg-type]
     assert [int(picture.max()) for picture in pictures] == list(range(1, 2 * SHARD + 6))
     (tmp_path / f"views-{SHARD:05d}.raw").unlink()
     again = render_teacher(second, cameras, tmp_path / "views")  # type: ignore[arg-type]
-    assert (first.drawn, second.drawn) == (2 * SHARD + 5, SHARD)
-    assert np.array_equal(again[-1], pictures[-1]) and isinstance(again[0].base, np.memmap)
+    assert (len(first.threads), len(second.threads)) == (2 * SHARD + 5, SHARD)
+    assert all(np.array_equal(*both) for both in zip(again, pictures, strict=True))
+    assert isinstance(again[0].base, np.memmap)
+
+
+def test_each_core_renders_a_view_of_its_own(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    cameras = [camera(8, i) for i in range(40)]
+    try:
+        torch.set_num_threads(3)
+        renderer = CountingRenderer(cameras)
+        render_teacher(renderer, cameras, tmp_path / "views")  # type: ignore[arg-type]
+        assert {own for _, own in renderer.threads} == {1}
+        assert threading.get_ident() not in {who for who, _ in renderer.threads} and torch.get_num_threads() == 3
+        torch.set_num_threads(1)
+        alone = CountingRenderer(cameras)
+        render_teacher(alone, cameras, tmp_path / "alone")  # type: ignore[arg-type]
+        assert set(alone.threads) == {(threading.get_ident(), 1)}
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
