@@ -10,6 +10,7 @@ from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
 from duplex.baking.ablation import ablate, table
 from duplex.baking.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.metrics import Metrics
 from duplex.baking.pipeline import BakeJob
 from duplex.baking.scene_arguments import add_scene_arguments, read_subject, test_photos
 from duplex.baking.workspace import Workspace
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
     parser.add_argument("--size", type=int, default=200, help="height of the test photos in pixels [200]")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
+    parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
     add_scene_arguments(parser)
     add_arguments(parser)
     given = parser.parse_args(arguments)
@@ -49,8 +51,9 @@ def _ablate(arguments: argparse.Namespace) -> int:
         subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
     )
     test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
+    metrics = Metrics(not arguments.no_lpips)
     workspace = AblationWorkspace(arguments.output, job.fingerprint(), resume=False, restart=True)
-    found = table(ablate(job, test, workspace, create_headless_context()))
+    found = table(ablate(job, test, workspace, create_headless_context(), metrics))
     print(found)
     write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
     workspace.remove()

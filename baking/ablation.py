@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import numpy as np
 
-from duplex.app.network import MAX_CHANNELS, ConvLayer, NetworkSpec
+from duplex.app.network import MAX_CHANNELS, VIEW_CHANNELS, ConvLayer, NetworkSpec
 from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityGrid
 from duplex.baking.distill import Trainer
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.memory import Needs
+from duplex.baking.metrics import Metrics, mean_of
 from duplex.baking.pipeline import (
     EVALUATION_STREAM,
     BakeJob,
@@ -34,16 +36,22 @@ from duplex.baking.views import NOWHERE, ViewSet, make_view_set, read_pictures, 
 from duplex.baking.workspace import Workspace
 
 UNSEEN_VIEWS = 16
+STRUCTURE_WEIGHT = 0.02  # where DSSIM joins the loss: it then makes up about a quarter of it
+
+Means = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant: multiply-adds a pixel, and mean PSNR in dB at unseen cameras and on the test photos, if any."""
+    """One variant: multiply-adds a pixel, and its means at unseen cameras and on the test photos, if any.
+
+    They are those of :func:`duplex.baking.metrics.mean_of`.
+    """
 
     name: str
     macs: float
-    unseen: float
-    photos: float | None
+    unseen: Means
+    photos: Means | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,9 @@ class Views:
 VIEW_SETS = ("distilled", "photos", "unseen", "test")
 
 
-def ablate(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context) -> list[Row]:
+def ablate(
+    job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context, metrics: Metrics
+) -> list[Row]:
     """Train and judge all variants; ``test``: photos that are not trained on, with the heights to judge them at."""
     needed = needs(job)
     Needs(needed.memory + 2 * needed.disk, 2 * needed.disk).check(workspace.folder)  # hits anew, some in memory
@@ -79,15 +89,28 @@ def ablate(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ct
     distilled = [both.distilled]
     tuned = [both.distilled, both.photos] if both.photos else distilled
 
-    def row(name: str, sets: list[ViewSet], views: Views = both, spec: NetworkSpec = cnn, rounded: bool = True) -> Row:
+    def row(
+        name: str,
+        sets: list[ViewSet],
+        views: Views = both,
+        spec: NetworkSpec = cnn,
+        rounded: bool = True,
+        view_channels: int = VIEW_CHANNELS,
+        **settings: Any,
+    ) -> Row:
         say(f"{name} ...")
-        trainer = Trainer(spec, job.config.atlas.texels, config, job.seed, job.teacher.device)
+        trainer = Trainer(spec, job.config.atlas.texels, replace(config, **settings), job.seed, job.teacher.device)
+        trainer.student.view_channels = view_channels
         for texture in trainer.student.textures:
             texture.rounded = rounded
         background = job.teacher.scene.background
         trainer.train(sets, background, folder / "variant.safetensors")
-        photos = trainer.unseen(views.test, background) if views.test else None
-        return Row(name, spec.macs_per_pixel, trainer.unseen(views.unseen, background), photos)
+        unseen, photos = (
+            mean_of([metrics(*both) for both in trainer.pictures(judged, background)]) if judged else None
+            for judged in (views.unseen, views.test)
+        )
+        assert unseen
+        return Row(name, spec.macs_per_pixel, unseen, photos)
 
     outer_only, inner_only = both.each(_first_layer), lone.each(_first_layer)
     narrow = both.each(_without_margin)
@@ -97,6 +120,10 @@ def ablate(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ct
         row("inner shell alone", [inner_only.distilled], inner_only),
         row("MLP for each pixel", [narrow.distilled], narrow, mlp),
         row("features not rounded to 8 bits", distilled, rounded=False),
+        row("no view directions", distilled, view_channels=0),
+        row("view directions as unit vectors", distilled, view_channels=3),
+        row("view directions in the whole 3 x 3 window", distilled, spec=replace(cnn, view_kernel=3)),
+        row("DSSIM joins the loss", distilled, structure_weight=STRUCTURE_WEIGHT),
     ]
     if both.photos:
         rows += [row("photos only, not distilled", [both.photos]), row("distilled, then fine-tuned on photos", tuned)]
@@ -142,15 +169,20 @@ def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table; the difference is that to the first row."""
-    lines = [
-        "| variant | multiply-adds a pixel | unseen views | difference | test photos | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    first = rows[0]
+    """The rows as a Markdown table; the differences are those to the first row."""
+    titles = ["variant", "multiply-adds a pixel"]
+    for judged in ("unseen views", "test photos") if rows[0].photos else ("unseen views",):
+        titles += [judged, "difference", "SSIM", "LPIPS (VGG)"]
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for row in rows:
-        cells = [row.name, f"{row.macs:.0f}", f"{row.unseen:.2f} dB", f"{row.unseen - first.unseen:+.2f}", "", ""]
-        if row.photos is not None and first.photos is not None:
-            cells[4:] = [f"{row.photos:.2f} dB", f"{row.photos - first.photos:+.2f}"]
+        cells = [row.name, f"{row.macs:.0f}"]
+        for found, first in ((row.unseen, rows[0].unseen), (row.photos, rows[0].photos)):
+            if found and first:
+                cells += [
+                    f"{found['psnr']:.2f} dB",
+                    f"{(found['psnr'] or 0) - (first['psnr'] or 0):+.2f}",
+                    f"{found['ssim']:.4f}",
+                    "not measured" if found["lpips_vgg"] is None else f"{found['lpips_vgg']:.4f}",
+                ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -114,6 +114,7 @@ def _check(config: BakeConfig) -> None:
         (0 <= config.distill.photo_steps <= 1, "--photo-steps", config.distill.photo_steps, "0 to 1"),
         (0 <= config.distill.photo_share <= 1, "--photo-share", config.distill.photo_share, "0 to 1"),
         (0 <= config.distill.alpha_weight <= 10, "--alpha-weight", config.distill.alpha_weight, "0 to 10"),
+        (0 <= config.distill.structure_weight <= 10, "--structure-weight", config.distill.structure_weight, "0 to 10"),
     ]
     for holds, flag, value, expected in rules:
         if not holds:

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from duplex.app.camera import Array
 from duplex.app.files import write_atomically
-from duplex.app.network import NetworkSpec
+from duplex.app.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking import optimizer_state
 from duplex.baking.crops import Crops, CropSampler, cut
 from duplex.baking.features import FeatureTexture
 from duplex.baking.memory import with_less
+from duplex.baking.metrics import psnr_of_known
 from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
 from duplex.baking.views import ViewSet
@@ -44,13 +48,19 @@ class DistillConfig:
     feature_rate: float = 0.02  # Adam's learning rate of the features at the start
     network_rate: float = 0.016  # Adam's learning rate of the network at the start
     alpha_weight: float = 0.1  # weight of the opacity's error beside the colour's
+    structure_weight: float = 0.0  # weight of the structural dissimilarity (DSSIM) beside the colour's squared error
     photo_steps: float = 0.5  # share of the steps, the last ones, that learn from the photos of --data too
     photo_share: float = 0.5  # of each batch of those, the share of crops that are cut from photos
     doublings: tuple[float, ...] = (0.2, 0.5)  # shares of the training after which the textures double
 
 
 class Student(nn.Module):
-    """Both shells' feature textures and the shading network, with the one forward pass that training needs."""
+    """Both shells' feature textures and the shading network, with the one forward pass that training needs.
+
+    ``view_channels``: how many channels of the encoded view directions the network is shown; the others are 0.
+    """
+
+    view_channels = VIEW_CHANNELS
 
     def __init__(self, spec: NetworkSpec, texels: int):
         super().__init__()
@@ -72,7 +82,8 @@ class Student(nn.Module):
             values = texture(uv.reshape(-1, 2)[where], level.reshape(-1)[where], dither)
             plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
             planes.append(plane.view(b, h, w, -1))
-        planes.append(crops.directions * crops.mask[0][..., None])
+        directions = crops.directions * crops.mask[0][..., None]
+        planes.append(F.pad(directions[..., : self.view_channels], (0, VIEW_CHANNELS - self.view_channels)))
         inputs = torch.cat(planes, -1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
         return self.network(inputs)  # type: ignore[no-any-return]
 
@@ -116,7 +127,7 @@ class Trainer:
         ``views``: the teacher's, and then perhaps the photos'; ``held_out``: pictures of the teacher that are never
         trained on, for :attr:`curve`.
         """
-        color = torch.tensor(background, device=self.device).view(1, 3, 1, 1)
+        color = torch.tensor(background, device=self.device)
         sampler = CropSampler(views, self.config.crop, self.device)
         if self.view_errors is not None:
             sampler.errors = self.view_errors
@@ -141,19 +152,22 @@ class Trainer:
                     saved = started
         self.save(state)
 
-    @torch.no_grad()
-    def unseen(self, views: ViewSet, background: tuple[float, float, float]) -> float:
-        """The mean PSNR in dB of whole pictures, on ``background``, over their known pixels."""
-        total, color = 0.0, torch.tensor(background, device=self.device).view(1, 3, 1, 1)
+    def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:
+        """What is drawn and what is wanted of each view on ``background``, (h, w, 3) float32; NaN: not known."""
         for i, camera in enumerate(views.cameras):
-            squared, known = 0.0, 0.0
+            strips = []
             for top in range(0, camera.height, STRIP):
                 size = (min(STRIP, camera.height - top), camera.width)
                 strip = cut(views, torch.tensor([i]), [(top, 0)], size, self.device)
-                squared += float(self._squared(strip, color)[0].sum())
-                known += float(strip.valid.sum())
-            total -= 10 * math.log10(max(squared / max(known, 1.0), 1e-12))
-        return total / len(views.cameras)
+                with torch.no_grad():
+                    drawn, wanted, _ = self._composited(strip, torch.tensor(background, device=self.device))
+                strips.append(torch.stack([drawn, wanted.masked_fill(strip.valid == 0, torch.nan)])[:, 0])
+            both = torch.cat(strips, 2).permute(0, 2, 3, 1).cpu().numpy()
+            yield both[0], both[1]
+
+    def unseen(self, views: ViewSet, background: tuple[float, float, float]) -> float:
+        """The mean PSNR in dB of whole pictures, on ``background``, over their known pixels."""
+        return float(np.mean([psnr_of_known(*both) for both in self.pictures(views, background)]))
 
     def _counts(self, sets: int) -> list[int]:
         """Crops of each set of views in the next batch."""
@@ -189,24 +203,25 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=False)
             errors = []
             for part in crops.split(size):
-                squared, opacity = self._squared(part, background)
+                drawn, wanted, alpha = self._composited(part, background)
                 weight = part.covered * part.valid
-                loss = ((squared + self.config.alpha_weight * opacity) * weight).sum() / counted
-                loss.backward()  # type: ignore[no-untyped-call]
-                errors.append((squared.detach() * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1))
+                squared = ((drawn - wanted) ** 2).mean(1, keepdim=True) * weight
+                opacity = (alpha - part.rgba[:, 3:]) ** 2 * part.opacity.view(-1, 1, 1, 1) * weight
+                loss = squared.sum() + self.config.alpha_weight * opacity.sum()
+                if self.config.structure_weight:
+                    loss = loss + self.config.structure_weight * (dssim(drawn, wanted) * weight).sum()
+                (loss / counted).backward()  # type: ignore[no-untyped-call]
+                errors.append(squared.detach().sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1))
             return torch.cat(errors)
 
         errors, self.portion = with_less(portions, self.portion, smallest=1)
         return errors
 
-    def _squared(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared errors (b, 1, h, w) of the composited colour and of the opacity; 0 where nothing is known."""
-        rgba = self.student.shade(crops)
+    def _composited(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """On ``background`` (3,): the colour drawn and the colour wanted (b, 3, h, w), and the opacity drawn."""
+        rgba, behind = self.student.shade(crops), background.view(1, 3, 1, 1)
         alpha = rgba[:, 3:] * crops.covered
-        color = rgba[:, :3] * alpha + background * (1 - alpha)
-        wanted = crops.rgba[:, :3] + background * (1 - crops.rgba[:, 3:])
-        squared = ((color - wanted) ** 2).mean(1, keepdim=True) * crops.valid
-        return squared, (alpha - crops.rgba[:, 3:]) ** 2 * crops.opacity.view(-1, 1, 1, 1)
+        return rgba[:, :3] * alpha + behind * (1 - alpha), crops.rgba[:, :3] + behind * (1 - crops.rgba[:, 3:]), alpha
 
     def save(self, file: Path) -> None:
         """Write the state of student, optimiser and random numbers, atomically."""
@@ -232,3 +247,21 @@ class Trainer:
         optimizer_state.restore(self.optimizer, tensors)
         self.generator.set_state(tensors["generator"])
         self.view_errors = tensors.get("view_errors")
+
+
+def dssim(a: Tensor, b: Tensor) -> Tensor:
+    """Structural dissimilarity ``(1 - SSIM) / 2`` (n, 1, h, w) of two pictures (n, c, h, w) in [0, 1].
+
+    SSIM after Wang et al., 2004, in windows of 7 x 7 pixels, as far as they lie inside the picture.
+    """
+
+    def mean(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 7, stride=1, padding=3, count_include_pad=False)
+
+    mean_a, mean_b = mean(a), mean(b)
+    spread = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
+    together = mean(a * b) - mean_a * mean_b
+    first, second = 0.01**2, 0.03**2
+    found = (2 * mean_a * mean_b + first) * (2 * together + second)
+    found = found / ((mean_a**2 + mean_b**2 + first) * (spread + second))
+    return 0.5 * (1 - found).mean(1, keepdim=True)

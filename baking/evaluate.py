@@ -5,21 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
+from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo, read_dataset, read_photos
+from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.metrics import Metrics, Quality, mean_of
 from duplex.baking.motion import paths, steadiness
-from duplex.baking.pipeline import EVALUATION_STREAM
+from duplex.baking.pipeline import EVALUATION_STREAM, BakeJob, density_of
 from duplex.baking.progress import Bar, bar
 from duplex.baking.rig import Rig
 from duplex.baking.scene_arguments import ENCODINGS, world_of
@@ -80,21 +83,36 @@ def summary(views: list[Compared]) -> dict[str, Any]:
     return {**mean_of(qualities), "views": [asdict(quality) for quality in qualities]}
 
 
-def against_teacher(judge: Judge, teacher: Teacher, views: int, size: int) -> list[Compared]:
-    """Compare with the teacher's standard renderer at ``views`` cameras that the bake never saw."""
-    pictures = [
-        (camera, partial(_of_teacher, teacher, judge.bundle.background, camera))
-        for camera in unseen_cameras(judge.bundle, views, size)
-    ]
+@dataclass(frozen=True)
+class Reference:
+    """Draws the teacher of ``bundle``: by the standard renderer, or by the bake's own if ``fast``."""
+
+    teacher: Teacher
+    bundle: Bundle
+    fast: bool = False
+
+    @cached_property
+    def _render(self) -> Callable[[Camera], Tensor]:
+        if not self.fast:
+            return partial(rendering.render, self.teacher)
+        rig = rig_of(self.bundle)
+        dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
+        grid = density_of(BakeJob(self.teacher, BakeConfig(), rig, dataset))
+        return FastRenderer(self.teacher, grid).render
+
+    def drawn(self, camera: Camera) -> Array:
+        """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
+        rgba, background = self._render(camera).cpu().numpy(), np.array(self.bundle.background, np.float32)
+        return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * background, 0, 1))
+
+
+def against_teacher(judge: Judge, teacher: Reference, views: int, size: int) -> list[Compared]:
+    """Compare with the teacher at ``views`` cameras that the bake never saw."""
+    pictures = [(camera, partial(teacher.drawn, camera)) for camera in unseen_cameras(judge.bundle, views, size)]
     return judge.compare(pictures, "against the teacher")
 
 
-def _of_teacher(teacher: Teacher, background: tuple[float, float, float], camera: Camera) -> Array:
-    rgba = rendering.render(teacher, camera).cpu().numpy()
-    return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32), 0, 1))
-
-
-def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, dict[str, float]]:
+def motion(judge: Judge, teacher: Reference, frames: int, size: int) -> dict[str, dict[str, float]]:
     """:class:`~duplex.baking.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
     found = {}
     for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
@@ -102,7 +120,7 @@ def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, 
 
             def frame(camera: Camera, progress: Bar = progress) -> tuple[Array, Array]:
                 drawn = judge.drawn(camera)
-                wanted = _of_teacher(teacher, judge.bundle.background, camera)
+                wanted = teacher.drawn(camera)
                 progress.advance()
                 return drawn, wanted
 
@@ -110,19 +128,17 @@ def motion(judge: Judge, teacher: Teacher, frames: int, size: int) -> dict[str, 
     return found
 
 
-def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Teacher | None = None) -> list[Compared]:
+def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Reference | None = None) -> list[Compared]:
     """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background.
 
-    ``teacher``: is judged in the bundle's place, by its standard renderer.
+    ``teacher``: is judged in the bundle's place.
     """
     pictures = []
     for photo in photos:
         width = max(round(photo.camera.width * size / photo.camera.height), 1)
         pictures.append((photo.camera.resized(width, size), partial(_of_photo, photo, size, judge.bundle.background)))
     if teacher:
-        return judge.compare(
-            pictures, "the teacher against the photos", partial(_of_teacher, teacher, judge.bundle.background)
-        )
+        return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
     return judge.compare(pictures, "against the photos")
 
 

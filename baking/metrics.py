@@ -37,11 +37,10 @@ class Metrics:
 
     def __call__(self, drawn: Array, wanted: Array) -> Quality:
         """Both (h, w, 3) float32 in [0, 1]; where ``wanted`` is NaN nothing is known, and that does not count."""
-        known = np.asarray(np.isfinite(wanted).all(-1))
-        wanted = np.where(known[..., None], wanted, drawn)
+        masked = np.where(np.isfinite(wanted).all(-1, keepdims=True), wanted, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
-        distances = {f"lpips_{name}": distance(drawn, wanted) for name, distance in learned.items()}
-        return Quality(psnr(drawn[known], wanted[known]), ssim(drawn, wanted), **distances)
+        distances = {f"lpips_{name}": distance(drawn, masked) for name, distance in learned.items()}
+        return Quality(psnr_of_known(drawn, wanted), ssim(drawn, masked), **distances)
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
@@ -53,6 +52,12 @@ def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
 def psnr(a: Array, b: Array) -> float:
     """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
     return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
+
+
+def psnr_of_known(drawn: Array, wanted: Array) -> float:
+    """:func:`psnr` over the pixels where ``wanted`` is not NaN; both (h, w, 3)."""
+    known = np.isfinite(wanted).all(-1)
+    return psnr(drawn[known], wanted[known]) if known.any() else 120.0
 
 
 def ssim(a: Array, b: Array) -> float:

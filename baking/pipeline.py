@@ -141,7 +141,7 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
 def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Shell, Shell]]:
     """The density grid and, from it, the outer and the inner shell with their texture coordinates."""
     with stage("density", workspace):
-        grid = workspace.once("density", lambda: _density(job), _grid_to_arrays, _grid_from_arrays)
+        grid = workspace.once("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
     with stage("shells and atlas", workspace):
         shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
     return grid, shells
@@ -183,7 +183,8 @@ def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path)
     return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
 
 
-def _density(job: BakeJob) -> DensityGrid:
+def density_of(job: BakeJob) -> DensityGrid:
+    """The teacher's density grid, without what only fills the background."""
     cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
     if job.dataset:
         cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))

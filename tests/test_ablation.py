@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import moderngl
@@ -13,6 +14,7 @@ from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityConfig
 from duplex.baking.distill import DistillConfig
+from duplex.baking.metrics import Metrics
 from duplex.baking.pipeline import BakeJob
 from duplex.baking.rig import Rig
 from duplex.baking.shells import ShellConfig
@@ -46,30 +48,52 @@ def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, c
         photos.append(Photo(camera, file))
     job = BakeJob(teacher, config, rig, photos=tuple(photos[:2]))
     workspace = Workspace(tmp_path / "t.md", job.fingerprint(), False, False)
-    rows = ablate(job, [(photos[2], 48)], workspace, ctx)
+    rows = ablate(job, [(photos[2], 48)], workspace, ctx, Metrics(False))
     assert [row.name for row in rows] == [
         "duplex, CNN, distilled",
         "outer shell alone",
         "inner shell alone",
         "MLP for each pixel",
         "features not rounded to 8 bits",
+        "no view directions",
+        "view directions as unit vectors",
+        "view directions in the whole 3 x 3 window",
+        "DSSIM joins the loss",
         "photos only, not distilled",
         "distilled, then fine-tuned on photos",
     ]
-    assert all(row.unseen > 8 and row.photos is not None and row.photos > 8 for row in rows)
-    assert len({row.unseen for row in rows}) == len(rows)  # no variant is another one in disguise
+    found = [means["psnr"] for row in rows for means in (row.unseen, row.photos) if means and means["psnr"]]
+    assert len(found) == 2 * len(rows) and min(found) > 8
+    assert len({row.unseen["psnr"] for row in rows}) == len(rows)  # no variant is another one in disguise
+
+
+def means(psnr: float, lpips: float | None = None) -> dict[str, float | None]:
+    return {"psnr": psnr, "ssim": 0.9, "lpips_vgg": lpips, "lpips_alex": lpips}
 
 
 def test_the_table_gives_differences_to_the_first_row() -> None:
-    lines = table([Row("a", 100, 30, 28), Row("b", 50.4, 27.5, 28.25), Row("c", 50, 31, None)]).splitlines()
-    assert lines[3] == "| b | 50 | 27.50 dB | -2.50 | 28.25 dB | +0.25 |"
-    assert lines[4] == "| c | 50 | 31.00 dB | +1.00 |  |  |"
+    rows = [Row("a", 100, means(30), means(28)), Row("b", 50.4, means(27.5, 0.1), means(28.25))]
+    lines = table(rows).splitlines()
+    assert lines[0].count("|") == lines[1].count("|") == lines[3].count("|")
+    assert lines[3] == "| b | 50 | 27.50 dB | -2.50 | 0.9000 | 0.1000 | 28.25 dB | +0.25 | 0.9000 | not measured |"
+    alone = table([replace(row, photos=None) for row in rows]).splitlines()
+    assert alone[3] == "| b | 50 | 27.50 dB | -2.50 | 0.9000 | 0.1000 |" and "photos" not in alone[0]
 
 
 def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
-    small = "--grid 40 --scan 24 --faces 1000 --texels 64 --views 8 --view-size 40 --steps 8 --batch 2 --crop 32"
+    small = "--grid 40 --scan 24 --faces 1000 --texels 64 --views 8 --view-size 40 --steps 8 --batch 2 --no-lpips"
     code = "import sys; from duplex.baking.evaluate_cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, "ablate", str(octahedron), "-o", str(tmp_path / "t.md"), *small.split()]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "ablate",
+        str(octahedron),
+        "-o",
+        str(tmp_path / "t.md"),
+        "--no-lpips",
+        *small.split(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "t.md").read_text()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import moderngl
@@ -115,6 +118,26 @@ def test_a_frame_makes_no_gl_object_and_no_array_of_a_picture(
         tracemalloc.stop()
     assert made == ["texture"]
     assert peak < 400 * 300  # not a byte for each pixel
+
+
+@pytest.mark.parametrize("backend", ["fragment", "compute"])
+def test_ten_thousand_frames_leave_memory_where_it_was(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("SKIPPED: no /proc here to read this program's memory from")
+    shells = [replace(shell, faces=shell.faces[::50]) for shell in (demo.outer, demo.inner)]  # for quick frames
+    renderer = Renderer(ctx, replace(demo, outer=shells[0], inner=shells[1]), backend)
+    cameras = [camera.resized(40, 30) for camera in demo.cameras]
+
+    def resident(frames: int) -> int:
+        for frame in range(frames):
+            renderer.draw(cameras[frame % len(cameras)])
+        ctx.finish()
+        gc.collect()
+        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident(1000)
+    assert resident(10_000) - before < 4e6  # a forgotten target of 40 x 30 pixels a frame would be 96 MB
 
 
 MAKERS = (

@@ -6,11 +6,12 @@ import moderngl
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 
 from duplex.app.camera import Camera, look_at
 from duplex.app.network import NetworkSpec
 from duplex.baking.crops import Crops, CropSampler
-from duplex.baking.distill import DistillConfig, Student, Trainer
+from duplex.baking.distill import DistillConfig, Student, Trainer, dssim
 from duplex.baking.export import export_shell
 from duplex.baking.features import FeatureTexture, Mipmaps, sample
 from duplex.baking.shading import channels_to_space
@@ -177,16 +178,16 @@ def test_a_batch_in_portions_gives_the_same_gradient(monkeypatch: pytest.MonkeyP
     for at_most in (2, 1):
         t = trainer()
         t.student.outer.texels.data.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
-        whole = t._squared
+        whole = t._composited
 
         def limited(crops: Crops, background: torch.Tensor, most: int = at_most, whole: Any = whole) -> Any:
             if len(crops.views) > most:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             return whole(crops, background)
 
-        monkeypatch.setattr(t, "_squared", limited)
+        monkeypatch.setattr(t, "_composited", limited)
         crops = CropSampler([views()], 16, CPU)([2], torch.Generator().manual_seed(0))
-        errors = t._backward(crops, torch.ones(1, 3, 1, 1))
+        errors = t._backward(crops, torch.ones(3))
         assert t.portion == at_most and errors.shape == (2,)
         gradients.append(t.student.outer.texels.grad.clone())  # type: ignore[union-attr]
     assert gradients[0].abs().max() > 0
@@ -202,3 +203,15 @@ def test_the_gradient_of_a_sample_is_that_of_an_embedding_bag() -> None:
         assert torch.autograd.gradcheck(
             lambda t, d=dither: sample(t, mipmaps(t.detach(), 8, 3), uv, level, d), (texels,)
         )
+
+
+def test_dssim_is_what_scikit_image_measures() -> None:
+    first = np.random.default_rng(0).random((40, 32, 3), np.float32)
+    second = np.clip(first + np.random.default_rng(1).normal(0, 0.1, first.shape), 0, 1).astype(np.float32)
+    _, expected = structural_similarity(
+        first, second, channel_axis=-1, data_range=1.0, win_size=7, use_sample_covariance=False, full=True
+    )
+    a, b = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in (first, second))
+    found = dssim(a, b)[0, 0].numpy()
+    assert np.abs(found - 0.5 * (1 - expected.mean(-1)))[3:-3, 3:-3].max() < 1e-4
+    assert float(dssim(a, a).abs().max()) < 1e-5

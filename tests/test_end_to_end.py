@@ -111,6 +111,10 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
         assert abs(found["psnr"] - psnr(*on_white)) < 0.05
     page = (tmp_path / "x.report.html").read_text("utf-8")
     assert all(f"{x['psnr']:.4g}" in page for x in (photos, photos["teacher"]))
+    fast = json.loads(run("baking.evaluate_cli", tmp_path / "x.bundle", *both, "--fast", "--no-lpips", "--json").stdout)
+    assert fast["teacher_renderer"] == "fast" and fast["photos"]["views"] == photos["views"]
+    for quick, standard in zip(fast["photos"]["teacher"]["views"], photos["teacher"]["views"], strict=True):
+        assert quick != standard and abs(quick["psnr"] - standard["psnr"]) < 0.3
     alone = run("baking.evaluate_cli", tmp_path / "x.bundle", "--data", folder, "--teacher-photos")
     assert alone.returncode == 2 and "--teacher" in alone.stderr and "Traceback" not in alone.stderr
 
