@@ -57,7 +57,7 @@ def view(arguments: list[str]) -> int:
     status = run(BIN / "duplex-viewer", *arguments)
     if status == NO_DISPLAY and not arguments:
         print("no display here: drawing a turn around the demo instead", flush=True)
-        return run(BIN / "duplex-viewer", "--turntable", str(ROOT / "duplex-demo"), "--size", "480x480")
+        return run(BIN / "duplex-viewer", "--turntable", "-o", str(ROOT / "duplex-demo"), "--size", "480x480")
     return status
 
 

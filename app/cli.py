@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from duplex.app.backend_names import AUTO, NAMES
@@ -17,7 +19,7 @@ def main() -> int:
     """Entry point of ``duplex-viewer``."""
     parser = argparse.ArgumentParser("duplex-viewer", description="Fly through a bundle made by duplex-bake.")
     parser.add_argument("bundle", nargs="?", type=Path, default=DEMO_BUNDLE, help="the bundle to open [the demo]")
-    parser.add_argument("--size", default="800x800", metavar="WxH", help="pixels of the window or picture [800x800]")
+    parser.add_argument("--size", metavar="WxH", help="pixels of the window or picture [800x800, or the path's own]")
     parser.add_argument(
         "--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file"
     )
@@ -30,15 +32,20 @@ def main() -> int:
     parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
+    action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
     action.add_argument(
-        "--turntable", type=Path, metavar="FOLDER", help="draw a turn around the scene without a window"
+        "--render", type=Path, metavar="PATH", help="draw a camera path of nerfstudio or instant-ngp (JSON) into -o"
     )
     action.add_argument("--bench", action="store_true", help="measure how fast the bundle is drawn here")
     action.add_argument(
         "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
     )
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
-    parser.add_argument("--frames", type=int, default=24, help="pictures of a turntable [24]")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="of a turn or path: a video (.mp4), or a folder for PNGs"
+    )
+    parser.add_argument("--frames", type=int, help="frames of a turn [24 pictures, or 120 in a video]")
+    parser.add_argument("--fps", type=float, help="frames a second of a video [30, or the path's own]")
     parser.add_argument("--json", action="store_true", help="print what was measured as one JSON object")
     arguments = parser.parse_args()
     return run_command(lambda: _view(arguments))
@@ -47,23 +54,16 @@ def main() -> int:
 def _view(arguments: argparse.Namespace) -> int:
     from duplex.app.bundle import read_bundle
 
-    size, background = parse_size(arguments.size), _color(arguments.background)
+    size, background = parse_size(arguments.size or "800x800"), _color(arguments.background)
     if arguments.info:
         print(_info(arguments.bundle))
         return 0
     if arguments.bench or arguments.scaling:
         return _measure(arguments, size)
-    if arguments.turntable:
-        from duplex.app.headless import turntable
-
-        if not 1 <= arguments.frames <= 10000:
-            raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000")
-        if arguments.camera:
-            raise DuplexError("--camera does not go with --turntable, which draws a turn around the scene")
-        bundle = read_bundle(arguments.bundle)
-        sheet = turntable(bundle, arguments.turntable, arguments.frames, size, background, arguments.backend)
-        print(f"{arguments.frames} pictures in {arguments.turntable}, all of them at a glance in {sheet}")
-        return 0
+    if arguments.turntable or arguments.render:
+        return _record(arguments, size, background)
+    if arguments.output:
+        raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
     from duplex.app.headless import choose_camera, scene_orbit, screenshot
 
     bundle = read_bundle(arguments.bundle)
@@ -79,6 +79,63 @@ def _view(arguments: argparse.Namespace) -> int:
         viewer.panel.background = list(background[:3])
     viewer.run()
     return 0
+
+
+def _record(
+    arguments: argparse.Namespace, size: tuple[int, int], background: tuple[float, float, float, float] | None
+) -> int:
+    from duplex.app.bundle import read_bundle
+    from duplex.app.gpu import create_headless_context
+    from duplex.app.headless import scene_orbit, turntable
+    from duplex.app.recording import Recording
+    from duplex.app.renderer import Renderer
+
+    _check_recording(arguments)
+    bundle, out = read_bundle(arguments.bundle), arguments.output
+    video = out.suffix.lower() == ".mp4"
+    if arguments.render:
+        from duplex.app.camera_path import read_path
+
+        path = read_path(arguments.render, bundle.to_checkpoint, bundle.to_dataset)
+        path = replace(path, fps=arguments.fps or path.fps)
+        if arguments.size:
+            path = replace(path, width=size[0], height=size[1])
+        cameras, frames, fps = path.cameras(), path.frames, path.fps
+    else:
+        frames, fps = arguments.frames or (120 if video else 24), arguments.fps or 30.0
+        if not video:
+            sheet = turntable(bundle, out, frames, size, background, arguments.backend)
+            print(f"{frames} pictures in {out}, all of them at a glance in {sheet}")
+            return 0
+        cameras = iter(scene_orbit(bundle).cameras(frames, *size))
+    recording = Recording(
+        Renderer(create_headless_context(), bundle, arguments.backend), cameras, frames, out, fps, background
+    )
+    try:
+        while not recording.finished:
+            recording.advance()
+            if sys.stderr.isatty():
+                print(
+                    f"\r{recording.done} of {frames} frames",
+                    end="" if recording.done < frames else "\n",
+                    file=sys.stderr,
+                )
+    finally:
+        if not recording.finished:
+            recording.cancel()
+    print(f"{out}: {frames} frames" + (f", {frames / fps:.1f} s" if video else ""))
+    return 0
+
+
+def _check_recording(arguments: argparse.Namespace) -> None:
+    if not arguments.output:
+        raise DuplexError("no -o: expected a name that ends in .mp4 for a video, or a folder for pictures")
+    if arguments.frames is not None and (arguments.render or not 1 <= arguments.frames <= 10000):
+        raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000, and --turntable with it")
+    if arguments.fps is not None and not 1 <= arguments.fps <= 240:
+        raise DuplexError(f"--fps {arguments.fps:g}: expected 1 to 240")
+    if arguments.camera:
+        raise DuplexError("--camera does not go with --turntable or --render, which bring their own cameras")
 
 
 def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:

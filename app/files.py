@@ -11,7 +11,7 @@ def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> 
 
     ``beside``: another folder of the same file system for the unfinished file. Raises OSError, naming ``path``.
     """
-    unfinished = (beside or path.parent) / f".{path.name}.{os.getpid()}.unfinished"
+    unfinished = unfinished_file(path, beside)
     try:
         with unfinished.open("wb") as stream:
             stream.write(content)
@@ -22,3 +22,8 @@ def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> 
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def unfinished_file(path: Path, folder: Path | None = None) -> Path:
+    """Where what will be ``path`` is written first: in ``folder``, by default beside it."""
+    return (folder or path.parent) / f".{path.name}.{os.getpid()}.unfinished"

@@ -215,7 +215,7 @@ def _open_window(title: str, size: tuple[int, int]) -> Window:
     if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         raise NoDisplayError(
             "no display: run duplex-viewer in a desktop session, or draw without a window with "
-            "--screenshot picture.png or --turntable folder"
+            "--screenshot picture.png or --turntable -o turn.mp4"
         )
     try:
         window = Window(
