@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from imgui_bundle import imgui
 
 from duplex.app.bundle import Bundle
-from duplex.app.controls import FLY, ORBIT, CameraControls
+from duplex.app.controls import MODES, UPS, CameraControls
 from duplex.app.renderer import FINAL
 
 WIDTH = 300
-HELP = (
-    "drag: turn    right drag: pan    wheel: closer",
-    "W A S D, Q E: fly    Shift: fast",
-    "F: frame the object    Tab: hide this panel",
-)
+NARROWEST = 200  # of the scene beside the panel: in a window without that room the panel lies over it
+
+
+class Wanted(Enum):
+    """What a button or a key may ask for."""
+
+    FRAME = "frame"
+    RESET = "reset"
+    COPY = "copy"
+    PASTE = "paste"
+    PICTURE = "picture"
 
 
 @dataclass
@@ -24,7 +32,8 @@ class PanelState:
     """What the panel decides.
 
     ``view``: by name; ``background``: RGB in [0, 1]; ``scale``: resolution, in (0, 1]; ``smooth``: whether it may fall
-    while the camera moves, so that ``frame_rate`` frames are drawn a second.
+    while the camera moves, so that ``frame_rate`` frames are drawn a second; ``frusta``: whether the bundle's cameras
+    are drawn; ``wanted``: what a button asks the window to do.
     """
 
     view: str = FINAL
@@ -33,8 +42,10 @@ class PanelState:
     smooth: bool = True
     frame_rate: int = 30
     visible: bool = True
+    help_visible: bool = False
+    frusta: bool = False
     view_changed: bool = False
-    frame_requested: bool = False
+    wanted: Wanted | None = None
     camera_requested: int | None = None
 
 
@@ -55,31 +66,52 @@ class FrameFacts:
     backend: str
 
 
+def room_for_panel(state: PanelState, width: float, scale: float) -> float:
+    """What of a window's ``width`` the panel takes at its left; ``scale``: of texts."""
+    return WIDTH * scale if state.visible and width - WIDTH * scale >= NARROWEST * scale else 0.0
+
+
 def draw_panel(
-    state: PanelState, bundle: Bundle, views: list[str], controls: CameraControls, facts: FrameFacts
+    state: PanelState,
+    bundle: Bundle,
+    views: list[str],
+    controls: CameraControls,
+    facts: FrameFacts,
+    draw_path: Callable[[], None],
 ) -> None:
-    """Declare the panel for this frame; widgets write into ``state`` and ``controls``."""
+    """Declare the panel for this frame; widgets write into ``state`` and ``controls``.
+
+    ``draw_path``: declares what the section of the camera's path holds.
+    """
     if not state.visible:
         return
     size = imgui.get_io().display_size
     scale = imgui.get_style().font_scale_dpi
-    imgui.set_next_window_pos(imgui.ImVec2(8, 8), imgui.Cond_.first_use_ever)
-    imgui.set_next_window_size(imgui.ImVec2(min(WIDTH * scale, size.x - 16), size.y - 16), imgui.Cond_.always)
+    imgui.set_next_window_pos(imgui.ImVec2(0, 0), imgui.Cond_.always)
+    imgui.set_next_window_size(imgui.ImVec2(min(WIDTH * scale, size.x), size.y), imgui.Cond_.always)
+    imgui.push_style_var(imgui.StyleVar_.window_rounding, 0)
     imgui.begin(
-        "duplex", None, imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
+        "duplex",
+        None,
+        imgui.WindowFlags_.no_title_bar | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize,
     )
+    imgui.pop_style_var()
     imgui.push_item_width(-105 * scale)
-    for title, section in (
-        ("View", lambda: _view(state, views)),
-        ("Camera", lambda: _camera(state, bundle, controls)),
-        ("Speed", lambda: _speed(facts)),
-        ("Bundle", lambda: _bundle(bundle, facts)),
+    is_open, closed = imgui.TreeNodeFlags_.default_open, imgui.TreeNodeFlags_.none
+    for title, section, flags in (
+        ("View", lambda: _view(state, views), is_open),
+        ("Camera", lambda: _camera(state, bundle, controls), is_open),
+        ("Path", draw_path, closed),
+        ("Speed", lambda: _speed(facts), is_open),
+        ("Bundle", lambda: _bundle(bundle, facts), is_open),
     ):
-        if imgui.collapsing_header(title, imgui.TreeNodeFlags_.default_open):
+        if imgui.collapsing_header(title, flags):
+            imgui.push_id(title)
             section()  # type: ignore[no-untyped-call]
+            imgui.pop_id()
     imgui.separator()
-    for line in HELP:
-        imgui.text_wrapped(line)
+    if imgui.button("keys and mouse (?)"):
+        state.help_visible = True
     imgui.pop_item_width()
     imgui.end()
 
@@ -101,21 +133,35 @@ def _view(state: PanelState, views: list[str]) -> None:
 
 
 def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None:
-    for mode in (ORBIT, FLY):
+    for mode in MODES:
         if imgui.radio_button(mode, controls.mode == mode):
             controls.mode = mode
         imgui.same_line()
-    if imgui.button("frame (F)"):
-        state.frame_requested = True
+    imgui.new_line()
+    for i, (label, wanted) in enumerate(
+        (("frame (F)", Wanted.FRAME), ("reset (R)", Wanted.RESET), ("copy", Wanted.COPY), ("paste", Wanted.PASTE))
+    ):
+        if i:
+            imgui.same_line()
+        if imgui.button(label):
+            state.wanted = wanted
     changed, degrees = imgui.slider_float("field of view", math.degrees(controls.fov), 5, 120, "%.0f deg")
     if changed:
         controls.fov = math.radians(min(max(degrees, 5), 120))
+    names = list(UPS)
+    now = next((i for i, up in enumerate(UPS.values()) if abs(up - controls.up).max() < 1e-6), -1)
+    changed, index = imgui.combo("up", now, names)
+    if changed:
+        controls.set_up(UPS[names[index]])
     if bundle.cameras:
         names = [f"camera {i}" for i in range(len(bundle.cameras))]
         changed, index = imgui.combo("jump to", -1, names, 12)
         if changed:
             state.camera_requested = index
-    eye = controls.eye
+        _, state.frusta = imgui.checkbox("show the bundle's cameras", state.frusta)
+    if imgui.button("save a picture (F12)"):
+        state.wanted = Wanted.PICTURE
+    eye = controls.shown.eye
     imgui.text_disabled(f"at {eye.x:.2f} {eye.y:.2f} {eye.z:.2f}")
 
 

@@ -17,8 +17,10 @@ SCRIPT = Path(__file__).parent / "window_session.py"
 def test_a_session_in_the_window(display: str, tmp_path: Path) -> None:
     if not shutil.which("xdotool"):
         pytest.skip("NO XDOTOOL: install xdotool to test the window with real events")
-    result = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], env=os.environ | {"DISPLAY": display},
-                            capture_output=True, text=True, timeout=240)  # fmt: skip
+    (tmp_path / "home").mkdir()  # where a picture of the packaged demo goes
+    result = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)],
+                            env=os.environ | {"DISPLAY": display, "HOME": str(tmp_path / "home")},
+                            capture_output=True, text=True, timeout=400)  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.strip().endswith("closed")
 

@@ -83,6 +83,70 @@ def differ(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).mean())
 
 
+def keys(s: Session) -> None:
+    """Each key that acts at once; ends where it began, with the panel shown."""
+    v = s.viewer
+    s.key("key", "1")
+    start = s.scene("keys")
+    for mode in ("fly", "trackball", "orbit"):
+        s.key("key", "o")
+        assert v.controls.mode == mode
+    s.key("key", "3")
+    assert v.panel.view == v.renderer.views[2] and differ(s.scene("third-view"), start) > 1
+    s.key("key", "1")
+    s.key("key", "bracketright")
+    s.key("key", "bracketright")
+    second = s.scene("second-camera")
+    assert v.camera_index == 1 and differ(second, start) > 1
+    shown = v.controls.camera(10, 10).camera_to_world
+    assert np.allclose(shown, v.bundle.cameras[1].camera_to_world, atol=1e-6), "] does not go to the second camera"
+    s.key("key", "bracketleft")
+    s.key("key", "bracketleft")
+    assert v.camera_index == len(v.bundle.cameras) - 1
+    s.picture("last-camera")
+    s.key("key", "ctrl+c")
+    copied = v.controls.goal
+    s.key("key", "r")
+    s.picture("reset")
+    assert np.allclose(v.controls.camera(10, 10).camera_to_world, v.start.camera_to_world, atol=1e-6)
+    s.key("key", "ctrl+v")
+    s.picture("pasted")
+    assert np.allclose(np.array(v.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
+    s.key("key", "shift+slash")
+    assert v.panel.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
+    helped = s.scene("help")
+    s.key("key", "Escape")
+    assert not v.panel.help_visible and differ(s.scene("no-help"), helped) > 5
+
+    for _ in range(3):
+        s.key("key", "k")
+        s.drag(1, 60, 10)
+    s.picture("path")
+    assert len(v.path_editor.path.keyframes) == 3
+    s.key("key", "space")
+    assert v.path_editor.playing
+    s.frames(6)
+    assert v.path_editor.second > 0 and v.path_editor.playing
+    s.key("key", "space")
+    assert not v.path_editor.playing
+    at = v.path_editor.path.camera(v.path_editor.second).camera_to_world
+    assert np.allclose(v.controls.camera(10, 10).camera_to_world, at, atol=1e-6), "playing does not move the camera"
+
+    s.key("key", "F12")
+    (saved,) = Path.home().glob("demo-*.png")
+    s.frames(2)
+    assert Image.open(saved).size == (420, 560)
+    s.key("key", "F11")
+    s.frames(3)
+    assert glfw.get_framebuffer_size(s.window._window) == (1280, 1024), "F11 does not fill the screen"
+    s.picture("full-screen")
+    s.key("key", "F11")
+    s.frames(3)
+    assert glfw.get_framebuffer_size(s.window._window) == (720, 560)
+    s.key("key", "r")
+    s.key("key", "f")
+
+
 def main() -> None:
     s = Session(Path(sys.argv[1]))
     v = s.viewer
@@ -91,36 +155,38 @@ def main() -> None:
     panel = s.picture("panel")[:, :300]
     assert (panel.max(-1) < 90).mean() > 0.4, "the panel is not there"
 
-    eye = np.array(v.controls.eye)
+    eye = np.array(v.controls.goal.eye)
     s.drag(1, 90, 20)
     turned = s.scene("orbited")
-    assert differ(start, turned) > 1 and not np.allclose(eye, np.array(v.controls.eye))
-    target = np.array(v.controls.target)
+    assert differ(start, turned) > 1 and not np.allclose(eye, np.array(v.controls.goal.eye))
+    target = np.array(v.controls.goal.target)
     s.drag(3, 40, 0)
-    assert not np.allclose(target, np.array(v.controls.target)), "the right button does not pan"
-    distance = v.controls.distance
+    assert not np.allclose(target, np.array(v.controls.goal.target)), "the right button does not pan"
+    distance = v.controls.goal.distance
     s.xdotool("mousemove", "--window", s.number, 500, 300, "click", 4, "click", 4)
     s.frames(3)
-    assert v.controls.distance < distance, "the wheel does not move closer"
+    assert v.controls.goal.distance < distance, "the wheel does not move closer"
     s.key("key", "f")
-    assert np.allclose(np.array(v.controls.target), v.renderer.center), "F does not frame the object"
+    assert np.allclose(np.array(v.controls.goal.target), v.renderer.center), "F does not frame the object"
 
-    eye = np.array(v.controls.eye)
+    eye = np.array(v.controls.goal.eye)
     s.key("keydown", "w")
     s.frames(6)
     s.key("keyup", "w")
-    moved = np.array(v.controls.eye) - eye
-    assert moved @ np.array(v.controls.forward) > 0, "W does not fly forward"
+    moved = np.array(v.controls.goal.eye) - eye
+    assert moved @ np.array(v.controls.goal.forward) > 0, "W does not fly forward"
     assert not v.pressed, "a released key is still held"
     v.panel.frame_rate = 120  # more than this machine can, so that movement is drawn coarser
     s.key("keydown", "w")
     s.frames(12)
-    assert v.drawn_size[0] < 720, "a movement is not drawn coarser"
+    assert v.drawn_size[0] < 420, "a movement is not drawn coarser"
     s.key("keyup", "w")
     s.frames(20)
-    assert v.drawn_size == (720, 560), "a camera at rest is not drawn in full"
+    assert v.drawn_size == (420, 560), "a camera at rest is not drawn in full"
     v.panel.frame_rate = 30
     s.key("key", "f")
+
+    keys(s)
 
     # every entry of the view menu, chosen in the menu's own list
     final = s.scene("framed")
@@ -134,12 +200,12 @@ def main() -> None:
     v.panel.view = "final"
 
     # the combo box opens under the mouse and an entry is chosen by a click
-    s.xdotool("mousemove", "--window", s.number, 100, 69)
+    s.xdotool("mousemove", "--window", s.number, 92, 42)
     s.frames(3)
     s.xdotool("click", 1)
     opened = s.picture("menu")
-    assert differ(opened[60:, :300], panel[60:]) > 1, "the view menu does not open"
-    s.xdotool("mousemove", "--window", s.number, 60, 115)
+    assert differ(opened[50:, :300], panel[50:]) > 1, "the view menu does not open"
+    s.xdotool("mousemove", "--window", s.number, 52, 88)
     s.frames(3)
     s.xdotool("click", 1)
     s.frames(4)

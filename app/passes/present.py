@@ -106,7 +106,7 @@ class TargetPass:
 
 
 class ScreenPass:
-    """Stretches a picture over the window."""
+    """Stretches a picture over a part of the window."""
 
     def __init__(self, ctx: moderngl.Context):
         self.ctx = ctx
@@ -114,10 +114,11 @@ class ScreenPass:
         self.triangle = ctx.vertex_array(self.program, [])
         self.program["u_picture"] = 0
 
-    def render(self, picture: moderngl.Texture, size: tuple[int, int], *, out: moderngl.Framebuffer) -> None:
-        """Fill ``out``, ``size`` pixels large, with ``picture``, filtered as the texture says."""
+    def render(self, picture: moderngl.Texture, box: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
+        """Fill ``box`` (left, bottom, width, height) of ``out`` with ``picture``, filtered as the texture says."""
         out.use()
+        out.viewport, out.scissor = box, None  # type: ignore[assignment]
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
-        self.program["u_size"] = tuple(float(x) for x in size)
+        self.program["u_box"] = tuple(float(x) for x in box)
         self.triangle.render(moderngl.TRIANGLES, vertices=3)
