@@ -74,7 +74,8 @@ def _view(arguments: argparse.Namespace) -> int:
         return 0
     from duplex.app.window import Viewer
 
-    viewer = Viewer(bundle, arguments.bundle, size, camera, arguments.backend)
+    viewer = Viewer(size if arguments.size else None, arguments.backend)
+    viewer.show(bundle, arguments.bundle, camera)
     if background:
         viewer.panel.background = list(background[:3])
     viewer.run()

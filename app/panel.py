@@ -77,11 +77,11 @@ def draw_panel(
     views: list[str],
     controls: CameraControls,
     facts: FrameFacts,
-    draw_path: Callable[[], None],
+    more: dict[str, Callable[[], None]],
 ) -> None:
     """Declare the panel for this frame; widgets write into ``state`` and ``controls``.
 
-    ``draw_path``: declares what the section of the camera's path holds.
+    ``more``: sections that somebody else declares, by title.
     """
     if not state.visible:
         return
@@ -101,7 +101,7 @@ def draw_panel(
     for title, section, flags in (
         ("View", lambda: _view(state, views), is_open),
         ("Camera", lambda: _camera(state, bundle, controls), is_open),
-        ("Path", draw_path, closed),
+        *((title, section, closed) for title, section in more.items()),
         ("Speed", lambda: _speed(facts), is_open),
         ("Bundle", lambda: _bundle(bundle, facts), is_open),
     ):

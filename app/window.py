@@ -13,68 +13,84 @@ import moderngl
 import numpy as np
 from moderngl_window.context.glfw.window import Window
 
+from duplex import shaders
 from duplex.app.backend_names import AUTO
-from duplex.app.benchmark import fastest
-from duplex.app.bundle import Bundle
-from duplex.app.camera import Array, Camera, way_from_rig
-from duplex.app.controls import FAST, MODES, SLOW, CameraControls
+from duplex.app.bundle import Bundle, read_bundle
+from duplex.app.camera import Camera
 from duplex.app.errors import DuplexError, NoDisplayError
+from duplex.app.events import Events
+from duplex.app.file_menu import FileMenu, draw_welcome
 from duplex.app.gpu import INSTALL_HINT, PassTimers, describe, is_software
-from duplex.app.headless import save_png, scene_orbit, scene_pivot
-from duplex.app.keys import ALT, MOVES, SHIFT, draw_help
+from duplex.app.headless import save_png
+from duplex.app.keys import draw_help
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
 from duplex.app.panel import FrameFacts, PanelState, Wanted, draw_panel, room_for_panel
 from duplex.app.passes.present import ScreenPass
-from duplex.app.path_editor import PathEditor
-from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
+from duplex.app.scene import Scene, folder_of
+from duplex.app.settings import load_settings
 from duplex.app.ui import Ui
-from duplex.assets import DEMO_BUNDLE
 
-LEFT, RIGHT, MIDDLE = 1, 2, 3  # moderngl-window's numbers
 CAMERAS, CAMERA_SIZE = 0xC0A0A0A0, 0.04  # the colour of the bundle's, ABGR, and their size in the scene's
-CLICK = 4  # pixels that a mouse may move between press and release of a click
+EMPTY = (0.11, 0.12, 0.14)  # the colour of a window in which nothing is open
+WATCH_SECONDS = 0.5  # between looks at whether files have changed
 
 
 class Viewer:
-    """A window of ``size`` that shows ``bundle``, which was read from ``path``, beginning at ``camera``.
+    """A window of ``size``, by default as large as it was last time, in which bundles are opened.
 
-    ``backend``: with ``auto`` the fastest one here is found out behind the first frame.
+    ``backend``: with ``auto`` the fastest one here is found out behind the first frame of each bundle.
     """
 
-    def __init__(self, bundle: Bundle, path: Path, size: tuple[int, int], camera: Camera, backend: str = AUTO):
-        self.bundle, self.path = bundle, path
-        self.bundle_bytes = path.stat().st_size
-        self.window = _open_window(f"{path.name} - duplex", size)
+    def __init__(self, size: tuple[int, int] | None = None, backend: str = AUTO):
+        self.settings = load_settings()
+        self.window = _open_window("duplex", size or (self.settings.size[0], self.settings.size[1]))
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
-        self.renderer = Renderer(self.ctx, self.bundle, backend)
-        self.undecided = backend == AUTO
-        self.renderer.timers = self.timers = PassTimers(self.ctx)
+        self.backend, self.timers = backend, PassTimers(self.ctx)
         self.screen = ScreenPass(self.ctx)
         self.ui = Ui()
-        self.panel = PanelState(background=list(self.bundle.background))
-        self.notices = Notices()
-        self.center, radius = scene_pivot(bundle)
-        self.controls = CameraControls.around(camera, self.center, radius, np.array(self.bundle.up))
-        self.start, self.camera_index = camera, -1
-        self.path_editor = PathEditor.beside(self.bundle, _folder_of(path), path.stem)
+        self.panel = PanelState(
+            scale=self.settings.scale, smooth=self.settings.smooth, frame_rate=self.settings.frame_rate
+        )
+        self.notices, self.file_menu = Notices(), FileMenu()
+        self.scene: Scene | None = None
         self.driver, self.software = describe(self.ctx), is_software(self.ctx)
-        self.resolution, self.last_pose = DynamicResolution(), self.controls.camera(1, 1).camera_to_world
-        self.pressed: set[int] = set()
-        self.pressed_at = np.zeros(2)
-        self.drawn_size, self.left = size, 0.0
+        self.resolution, self.last_pose = DynamicResolution(), np.eye(4)
+        self.drawn_size, self.left = (0, 0), 0.0
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
-        self._connect()
+        self.watched, self.shader_stamp = 0.0, shaders.stamp()
+        self.events = Events(self)
+
+    def show(self, bundle: Bundle, path: Path, camera: Camera | None = None) -> None:
+        """Show ``bundle``, which was read from ``path``, from ``camera``; raises :class:`DuplexError`."""
+        scene = Scene(self.ctx, bundle, path, self.timers, camera, self.backend)
+        if self.scene:
+            self.scene.path_editor.cancel()
+        self.scene = scene
+        self.panel.background = list(bundle.background)
+        if self.panel.view not in scene.renderer.views:
+            self.panel.view = scene.renderer.views[0]
+        self.timers.forget()
+        self.window.title = f"{path.name} - duplex"
+        self.settings.opened(path)
+
+    def open(self, path: Path) -> None:
+        """Show the bundle ``path``; where that fails, what is open stays, and the reason is told."""
+        try:
+            self.show(read_bundle(path), path)
+        except (DuplexError, OSError) as error:
+            self.notices.error(_sentence(error))
 
     def run(self) -> None:
         """Draw until the window is closed."""
         while not self.window.is_closing:
             self.frame()
             self.window.swap_buffers()
-            if self.undecided:
-                self._choose_backend()
+            if self.scene and self.scene.undecided:
+                self.scene.choose_backend(self.window.size)
+                self.last = time.perf_counter()  # the choice is no slow frame
         self.close()
 
     def frame(self) -> None:
@@ -88,87 +104,108 @@ class Viewer:
         if min(buffer_size) < 1:  # minimised
             glfw.wait_events_timeout(0.1)
             return
-        self.path_editor.record_some(self.notices)
-        self._move(min(seconds, 0.1))
+        chosen = self.file_menu.take()
+        if chosen:
+            self.open(chosen)
+        self._watch(now)
         size = glfw.get_window_size(self.window._window)
         scale = self._content_scale(size, buffer_size)
-        self.left = room_for_panel(self.panel, size[0], scale)
-        self.drawn_size = self._draw(buffer_size, round(self.left * buffer_size[0] / size[0]), seconds)
+        if self.scene:
+            self.scene.path_editor.record_some(self.notices)
+            self._move(self.scene, min(seconds, 0.1))
+            self.left = room_for_panel(self.panel, size[0], scale)
+            self.drawn_size = self._draw(self.scene, buffer_size, seconds)
+        else:
+            self.left = 0.0
+            self.ctx.screen.use()
+            self.ctx.screen.clear(*EMPTY)
         self.ui.begin(size, buffer_size, scale, seconds)
+        self._draw_ui(min(seconds, 0.1))
+        self.ui.end()
+
+    def _draw_ui(self, seconds: float) -> None:
+        if self.scene:
+            self._draw_panel(self.scene)
+        else:
+            draw_welcome(self.file_menu, self.settings.recent)
+        if self.panel.help_visible:
+            self.panel.help_visible = draw_help()
+        self.notices.draw(seconds, self.left)
+
+    def _draw_panel(self, scene: Scene) -> None:
+        overlay = self.overlay(scene)
+        if self.panel.frusta:
+            for pose in scene.bundle.cameras:
+                overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)
+        if self.panel.visible:
+            scene.path_editor.draw_way(overlay, CAMERA_SIZE * scene.size)
         facts = FrameFacts(
             self.timers.milliseconds,
             self.timers.counting,
             self.frame_milliseconds,
             self.drawn_size,
             self.driver,
-            self.path.name,
-            self.bundle_bytes,
-            self.renderer.shading.name,
+            scene.path.name,
+            scene.bytes,
+            scene.renderer.shading.name,
         )
-        self._draw_ui(facts, min(seconds, 0.1))
-        self.ui.end()
+        more = {
+            "File": lambda: self.file_menu.draw(self.settings.recent),
+            "Path": lambda: scene.path_editor.draw_panel(overlay.camera, scene.show, self._record, self.notices),
+        }
+        draw_panel(self.panel, scene.bundle, scene.renderer.views, scene.controls, facts, more)
 
-    def _draw_ui(self, facts: FrameFacts, seconds: float) -> None:
-        overlay, low, high = self._overlay(), *self.bundle.bounds
-        camera, frustum = overlay.camera, CAMERA_SIZE * float(np.linalg.norm(high - low))
-        if self.panel.frusta:
-            for pose in self.bundle.cameras:
-                overlay.frustum(pose.camera_to_world, pose.fov_y, frustum, CAMERAS)
-        if self.panel.visible:
-            self.path_editor.draw_way(overlay, frustum)
-        draw_panel(
-            self.panel,
-            self.bundle,
-            self.renderer.views,
-            self.controls,
-            facts,
-            lambda: self.path_editor.draw_panel(camera, self._show, self._record, self.notices),
-        )
-        if self.panel.help_visible:
-            self.panel.help_visible = draw_help()
-        self.notices.draw(seconds, self.left)
-
-    def _overlay(self) -> Overlay:
-        """What draws over the scene, in window coordinates."""
+    def overlay(self, scene: Scene) -> Overlay:
+        """What draws over ``scene``, in window coordinates."""
         width, height = glfw.get_window_size(self.window._window)
-        return Overlay(self.controls.camera(max(round(width - self.left), 1), height), self.left)
-
-    def _show(self, camera: Camera) -> None:
-        """Be at ``camera`` at once."""
-        self.controls.set(camera, self.center)
-        self.controls.arrive()
+        return Overlay(scene.controls.camera(max(round(width - self.left), 1), max(height, 1)), self.left)
 
     def _record(self) -> None:
+        assert self.scene
         red, green, blue = self.panel.background
         try:
-            self.path_editor.record(self.renderer, (red, green, blue, 1.0))
+            self.scene.path_editor.record(self.scene.renderer, (red, green, blue, 1.0))
         except (DuplexError, OSError) as error:
-            self.notices.error(str(error))
+            self.notices.error(_sentence(error))
 
-    def _choose_backend(self) -> None:
-        self.undecided = False
-        self.renderer = fastest(self.renderer, self.controls.camera(*self.window.size))
-        self.renderer.timers = self.timers
-        self.timers.forget()
-        self.last = time.perf_counter()  # the choice is no slow frame
+    def _watch(self, now: float) -> None:
+        """Read the bundle again when its file has changed, and build the shaders again when theirs have."""
+        if not self.scene or now - self.watched < WATCH_SECONDS:
+            return
+        self.watched = now
+        stamp, old = shaders.stamp(), self.shader_stamp
+        self.shader_stamp = stamp
+        try:
+            if self.scene.changed():
+                self.scene = self.scene.read_again()
+                self.notices.note(f"{self.scene.path.name} has changed: read again")
+            elif stamp != old:
+                self.scene, self.screen = self.scene.renewed(), ScreenPass(self.ctx)
+                self.notices.note("shaders have changed: built again")
+        except (DuplexError, OSError, moderngl.Error) as error:  # and what was there goes on
+            self.notices.error(_sentence(error))
 
-    def _draw(self, buffer_size: tuple[int, int], left: int, seconds: float) -> tuple[int, int]:
-        """Draw the scene into the window, but not into the ``left`` of it; returns the size that it was drawn at."""
-        scale, (width, height) = self.panel.scale * self._movement_scale(seconds), buffer_size
-        room = (width - left, height)
-        size = (max(round(room[0] * scale), 1), max(round(room[1] * scale), 1))
+    def _draw(self, scene: Scene, buffer_size: tuple[int, int], seconds: float) -> tuple[int, int]:
+        """Draw the scene into what the panel leaves of the window; returns the size that it was drawn at."""
+        scale, box = self.panel.scale * self._movement_scale(scene, seconds), self._box(buffer_size)
+        size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
         red, green, blue = self.panel.background
-        picture = self.renderer.draw(self.controls.camera(*size), (red, green, blue, 1.0), self.panel.view)
+        picture = scene.renderer.draw(scene.controls.camera(*size), (red, green, blue, 1.0), self.panel.view)
         texture = picture.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         with self.timers.measure("screen"):
-            self.screen.render(texture, (left, 0, *room), out=self.ctx.screen)
+            self.screen.render(texture, box, out=self.ctx.screen)
         return size
 
-    def _movement_scale(self, seconds: float) -> float:
+    def _box(self, buffer_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Where the scene is in the window's framebuffer: left, bottom, width, height."""
+        left = round(self.left * buffer_size[0] / max(glfw.get_window_size(self.window._window)[0], 1))
+        return left, 0, max(buffer_size[0] - left, 1), buffer_size[1]
+
+    def _movement_scale(self, scene: Scene, seconds: float) -> float:
         """How much coarser than the panel says the next frame is drawn."""
-        pose = self.controls.camera(1, 1).camera_to_world
+        pose = scene.controls.camera(1, 1).camera_to_world
         moving, self.last_pose = not np.array_equal(pose, self.last_pose), pose
         self.resolution.wanted = 1000 / self.panel.frame_rate
         cost = 1000 * seconds
@@ -176,63 +213,48 @@ class Viewer:
             cost = sum(self.timers.milliseconds.values())  # where a screen's rate limits frames, they cost less
         return self.resolution.scale(cost, seconds, moving) if self.panel.smooth else 1.0
 
-    def _move(self, seconds: float) -> None:
+    def _move(self, scene: Scene, seconds: float) -> None:
         if self.panel.view_changed:
             self.timers.forget()
             self.panel.view_changed = False
         if self.panel.wanted:
             wanted, self.panel.wanted = self.panel.wanted, None
             try:
-                self._do(wanted)
+                self._do(scene, wanted)
             except (DuplexError, OSError) as error:
-                self.notices.error(str(error))
+                self.notices.error(_sentence(error))
         if self.panel.camera_requested is not None:
-            self._jump(self.panel.camera_requested)
+            scene.jump(self.panel.camera_requested)
             self.panel.camera_requested = None
-        played = self.path_editor.advance(seconds)
+        played = scene.path_editor.advance(seconds)
         if played:
-            self._show(played)
+            scene.show(played)
             return
-        if not self.ui.io.want_text_input:
-            held = [move for key, move in MOVES.items() if key in self.pressed]
-            if held:
-                speed = (FAST if self.pressed & SHIFT else 1) * (SLOW if self.pressed & ALT else 1)
-                right, up, forward = (float(sum(axis)) for axis in zip(*held, strict=True))
-                self.controls.move(right, up, forward, seconds, speed)
-        self.controls.update(seconds)
+        self.events.held(seconds)
+        scene.controls.update(seconds)
 
-    def _do(self, wanted: Wanted) -> None:
+    def _do(self, scene: Scene, wanted: Wanted) -> None:
         if wanted is Wanted.FRAME:
-            if way_from_rig(self.bundle.rig) is None:
-                camera = self._overlay().camera
-                self.controls.frame(self.center, camera.width / camera.height)
-            else:  # a scene around the camera fits no picture: go back to where its own cameras stood
-                self.controls.set(scene_orbit(self.bundle).camera(0, *self.window.size), self.center)
+            camera = self.overlay(scene).camera
+            scene.frame((camera.width, camera.height))
         elif wanted is Wanted.RESET:
-            self.controls.set_up(np.array(self.bundle.up))
-            self.controls.set(self.start, self.center)
+            scene.reset()
         elif wanted is Wanted.COPY:
-            glfw.set_clipboard_string(self.window._window, self.controls.to_text())
+            glfw.set_clipboard_string(self.window._window, scene.controls.to_text())
             self.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
         elif wanted is Wanted.PASTE:
             text = glfw.get_clipboard_string(self.window._window) or b""
-            self.controls.paste(text if isinstance(text, str) else text.decode("utf-8", "replace"), self.center)
+            scene.controls.paste(text if isinstance(text, str) else text.decode("utf-8", "replace"), scene.center)
         elif wanted is Wanted.PICTURE:
-            self._save_picture()
+            self._save_picture(scene)
 
-    def _jump(self, index: int) -> None:
-        """Go to the bundle's camera ``index``."""
-        self.camera_index = index
-        self.controls.set(self.bundle.cameras[index], self.center)
-        self.notices.note(f"camera {index} of {len(self.bundle.cameras)}")
-
-    def _save_picture(self) -> None:
-        width, height = glfw.get_framebuffer_size(self.window._window)
-        size = (max(width - round(self.left * width / max(self.window.size[0], 1)), 1), height)
+    def _save_picture(self, scene: Scene) -> None:
+        size = self._box(glfw.get_framebuffer_size(self.window._window))[2:]
         red, green, blue = self.panel.background
-        folder = _folder_of(self.path)
-        file = next(f for i in range(1, 10**6) if not (f := folder / f"{self.path.stem}-{i:03d}.png").exists())
-        save_png(self.renderer.image(self.controls.camera(*size), (red, green, blue, 1.0), self.panel.view), file)
+        folder, stem = folder_of(scene.path), scene.path.stem
+        file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
+        camera = scene.controls.camera(*size)
+        save_png(scene.renderer.image(camera, (red, green, blue, 1.0), self.panel.view), file)
         self.notices.note(f"{file}: {size[0]} x {size[1]}")
 
     def _content_scale(self, size: tuple[int, int], buffer_size: tuple[int, int]) -> float:
@@ -240,102 +262,25 @@ class Viewer:
         scale = max(glfw.get_window_content_scale(self.window._window)) * size[0] / max(buffer_size[0], 1)
         return float(scale) if math.isfinite(scale) and scale > 0 else 1.0
 
-    def _connect(self) -> None:
-        self.window.mouse_position_event_func = self._mouse_moved
-        self.window.mouse_drag_event_func = self._mouse_dragged
-        self.window.mouse_press_event_func = lambda x, y, button: self._mouse_button(button, True)
-        self.window.mouse_release_event_func = lambda x, y, button: self._mouse_button(button, False)
-        self.window.mouse_scroll_event_func = self._mouse_wheel
-        self.window.key_event_func = self._key
-        self.window.unicode_char_entered_func = self.ui.character
-
-    def _mouse_moved(self, x: int, y: int, dx: int, dy: int) -> None:
-        self.ui.mouse_moved(x, y)
-
-    def _mouse_dragged(self, x: int, y: int, dx: int, dy: int) -> None:
-        self.ui.mouse_moved(x, y)
-        if self.ui.io.want_capture_mouse:
-            return
-        if self.window.mouse_states.left and not self.pressed & SHIFT:
-            self.controls.turn(dx, dy)
-        else:
-            self.controls.pan(dx, dy, glfw.get_window_size(self.window._window)[1])
-
-    def _mouse_button(self, button: int, down: bool) -> None:
-        self.ui.mouse_button({LEFT: 0, RIGHT: 1, MIDDLE: 2}[button], down)
-        place = np.array(glfw.get_cursor_pos(self.window._window))
-        if down:
-            self.pressed_at = place
-        elif button == LEFT and not self.ui.io.want_capture_mouse and np.abs(place - self.pressed_at).max() <= CLICK:
-            self._click(place)
-
-    def _click(self, place: Array) -> None:
-        """Jump to the bundle's camera whose frustum is clicked on."""
-        if not self.panel.frusta:
-            return
-        eyes = np.array([camera.position for camera in self.bundle.cameras]).reshape(-1, 3)
-        away = np.linalg.norm(self._overlay().places(eyes) - place, axis=1)
-        if len(away) and np.nanmin(np.append(away, np.inf)) < 12:
-            self._jump(int(np.nanargmin(away)))
-
-    def _mouse_wheel(self, x: float, y: float) -> None:
-        self.ui.mouse_wheel(x, y)
-        if not self.ui.io.want_capture_mouse:
-            self.controls.dolly(y)
-
-    def _key(self, key: int, action: int, modifiers: object) -> None:
-        down = action != glfw.RELEASE
-        held = {name: bool(getattr(modifiers, name)) for name in ("shift", "ctrl", "alt")}
-        self.ui.key(key, down, **held)
-        if not down:
-            self.pressed.discard(key)
-        elif not self.ui.io.want_text_input:
-            self.pressed.add(key)
-            self._act(key, held["ctrl"], held["shift"])
-
-    def _act(self, key: int, ctrl: bool, shift: bool) -> None:
-        wanted = {
-            (glfw.KEY_F, False): Wanted.FRAME,
-            (glfw.KEY_R, False): Wanted.RESET,
-            (glfw.KEY_C, True): Wanted.COPY,
-            (glfw.KEY_V, True): Wanted.PASTE,
-            (glfw.KEY_F12, False): Wanted.PICTURE,
-        }.get((key, ctrl))
-        views, cameras = self.renderer.views, len(self.bundle.cameras)
-        if wanted:
-            self.panel.wanted = wanted
-        elif key == glfw.KEY_TAB:
-            self.panel.visible = not self.panel.visible
-        elif key == glfw.KEY_SLASH and shift:
-            self.panel.help_visible = not self.panel.help_visible
-        elif key == glfw.KEY_ESCAPE:
-            self.panel.help_visible = False
-        elif key == glfw.KEY_O:
-            self.controls.mode = MODES[(MODES.index(self.controls.mode) + 1) % len(MODES)]
-            self.notices.note(f"camera: {self.controls.mode}")
-        elif key == glfw.KEY_K:
-            self.path_editor.add(self._overlay().camera)
-            self.notices.note(f"keyframe {self.path_editor.selected + 1} of {len(self.path_editor.path.keyframes)}")
-        elif key == glfw.KEY_SPACE:
-            self.path_editor.play()
-        elif key in (glfw.KEY_LEFT_BRACKET, glfw.KEY_RIGHT_BRACKET) and cameras:
-            step = 1 if key == glfw.KEY_RIGHT_BRACKET else -1
-            self._jump((max(self.camera_index, -1 if step > 0 else 0) + step) % cameras)
-        elif glfw.KEY_1 <= key <= glfw.KEY_9 and key - glfw.KEY_1 < len(views):
-            self.panel.view, self.panel.view_changed = views[key - glfw.KEY_1], True
-
     def close(self) -> None:
         """Free the window and everything drawn in it."""
-        self.path_editor.cancel()
+        if self.scene:
+            self.scene.path_editor.cancel()
+        panel, settings = self.panel, self.settings
+        settings.scale, settings.smooth, settings.frame_rate = panel.scale, panel.smooth, panel.frame_rate
+        if not self.window.fullscreen:
+            settings.size = list(glfw.get_window_size(self.window._window))
+        settings.save()
         self.ui.close()
         self.ctx.gc_mode = None  # type: ignore[assignment]  # from here on there is no context left to free anything in
         self.window.destroy()
 
 
-def _folder_of(path: Path) -> Path:
-    """Where files about the bundle ``path`` go: beside it, or where that cannot be written, into the user's home."""
-    folder = path.absolute().parent
-    return folder if path != DEMO_BUNDLE and os.access(folder, os.W_OK) else Path.home()
+def _sentence(error: Exception) -> str:
+    """What to tell of an error: the operating system's with the file's name."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return str(error).strip()[:1000]
 
 
 def _open_window(title: str, size: tuple[int, int]) -> Window:

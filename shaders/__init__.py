@@ -18,6 +18,11 @@ def source(name: str, version: int = 330, /, **defines: int | float | str) -> st
     return f"#version {version}\n{header}#line 1\n{_read(name + '.glsl')}"
 
 
+def stamp() -> int:
+    """Another number when a source has changed."""
+    return max((file.stat().st_mtime_ns for file in _FOLDER.rglob("*.glsl")), default=0)
+
+
 def _read(file: str) -> str:
     text = (_FOLDER / file).read_text("utf-8")
     return _INCLUDE.sub(lambda match: _read(match.group(1)), text)

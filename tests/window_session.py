@@ -5,18 +5,23 @@ python window_session.py FOLDER    saves a picture of every step into FOLDER
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import glfw
 import numpy as np
 from PIL import Image
 
-from duplex.app.bundle import read_bundle
+from duplex import shaders
+from duplex.app.bundle import read_bundle, write_bundle
 from duplex.app.headless import scene_orbit
 from duplex.app.resolution import STILL_SECONDS
-from duplex.app.window import Viewer
+from duplex.app.settings import load_settings, settings_file
+from duplex.app.window import WATCH_SECONDS, Viewer
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -24,7 +29,8 @@ class Session:
     def __init__(self, folder: Path):
         self.folder, self.step = folder, 0
         size, bundle = (720, 560), read_bundle(DEMO_BUNDLE)
-        self.viewer = Viewer(bundle, DEMO_BUNDLE, size, scene_orbit(bundle).camera(0, *size))
+        self.viewer = Viewer(size)
+        self.viewer.show(bundle, DEMO_BUNDLE, scene_orbit(bundle).camera(0, *size))
         self.window = self.viewer.window
         # no window manager raises or focuses windows here, so events are sent to this one by its number
         self.number = subprocess.run(
@@ -90,28 +96,30 @@ def keys(s: Session) -> None:
     start = s.scene("keys")
     for mode in ("fly", "trackball", "orbit"):
         s.key("key", "o")
-        assert v.controls.mode == mode
+        assert v.scene.controls.mode == mode
     s.key("key", "3")
-    assert v.panel.view == v.renderer.views[2] and differ(s.scene("third-view"), start) > 1
+    assert v.panel.view == v.scene.renderer.views[2] and differ(s.scene("third-view"), start) > 1
     s.key("key", "1")
     s.key("key", "bracketright")
     s.key("key", "bracketright")
     second = s.scene("second-camera")
-    assert v.camera_index == 1 and differ(second, start) > 1
-    shown = v.controls.camera(10, 10).camera_to_world
-    assert np.allclose(shown, v.bundle.cameras[1].camera_to_world, atol=1e-6), "] does not go to the second camera"
+    assert v.scene.camera_index == 1 and differ(second, start) > 1
+    shown = v.scene.controls.camera(10, 10).camera_to_world
+    assert np.allclose(shown, v.scene.bundle.cameras[1].camera_to_world, atol=1e-6), (
+        "] does not go to the second camera"
+    )
     s.key("key", "bracketleft")
     s.key("key", "bracketleft")
-    assert v.camera_index == len(v.bundle.cameras) - 1
+    assert v.scene.camera_index == len(v.scene.bundle.cameras) - 1
     s.picture("last-camera")
     s.key("key", "ctrl+c")
-    copied = v.controls.goal
+    copied = v.scene.controls.goal
     s.key("key", "r")
     s.picture("reset")
-    assert np.allclose(v.controls.camera(10, 10).camera_to_world, v.start.camera_to_world, atol=1e-6)
+    assert np.allclose(v.scene.controls.camera(10, 10).camera_to_world, v.scene.start.camera_to_world, atol=1e-6)
     s.key("key", "ctrl+v")
     s.picture("pasted")
-    assert np.allclose(np.array(v.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
+    assert np.allclose(np.array(v.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
     s.key("key", "shift+slash")
     assert v.panel.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
     helped = s.scene("help")
@@ -122,15 +130,17 @@ def keys(s: Session) -> None:
         s.key("key", "k")
         s.drag(1, 60, 10)
     s.picture("path")
-    assert len(v.path_editor.path.keyframes) == 3
+    assert len(v.scene.path_editor.path.keyframes) == 3
     s.key("key", "space")
-    assert v.path_editor.playing
+    assert v.scene.path_editor.playing
     s.frames(6)
-    assert v.path_editor.second > 0 and v.path_editor.playing
+    assert v.scene.path_editor.second > 0 and v.scene.path_editor.playing
     s.key("key", "space")
-    assert not v.path_editor.playing
-    at = v.path_editor.path.camera(v.path_editor.second).camera_to_world
-    assert np.allclose(v.controls.camera(10, 10).camera_to_world, at, atol=1e-6), "playing does not move the camera"
+    assert not v.scene.path_editor.playing
+    at = v.scene.path_editor.path.camera(v.scene.path_editor.second).camera_to_world
+    assert np.allclose(v.scene.controls.camera(10, 10).camera_to_world, at, atol=1e-6), (
+        "playing does not move the camera"
+    )
 
     s.key("key", "F12")
     (saved,) = Path.home().glob("demo-*.png")
@@ -147,6 +157,54 @@ def keys(s: Session) -> None:
     s.key("key", "f")
 
 
+def files(s: Session) -> None:
+    """Bundles that are dropped, changed and broken; ends with the demo."""
+    v = s.viewer
+    old, copy = v.scene, s.folder / "copy.bundle"
+    broken = s.folder / "broken.bundle"
+    broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
+    drop(s, broken)
+    assert v.scene is old and any("broken.bundle" in text for text, *_ in v.notices.lines), v.notices.lines
+    s.picture("broken-file")
+    copy.write_bytes(DEMO_BUNDLE.read_bytes())
+    drop(s, copy)
+    assert v.scene.path == copy and v.settings.recent[0] == str(copy)
+    s.key("key", "bracketright")
+    s.picture("dropped")
+    eye = np.array(v.scene.controls.goal.eye)
+    change(s, copy, write_bundle(replace(read_bundle(copy), background=(0.0, 0.0, 0.0))))
+    assert v.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
+    assert np.allclose(np.array(v.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
+    seen = v.scene
+    change(s, copy, b"not a bundle")
+    assert v.scene is seen and s.scene("changed-to-nonsense").std() > 10
+
+    shaders._FOLDER = Path(shutil.copytree(shaders._FOLDER, s.folder / "shaders"))
+    shader = shaders._FOLDER / "present.frag.glsl"
+    text = shader.read_bytes()
+    change(s, shader, text + b"\nthis is no GLSL\n")
+    assert v.scene is seen and any("error" in line.lower() for line, *_ in v.notices.lines), v.notices.lines
+    s.picture("broken-shader")
+    change(s, shader, text)
+    assert v.scene is not seen and v.scene.renderer is not seen.renderer, "a mended shader is not built again"
+    drop(s, DEMO_BUNDLE)
+    v.scene.camera_index = -1
+    copy.unlink()
+
+
+def drop(s: Session, file: Path) -> None:
+    """As the window's own callback does when a file is dropped on it."""
+    s.viewer.events._dropped(None, [str(file)])
+    s.frames(3)
+
+
+def change(s: Session, file: Path, content: bytes) -> None:
+    """Write, and let the window look whether files have changed."""
+    file.write_bytes(content)
+    time.sleep(WATCH_SECONDS)
+    s.frames(3)
+
+
 def main() -> None:
     s = Session(Path(sys.argv[1]))
     v = s.viewer
@@ -155,27 +213,27 @@ def main() -> None:
     panel = s.picture("panel")[:, :300]
     assert (panel.max(-1) < 90).mean() > 0.4, "the panel is not there"
 
-    eye = np.array(v.controls.goal.eye)
+    eye = np.array(v.scene.controls.goal.eye)
     s.drag(1, 90, 20)
     turned = s.scene("orbited")
-    assert differ(start, turned) > 1 and not np.allclose(eye, np.array(v.controls.goal.eye))
-    target = np.array(v.controls.goal.target)
+    assert differ(start, turned) > 1 and not np.allclose(eye, np.array(v.scene.controls.goal.eye))
+    target = np.array(v.scene.controls.goal.target)
     s.drag(3, 40, 0)
-    assert not np.allclose(target, np.array(v.controls.goal.target)), "the right button does not pan"
-    distance = v.controls.goal.distance
+    assert not np.allclose(target, np.array(v.scene.controls.goal.target)), "the right button does not pan"
+    distance = v.scene.controls.goal.distance
     s.xdotool("mousemove", "--window", s.number, 500, 300, "click", 4, "click", 4)
     s.frames(3)
-    assert v.controls.goal.distance < distance, "the wheel does not move closer"
+    assert v.scene.controls.goal.distance < distance, "the wheel does not move closer"
     s.key("key", "f")
-    assert np.allclose(np.array(v.controls.goal.target), v.renderer.center), "F does not frame the object"
+    assert np.allclose(np.array(v.scene.controls.goal.target), v.scene.renderer.center), "F does not frame the object"
 
-    eye = np.array(v.controls.goal.eye)
+    eye = np.array(v.scene.controls.goal.eye)
     s.key("keydown", "w")
     s.frames(6)
     s.key("keyup", "w")
-    moved = np.array(v.controls.goal.eye) - eye
-    assert moved @ np.array(v.controls.goal.forward) > 0, "W does not fly forward"
-    assert not v.pressed, "a released key is still held"
+    moved = np.array(v.scene.controls.goal.eye) - eye
+    assert moved @ np.array(v.scene.controls.goal.forward) > 0, "W does not fly forward"
+    assert not v.events.pressed, "a released key is still held"
     v.panel.frame_rate = 120  # more than this machine can, so that movement is drawn coarser
     s.key("keydown", "w")
     s.frames(12)
@@ -187,11 +245,13 @@ def main() -> None:
     s.key("key", "f")
 
     keys(s)
+    files(s)
+    s.key("key", "f")
 
     # every entry of the view menu, chosen in the menu's own list
     final = s.scene("framed")
     shown = {}
-    for view in v.renderer.views:
+    for view in v.scene.renderer.views:
         v.panel.view = view
         shown[view] = s.scene(view.replace(" ", "-"))
         corner = shown[view][2, -3]
@@ -232,8 +292,9 @@ def main() -> None:
     assert (np.abs(larger[:, 320:] - larger[2, -3]).max(-1) > 8).mean() > 0.02
 
     passes = {"outer shell", "inner shell", "features", "shading 1", "present", "screen"}
-    assert v.renderer.timers.milliseconds.keys() >= passes
+    assert v.scene.renderer.timers.milliseconds.keys() >= passes
     v.close()
+    assert settings_file().is_relative_to(Path.home()) and load_settings().size == [900, 640]
     print("closed")
 
 
