@@ -95,7 +95,7 @@ def _record(
     bundle, out = read_bundle(arguments.bundle), arguments.output
     video = out.suffix.lower() == ".mp4"
     if arguments.render:
-        from duplex.app.camera_path import read_path
+        from duplex.app.path_files import read_path
 
         path = read_path(arguments.render, bundle.to_checkpoint, bundle.to_dataset)
         path = replace(path, fps=arguments.fps or path.fps)

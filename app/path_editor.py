@@ -12,10 +12,11 @@ from imgui_bundle import imgui
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import MAX_SIDE, Camera
-from duplex.app.camera_path import MAX_FRAMES, CameraPath, Keyframe, read_path, write_path
+from duplex.app.camera_path import MAX_FRAMES, CameraPath, Keyframe
 from duplex.app.errors import DuplexError
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
+from duplex.app.path_files import read_path, write_path
 from duplex.app.recording import Color, Recording
 from duplex.app.renderer import Renderer
 

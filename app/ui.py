@@ -1,9 +1,16 @@
-"""Dear ImGui in our window: its own OpenGL backend draws, we hand it the window's events."""
+"""The window itself, and Dear ImGui in it: its own OpenGL backend draws, we hand it the window's events."""
 
 from __future__ import annotations
 
-import glfw
+import os
+import sys
+
+import glfw  # before imgui_bundle, which would point it at its own copy of the library
 from imgui_bundle import imgui
+from moderngl_window.context.glfw.window import Window
+
+from duplex.app.errors import NoDisplayError
+from duplex.app.gpu import INSTALL_HINT
 
 NAMED_KEYS = {
     "TAB": "tab",
@@ -93,3 +100,33 @@ class Ui:
     def character(self, text: str) -> None:
         """A character was typed."""
         self.io.add_input_character(ord(text))
+
+
+def open_window(title: str, size: tuple[int, int]) -> Window:
+    """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
+    linux = sys.platform.startswith("linux")
+    if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+        raise NoDisplayError(
+            "no display: run duplex-viewer in a desktop session, or draw without a window with "
+            "--screenshot picture.png or --turntable -o turn.mp4"
+        )
+    try:
+        window = Window(
+            title=title,
+            size=size,
+            gl_version=(3, 3),
+            resizable=True,
+            vsync=True,
+            aspect_ratio=None,
+            fullscreen=False,
+            samples=0,
+            cursor=True,
+            visible=True,
+        )
+    except Exception as error:  # moderngl-window and glfw raise what they like
+        raise NoDisplayError(
+            f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
+            "or draw without a window with --screenshot picture.png"
+        ) from None
+    window.exit_key = None
+    return window

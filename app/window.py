@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 import time
 from pathlib import Path
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
 import moderngl
 import numpy as np
-from moderngl_window.context.glfw.window import Window
 
 from duplex import shaders
 from duplex.app.backend_names import AUTO
 from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.camera import Camera
-from duplex.app.errors import DuplexError, NoDisplayError
+from duplex.app.errors import DuplexError
 from duplex.app.events import Events
 from duplex.app.file_menu import FileMenu, draw_welcome
-from duplex.app.gpu import INSTALL_HINT, PassTimers, describe, is_software
+from duplex.app.gpu import PassTimers, describe, is_software
 from duplex.app.headless import save_png
 from duplex.app.keys import draw_help
 from duplex.app.notices import Notices
@@ -30,7 +27,7 @@ from duplex.app.passes.present import ScreenPass
 from duplex.app.resolution import DynamicResolution
 from duplex.app.scene import Scene, folder_of
 from duplex.app.settings import load_settings
-from duplex.app.ui import Ui
+from duplex.app.ui import Ui, open_window
 
 CAMERAS, CAMERA_SIZE = 0xC0A0A0A0, 0.04  # the colour of the bundle's, ABGR, and their size in the scene's
 EMPTY = (0.11, 0.12, 0.14)  # the colour of a window in which nothing is open
@@ -45,7 +42,7 @@ class Viewer:
 
     def __init__(self, size: tuple[int, int] | None = None, backend: str = AUTO):
         self.settings = load_settings()
-        self.window = _open_window("duplex", size or (self.settings.size[0], self.settings.size[1]))
+        self.window = open_window("duplex", size or (self.settings.size[0], self.settings.size[1]))
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
         self.backend, self.timers = backend, PassTimers(self.ctx)
@@ -281,33 +278,3 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     return str(error).strip()[:1000]
-
-
-def _open_window(title: str, size: tuple[int, int]) -> Window:
-    """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
-    linux = sys.platform.startswith("linux")
-    if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        raise NoDisplayError(
-            "no display: run duplex-viewer in a desktop session, or draw without a window with "
-            "--screenshot picture.png or --turntable -o turn.mp4"
-        )
-    try:
-        window = Window(
-            title=title,
-            size=size,
-            gl_version=(3, 3),
-            resizable=True,
-            vsync=True,
-            aspect_ratio=None,
-            fullscreen=False,
-            samples=0,
-            cursor=True,
-            visible=True,
-        )
-    except Exception as error:  # moderngl-window and glfw raise what they like
-        raise NoDisplayError(
-            f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
-            "or draw without a window with --screenshot picture.png"
-        ) from None
-    window.exit_key = None
-    return window

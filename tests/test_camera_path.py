@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from duplex.app.camera import Array, look_at
-from duplex.app.camera_path import CameraPath, Keyframe, read_path, write_path
+from duplex.app.camera_path import CameraPath, Keyframe
 from duplex.app.errors import DuplexError
+from duplex.app.path_files import read_path, write_path
 
 EYE = np.eye(4)
 KEY = {"matrix": EYE.reshape(-1).tolist(), "fov": 50}

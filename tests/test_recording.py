@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from duplex.app.bundle import Bundle
-from duplex.app.camera_path import CameraPath, Keyframe, write_path
+from duplex.app.camera_path import CameraPath, Keyframe
+from duplex.app.path_files import write_path
 from duplex.app.recording import Recording
 from duplex.app.renderer import Renderer
 
