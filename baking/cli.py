@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted bake")
     parser.add_argument("--restart", action="store_true", help="throw an interrupted bake away and begin anew")
+    parser.add_argument(
+        "--preview", type=Path, metavar="BUNDLE", help="write what is learned so far there, to watch it in the viewer"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     add_scene_arguments(parser)
     add_arguments(parser)
@@ -49,8 +52,9 @@ def _bake(arguments: argparse.Namespace) -> int:
     )
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
+    _check_preview(arguments.preview, arguments.output)
     workspace = Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)
-    bundle = bake(job, arguments.output, workspace, create_headless_context())
+    bundle = bake(job, arguments.output, workspace, create_headless_context(), arguments.preview)
     report = bundle.report
     print(
         f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
@@ -58,3 +62,10 @@ def _bake(arguments: argparse.Namespace) -> int:
         f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB"
     )
     return 0
+
+
+def _check_preview(preview: Path | None, output: Path) -> None:
+    if preview and preview.absolute() == output.absolute():
+        raise DuplexError(f"--preview {preview}: the bundle itself: expected another name, which will be overwritten")
+    if preview and (preview.is_dir() or not preview.absolute().parent.is_dir()):
+        raise DuplexError(f"--preview {preview}: expected the name of a file in a folder that exists")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,9 +120,14 @@ class Trainer:
         return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
 
     def train(
-        self, views: list[ViewSet], background: tuple[float, float, float], state: Path, held_out: ViewSet | None = None
+        self,
+        views: list[ViewSet],
+        background: tuple[float, float, float],
+        state: Path,
+        held_out: ViewSet | None = None,
+        saved: Callable[[], None] = lambda: None,
     ) -> None:
-        """Train to the end of the schedule, saving to ``state`` now and then.
+        """Train to the end of the schedule, saving to ``state`` now and then and calling ``saved`` after that.
 
         ``views``: the teacher's, and then perhaps the photos'; ``held_out``: pictures of the teacher that are never
         trained on, for :attr:`curve`.
@@ -132,7 +137,7 @@ class Trainer:
         if self.view_errors is not None:
             sampler.errors = self.view_errors
         self.view_errors = sampler.errors
-        saved = started = time.monotonic()
+        last = started = time.monotonic()
         with bar("distillation", self.config.steps) as progress:
             progress.advance(self.step)
             while self.step < self.config.steps:
@@ -147,9 +152,10 @@ class Trainer:
                 if held_out and self.step * CURVE_POINTS // self.config.steps > len(self.curve):
                     self.curve.append((self.step, round(self.seconds, 1), self.unseen(held_out, background)))
                 started = time.monotonic()
-                if started - saved > SAVE_SECONDS:
+                if started - last > SAVE_SECONDS:
                     self.save(state)
-                    saved = started
+                    saved()
+                    last = started = time.monotonic()
         self.save(state)
 
     def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:

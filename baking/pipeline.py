@@ -105,8 +105,13 @@ def needs(job: BakeJob) -> Needs:
     return Needs(memory, VIEW_BYTES * pixels)
 
 
-def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context) -> Bundle:
-    """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again."""
+def bake(
+    job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context, preview: Path | None = None
+) -> Bundle:
+    """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again.
+
+    ``preview``: a bundle of what is learned so far, written now and then.
+    """
     needed = needs(job)
     needed.check(workspace.folder)
     say(f"needs up to {needed.memory / GIB:.1f} GiB of memory, and {needed.disk / GIB:.1f} GiB in {workspace.folder}")
@@ -129,10 +134,18 @@ def bake(job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context
         if workspace.state.exists():
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
-        trainer.train(sets, job.teacher.scene.background, workspace.state, held_out)
+
+        def finished() -> Bundle:
+            facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
+            return _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
+
+        def saved() -> None:
+            if preview:
+                write_atomically(preview, write_bundle(finished()))
+
+        trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, saved)
         del sets, views, photos, held_out  # which hold the workspace's files
-    facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
-    bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
+    bundle = finished()
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
     workspace.remove()
     return bundle

@@ -120,29 +120,32 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
 
 
 def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:
-    output = tmp_path / "scene.bundle"
+    output, preview = tmp_path / "scene.bundle", tmp_path / "watched" / "preview.bundle"
+    preview.parent.mkdir()
     output.write_bytes(b"the old bundle")
-    for wait_for in ("shells.safetensors", "distillation.safetensors"):
+    for wait_for in ("scene.bundle.baking/shells.safetensors", "watched/preview.bundle"):
         resume = ["--resume"] if (tmp_path / "scene.bundle.baking").exists() else []
-        arguments = command("baking.cli", octahedron, "-o", output, *SMALL, *resume)
+        arguments = command("baking.cli", octahedron, "-o", output, *SMALL, *resume, "--preview", preview)
         arguments[2] = "import duplex.baking.distill as d; d.SAVE_SECONDS = 0; " + arguments[2]
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
-        while not (tmp_path / "scene.bundle.baking" / wait_for).exists():
+        while not (tmp_path / wait_for).exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         killed = time.time_ns()
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert output.read_bytes() == b"the old bundle"
+    assert read_bundle(preview).network == read_bundle(baked).network  # a whole bundle of what was learned until then
     (tmp_path / "scene.bundle.baking" / ".views.1.unfinished").write_bytes(b"half")
+    one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, "--preview", output), "the bundle itself")
     one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL), "interrupted", "--resume")
     one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
     shells = (tmp_path / "scene.bundle.baking" / "shells.safetensors").stat().st_mtime_ns
     result = run("baking.cli", octahedron, "-o", output, *SMALL, "--resume")
     assert result.returncode == 0, result.stderr
     assert "distillation goes on from step" in result.stderr and shells < killed
-    assert [file.name for file in tmp_path.iterdir()] == ["scene.bundle"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["scene.bundle", "watched"]
     resumed, whole = read_bundle(output), read_bundle(baked)
     assert np.array_equal(resumed.outer.texels, whole.outer.texels)  # as if nothing had happened
     assert resumed.report["seconds"]["distillation"] > 0
