@@ -16,7 +16,7 @@ from duplex.app.camera import Array, Camera
 from duplex.app.gpu import PassTimers, Timers, bytes_of, check_texture_size, color_target, colors, driver_errors
 from duplex.app.passes.features import FeaturePass, input_targets
 from duplex.app.passes.gbuffer import GBufferPass, GpuShell, View, hit_targets, surface_targets
-from duplex.app.passes.present import Mode, PicturePass, TargetPass
+from duplex.app.passes.present import Display, Mode, PicturePass, TargetPass
 from duplex.app.passes.shading import FragmentShading
 from duplex.app.passes.tiles import TilePass, tile_targets
 
@@ -24,6 +24,7 @@ FINAL, ALPHA = "final", "alpha"
 SURFACE_VIEWS = {"mask": Mode.MASK, "depth": Mode.DISTANCE, "normal": Mode.SIGNED, "uv": Mode.UV}
 LAYERS = ("outer", "inner")
 SIZES_KEPT = 3
+AS_COLORS = Display()
 _PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
 
 
@@ -72,12 +73,14 @@ class Renderer:
         camera: Camera,
         background: tuple[float, float, float, float] | None = None,
         view: str = FINAL,
+        display: Display = AS_COLORS,
     ) -> moderngl.Framebuffer:
         """Draw one frame of ``camera`` and return the picture, which lives until the next call.
 
-        ``background``: straight RGBA, by default the teacher's; ``view``: one of :attr:`views`.
+        ``background``: straight RGBA, by default the teacher's; ``view``: one of :attr:`views`, shown as ``display``
+        says.
         """
-        targets = self._targets_for((camera.width, camera.height))
+        targets = self.targets_for((camera.width, camera.height))
         scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
         blocks = (-(-camera.width // scale), -(-camera.height // scale))
         seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
@@ -103,7 +106,7 @@ class Renderer:
         distance = float(np.linalg.norm(camera.position - self.center))
         distances = (max(distance - self.radius, 0.0), distance + self.radius)
         with self.timers.measure("present"):
-            self._shown[mode].render(hits, texture, distances, out=targets.picture)
+            self._shown[mode].render(hits, texture, distances, display, out=targets.picture)
         return targets.picture
 
     def image(
@@ -129,7 +132,7 @@ class Renderer:
         Returns inputs (channels, height + 2 margin, width + 2 margin) float32, 0 where nothing is covered, and the
         coverage (height, width) bool of the same G-buffer without its margin, top row first.
         """
-        targets = self._targets_for((camera.width, camera.height))
+        targets = self.targets_for((camera.width, camera.height))
         textures = colors(targets.inputs)
         planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in textures]
         hits = _color(targets.hits[0])
@@ -178,8 +181,11 @@ class Renderer:
         layer, _, channels = view.removeprefix("layer ").partition(" channels ")
         return colors(*targets.layers[int(layer) - 1])[int(channels.split("-")[0]) // 4]
 
-    def _targets_for(self, size: tuple[int, int]) -> Targets:
-        """Those of the last few sizes are kept: a window that draws coarser while it moves makes none anew."""
+    def targets_for(self, size: tuple[int, int]) -> Targets:
+        """What pictures of ``size`` are drawn into.
+
+        Those of the last few sizes are kept: a window that draws coarser while it moves makes none anew.
+        """
         if size not in self._targets:
             while len(self._targets) >= SIZES_KEPT:
                 self._targets.popitem(last=False)

@@ -9,6 +9,9 @@ uniform sampler2D u_shaded[SCALE];  // one row of each block: 16 textures at onc
 uniform int u_row;                  // counted from the top
 #else
 uniform sampler2D u_target;
+uniform int u_channel;  // to show along the ramp; -1: the first three as colours
+uniform vec2 u_range;   // the numbers at the ramp's ends
+uniform vec3 u_ramp[5];
 #endif
 
 out vec4 o_color;
@@ -18,6 +21,14 @@ vec4 shaded(ivec2 block, int column) {
     vec4 value = vec4(0.0);
 SELECT
     return value;
+}
+#endif
+
+#if MODE > 1
+vec3 along_ramp(float share) {
+    float place = 4.0 * clamp(share, 0.0, 1.0);
+    int index = min(int(place), 3);
+    return mix(u_ramp[index], u_ramp[index + 1], place - float(index));
 }
 #endif
 
@@ -48,6 +59,8 @@ void main() {
 #else
     vec3 shown = vec3(1.0);
 #endif
+    if (u_channel >= 0)
+        shown = along_ramp((value[u_channel] - u_range.x) / (u_range.y - u_range.x));
     o_color = vec4(covered ? shown : vec3(0.08), 1.0);
 #endif
 }

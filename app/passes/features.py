@@ -18,11 +18,14 @@ class FeaturePass:
     """Looks the features of ``shells``, outer and inner, up where they were hit.
 
     Other programs that include ``features.glsl`` are made with :attr:`defines` and can be fed by this pass.
+    :attr:`shown`: whether the outer and the inner shell's features are seen; else they are 0.
     """
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, shells: tuple[BundleShell, BundleShell]):
         self.ctx, self.shells = ctx, shells
         self.textures = [upload(ctx, shell, spec.mip_levels) for shell in shells]
+        self.shown = (True, True)
+        self._decoding = {(a, b): self._decoding_of((a, b)) for a in (True, False) for b in (True, False)}
         self.defines = {"textures": spec.feature_channels // 4, **HIT_STEPS}
         self.tiles = TileProgram(ctx, source("features.frag", **self.defines))
         self.prepare(self.tiles.program)
@@ -31,9 +34,14 @@ class FeaturePass:
         """Give ``program`` what stays the same from frame to frame."""
         for unit, name in enumerate(("u_outer_hits", "u_inner_hits", "u_outer_features", "u_inner_features")):
             program[name] = unit
-        for name in ("scale", "offset"):
-            values = np.concatenate([getattr(shell, name) for shell in self.shells])
-            program[f"u_{name}"].write(values.astype("<f4").tobytes())  # type: ignore[union-attr]
+
+    def _decoding_of(self, shown: tuple[bool, bool]) -> tuple[bytes, bytes]:
+        """Scale and offset of both shells' texels, as the programs take them."""
+        scale, offset = (
+            np.concatenate([getattr(shell, name) * seen for shell, seen in zip(self.shells, shown, strict=True)])
+            for name in ("scale", "offset")
+        )
+        return scale.astype("<f4").tobytes(), offset.astype("<f4").tobytes()
 
     def bind(self, program: moderngl.Program | moderngl.ComputeShader, frame: Frame) -> None:
         """Give a prepared ``program`` what belongs to ``frame``."""
@@ -41,6 +49,8 @@ class FeaturePass:
             hit.use(unit)
         for unit, features in enumerate(self.textures, len(frame.hits)):
             features.use(unit)
+        for name, values in zip(("u_scale", "u_offset"), self._decoding[self.shown], strict=True):
+            program[name].write(values)  # type: ignore[union-attr]
         to_ray = frame.view.pixel_to_ray.T.astype("<f4").tobytes()
         program["u_pixel_to_ray"].write(to_ray)  # type: ignore[union-attr]
 

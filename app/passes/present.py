@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import moderngl
@@ -21,6 +22,26 @@ class Mode(IntEnum):
     DISTANCE = 4
     UV = 5
     MASK = 6
+
+
+RAMPS = {  # five colours from the lowest number to the highest
+    "grey": ((0, 0, 0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5), (0.75, 0.75, 0.75), (1, 1, 1)),
+    "heat": ((0, 0, 0.05), (0.45, 0.05, 0.35), (0.9, 0.25, 0.15), (1, 0.7, 0.1), (1, 1, 0.85)),
+    "signed": ((0.1, 0.25, 0.75), (0.55, 0.7, 0.95), (0.95, 0.95, 0.95), (0.95, 0.6, 0.5), (0.7, 0.1, 0.1)),
+}
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a target is shown: its first three channels as colours, or ``channel`` (0 to 3) along a ramp of colours.
+
+    ``ramp``: of :data:`RAMPS`; ``low``, ``high``: the numbers at its ends.
+    """
+
+    channel: int | None = None
+    ramp: str = "heat"
+    low: float = -1.0
+    high: float = 1.0
 
 
 class PicturePass:
@@ -85,12 +106,14 @@ class TargetPass:
         hits: moderngl.Texture,
         target: moderngl.Texture,
         distances: tuple[float, float],
+        display: Display,
         *,
         out: moderngl.Framebuffer,
     ) -> None:
         """Fill ``out``.
 
-        ``hits``: the shell's, whose last channel says where it is; ``distances``: those drawn white and black.
+        ``hits``: the shell's, whose last channel says where it is; ``distances``: those drawn white and black, unless
+        ``display`` asks for a channel.
         """
         out.use()
         out.viewport = (0, 0, *out.size)
@@ -98,6 +121,9 @@ class TargetPass:
         hits.use(0)
         target.use(1)
         self._set("u_distances", distances)
+        self._set("u_channel", -1 if display.channel is None else display.channel)
+        self._set("u_range", (display.low, display.high))
+        self._set("u_ramp", RAMPS[display.ramp])
         self.triangle.render(moderngl.TRIANGLES, vertices=3)
 
     def _set(self, name: str, value: object) -> None:
