@@ -28,12 +28,18 @@ def run_command(command: Callable[[], int]) -> int:
     try:
         return command()
     except DuplexError as error:
-        sentence, status = str(error), error.status
+        sentence, status = sentence_of(error), error.status
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        sentence = f"{name}{error.strerror or error}"
+        sentence = sentence_of(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     print(f"error: {sentence}", file=sys.stderr)
     return status
+
+
+def sentence_of(error: Exception) -> str:
+    """What to tell of ``error``: its own words, or the operating system's with the file's name."""
+    if not isinstance(error, OSError):
+        return str(error).strip()
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)

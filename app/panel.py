@@ -53,7 +53,7 @@ class PanelState:
 class FrameFacts:
     """What the panel reports: ``milliseconds`` of each pass by name, of the frame, picture size, the driver.
 
-    ``timers_count``: False where the driver has no GPU timers.
+    ``timers_count``: False where the driver has no GPU timers; ``draw_times``: declares a plot of them.
     """
 
     milliseconds: dict[str, float]
@@ -64,6 +64,7 @@ class FrameFacts:
     bundle_name: str
     bundle_bytes: int
     backend: str
+    draw_times: Callable[[], None]
 
 
 def room_for_panel(state: PanelState, width: float, scale: float) -> float:
@@ -167,6 +168,7 @@ def _camera(state: PanelState, bundle: Bundle, controls: CameraControls) -> None
 
 def _speed(facts: FrameFacts) -> None:
     imgui.text(f"{1000 / max(facts.frame_milliseconds, 1e-3):.1f} frames/s   {facts.frame_milliseconds:.1f} ms")
+    facts.draw_times()
     if not facts.timers_count:
         imgui.text_wrapped("This driver has no GPU timers: only the time of whole frames is known.")
     elif imgui.begin_table("passes", 2):

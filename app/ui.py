@@ -6,7 +6,7 @@ import os
 import sys
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
-from imgui_bundle import imgui
+from imgui_bundle import imgui, implot
 from moderngl_window.context.glfw.window import Window
 
 from duplex.app.errors import NoDisplayError
@@ -44,6 +44,7 @@ class Ui:
 
     def __init__(self) -> None:
         imgui.create_context()
+        implot.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
         imgui.style_colors_dark()
@@ -76,6 +77,7 @@ class Ui:
     def close(self) -> None:
         """Free everything."""
         imgui.backends.opengl3_shutdown()
+        implot.destroy_context()
         imgui.destroy_context()
 
     def mouse_moved(self, x: float, y: float) -> None:

@@ -11,21 +11,23 @@ import moderngl
 import numpy as np
 
 from duplex import shaders
+from duplex.app.actions import perform
 from duplex.app.backend_names import AUTO
 from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.camera import Camera
-from duplex.app.errors import DuplexError
+from duplex.app.errors import DuplexError, sentence_of
 from duplex.app.events import Events
 from duplex.app.file_menu import FileMenu, draw_welcome
 from duplex.app.gpu import PassTimers, describe, is_software
-from duplex.app.headless import save_png
+from duplex.app.inspection import Inspection
 from duplex.app.keys import draw_help
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
-from duplex.app.panel import FrameFacts, PanelState, Wanted, draw_panel, room_for_panel
+from duplex.app.panel import FrameFacts, PanelState, draw_panel, room_for_panel
 from duplex.app.passes.present import ScreenPass
+from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
-from duplex.app.scene import Scene, folder_of
+from duplex.app.scene import Scene
 from duplex.app.settings import load_settings
 from duplex.app.ui import Ui, open_window
 
@@ -51,7 +53,7 @@ class Viewer:
         self.panel = PanelState(
             scale=self.settings.scale, smooth=self.settings.smooth, frame_rate=self.settings.frame_rate
         )
-        self.notices, self.file_menu = Notices(), FileMenu()
+        self.notices, self.file_menu, self.inspection = Notices(), FileMenu(), Inspection()
         self.scene: Scene | None = None
         self.driver, self.software = describe(self.ctx), is_software(self.ctx)
         self.resolution, self.last_pose = DynamicResolution(), np.eye(4)
@@ -78,7 +80,7 @@ class Viewer:
         try:
             self.show(read_bundle(path), path)
         except (DuplexError, OSError) as error:
-            self.notices.error(_sentence(error))
+            self.notices.error(sentence_of(error))
 
     def run(self) -> None:
         """Draw until the window is closed."""
@@ -136,6 +138,10 @@ class Viewer:
                 overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)
         if self.panel.visible:
             scene.path_editor.draw_way(overlay, CAMERA_SIZE * scene.size)
+        width, height = glfw.get_window_size(self.window._window)
+        if self.inspection.compared:
+            self.inspection.draw_split(self.left, width - self.left, height, self.panel.view)
+        self._probe(scene, overlay.camera)
         facts = FrameFacts(
             self.timers.milliseconds,
             self.timers.counting,
@@ -145,9 +151,11 @@ class Viewer:
             scene.path.name,
             scene.bytes,
             scene.renderer.shading.name,
+            lambda: self.inspection.draw_times(self.frame_milliseconds, scene.renderer.gpu_bytes),
         )
         more = {
             "File": lambda: self.file_menu.draw(self.settings.recent),
+            "Inspect": lambda: self.inspection.draw_panel(scene, self._drawn_camera(scene)),
             "Path": lambda: scene.path_editor.draw_panel(overlay.camera, scene.show, self._record, self.notices),
         }
         draw_panel(self.panel, scene.bundle, scene.renderer.views, scene.controls, facts, more)
@@ -163,7 +171,7 @@ class Viewer:
         try:
             self.scene.path_editor.record(self.scene.renderer, (red, green, blue, 1.0))
         except (DuplexError, OSError) as error:
-            self.notices.error(_sentence(error))
+            self.notices.error(sentence_of(error))
 
     def _watch(self, now: float) -> None:
         """Read the bundle again when its file has changed, and build the shaders again when theirs have."""
@@ -180,22 +188,57 @@ class Viewer:
                 self.scene, self.screen = self.scene.renewed(), ScreenPass(self.ctx)
                 self.notices.note("shaders have changed: built again")
         except (DuplexError, OSError, moderngl.Error) as error:  # and what was there goes on
-            self.notices.error(_sentence(error))
+            self.notices.error(sentence_of(error))
 
     def _draw(self, scene: Scene, buffer_size: tuple[int, int], seconds: float) -> tuple[int, int]:
         """Draw the scene into what the panel leaves of the window; returns the size that it was drawn at."""
-        scale, box = self.panel.scale * self._movement_scale(scene, seconds), self._box(buffer_size)
+        scale, box = self.panel.scale * self._movement_scale(scene, seconds), self.box(buffer_size)
         size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
+        scene.renderer.features.shown = self.inspection.shown
+        camera = scene.controls.camera(*size)
+        texture = self._picture(scene.renderer, camera, self.panel.view)
+        with self.timers.measure("screen"):
+            self.screen.render(texture, box, box, out=self.ctx.screen)
+        if self.inspection.compared:
+            self._draw_second(scene, camera, box)
+        return size
+
+    def _picture(self, renderer: Renderer, camera: Camera, view: str) -> moderngl.Texture:
         red, green, blue = self.panel.background
-        picture = scene.renderer.draw(scene.controls.camera(*size), (red, green, blue, 1.0), self.panel.view)
+        picture = renderer.draw(camera, (red, green, blue, 1.0), view, self.inspection.display)
         texture = picture.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
-        with self.timers.measure("screen"):
-            self.screen.render(texture, box, out=self.ctx.screen)
-        return size
+        return texture
 
-    def _box(self, buffer_size: tuple[int, int]) -> tuple[int, int, int, int]:
+    def _draw_second(self, scene: Scene, camera: Camera, box: tuple[int, int, int, int]) -> None:
+        """Draw what the picture is compared with over its right part."""
+        left = round(self.inspection.split * box[2])
+        try:
+            renderer, view, renderer_shown = self.inspection.second(scene)
+        except DuplexError as error:
+            self.inspection.compared = None
+            self.notices.error(sentence_of(error))
+            return
+        shown, renderer.features.shown = renderer.features.shown, renderer_shown
+        self.timers.enabled = False  # its passes are those of the first picture, or another renderer's
+        texture = self._picture(renderer, camera, view)
+        self.screen.render(texture, box, (box[0] + left, box[1], box[2] - left, box[3]), out=self.ctx.screen)
+        self.timers.enabled, renderer.features.shown = True, shown
+
+    def _probe(self, scene: Scene, camera: Camera) -> None:
+        """Look at the pixel under the mouse, where that has been asked for."""
+        place = (self.ui.io.mouse_pos.x - self.left, self.ui.io.mouse_pos.y)
+        inside = 0 <= place[0] < camera.width and 0 <= place[1] < camera.height
+        if self.inspection.probing and inside and not self.ui.io.want_capture_mouse:
+            share = (place[0] / camera.width, place[1] / camera.height)
+            self.inspection.look(scene, self._drawn_camera(scene), share)
+
+    def _drawn_camera(self, scene: Scene) -> Camera:
+        """The camera of the picture in the window."""
+        return scene.controls.camera(*self.drawn_size)
+
+    def box(self, buffer_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Where the scene is in the window's framebuffer: left, bottom, width, height."""
         left = round(self.left * buffer_size[0] / max(glfw.get_window_size(self.window._window)[0], 1))
         return left, 0, max(buffer_size[0] - left, 1), buffer_size[1]
@@ -217,9 +260,9 @@ class Viewer:
         if self.panel.wanted:
             wanted, self.panel.wanted = self.panel.wanted, None
             try:
-                self._do(scene, wanted)
+                perform(self, scene, wanted)
             except (DuplexError, OSError) as error:
-                self.notices.error(_sentence(error))
+                self.notices.error(sentence_of(error))
         if self.panel.camera_requested is not None:
             scene.jump(self.panel.camera_requested)
             self.panel.camera_requested = None
@@ -229,30 +272,6 @@ class Viewer:
             return
         self.events.held(seconds)
         scene.controls.update(seconds)
-
-    def _do(self, scene: Scene, wanted: Wanted) -> None:
-        if wanted is Wanted.FRAME:
-            camera = self.overlay(scene).camera
-            scene.frame((camera.width, camera.height))
-        elif wanted is Wanted.RESET:
-            scene.reset()
-        elif wanted is Wanted.COPY:
-            glfw.set_clipboard_string(self.window._window, scene.controls.to_text())
-            self.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
-        elif wanted is Wanted.PASTE:
-            text = glfw.get_clipboard_string(self.window._window) or b""
-            scene.controls.paste(text if isinstance(text, str) else text.decode("utf-8", "replace"), scene.center)
-        elif wanted is Wanted.PICTURE:
-            self._save_picture(scene)
-
-    def _save_picture(self, scene: Scene) -> None:
-        size = self._box(glfw.get_framebuffer_size(self.window._window))[2:]
-        red, green, blue = self.panel.background
-        folder, stem = folder_of(scene.path), scene.path.stem
-        file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
-        camera = scene.controls.camera(*size)
-        save_png(scene.renderer.image(camera, (red, green, blue, 1.0), self.panel.view), file)
-        self.notices.note(f"{file}: {size[0]} x {size[1]}")
 
     def _content_scale(self, size: tuple[int, int], buffer_size: tuple[int, int]) -> float:
         """How much larger than at 96 dpi text must be in window coordinates, which themselves may be scaled."""
@@ -271,10 +290,3 @@ class Viewer:
         self.ui.close()
         self.ctx.gc_mode = None  # type: ignore[assignment]  # from here on there is no context left to free anything in
         self.window.destroy()
-
-
-def _sentence(error: Exception) -> str:
-    """What to tell of an error: the operating system's with the file's name."""
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
-    return str(error).strip()[:1000]

@@ -157,6 +157,48 @@ def keys(s: Session) -> None:
     s.key("key", "f")
 
 
+def inspect(s: Session) -> None:
+    """Two views beside one another, hidden shells, a pixel, backends against each other."""
+    v = s.viewer
+    look = v.inspection
+    plain = s.scene("plain")
+    look.compared, look.split = "outer normal", 0.5
+    split = s.scene("split")
+    middle = 420 // 2
+    left, right = slice(0, middle - 40), slice(middle + 20, None)
+    assert differ(split[40:, left], plain[40:, left]) < 0.5 and differ(split[40:, right], plain[40:, right]) > 5
+    s.xdotool("mousemove", "--window", s.number, 300 + middle, 300)
+    s.frames(2)
+    s.xdotool("mousedown", 1)
+    s.frames(2)
+    s.xdotool("mousemove", "--window", s.number, 300 + middle - 100, 300)
+    s.frames(2)
+    s.xdotool("mouseup", 1)
+    s.frames(2)
+    assert abs(look.split - (middle - 100) / 420) < 0.02, "the line between two views is not dragged"
+    for compared in ("backend compute", "inner shell only", "alpha"):
+        look.compared = compared
+        s.scene("split-" + compared.replace(" ", "-"))
+        assert look.compared == compared, v.notices.lines
+    look.compared = None
+    look.shown = (False, True)
+    assert differ(s.scene("inner-alone"), plain) > 1
+    look.shown = (True, True)
+    v.panel.view, look.channel = "outer features 0", 2
+    assert s.scene("second-channel").std() > 5
+    v.panel.view, look.channel = "final", 0
+    look.probing = True
+    s.xdotool("mousemove", "--window", s.number, 510, 320)
+    s.frames(3)
+    assert look.probed and look.probed.outer, "there is nothing under the mouse"
+    middle = s.picture("probe")[look.pixel[1], 300 + look.pixel[0]]
+    assert np.abs(middle - look.probed.color[:3]).max() < 3
+    look.probing = False
+    look.compare_backends(v.scene, v._drawn_camera(v.scene))
+    assert float(look.agreement.split("float32: ")[1].split(" ")[0]) > 45, look.agreement
+    assert float(look.agreement.split("Runtime: ")[1].split(" ")[0]) > 45, look.agreement
+
+
 def files(s: Session) -> None:
     """Bundles that are dropped, changed and broken; ends with the demo."""
     v = s.viewer
@@ -247,6 +289,7 @@ def main() -> None:
     keys(s)
     files(s)
     s.key("key", "f")
+    inspect(s)
 
     # every entry of the view menu, chosen in the menu's own list
     final = s.scene("framed")

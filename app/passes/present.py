@@ -140,10 +140,20 @@ class ScreenPass:
         self.triangle = ctx.vertex_array(self.program, [])
         self.program["u_picture"] = 0
 
-    def render(self, picture: moderngl.Texture, box: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
-        """Fill ``box`` (left, bottom, width, height) of ``out`` with ``picture``, filtered as the texture says."""
+    def render(
+        self,
+        picture: moderngl.Texture,
+        box: tuple[int, int, int, int],
+        part: tuple[int, int, int, int],
+        *,
+        out: moderngl.Framebuffer,
+    ) -> None:
+        """Draw the ``part`` of ``picture`` that would be seen there if it filled ``box``, filtered as the texture says.
+
+        Both are left, bottom, width and height in pixels of ``out``.
+        """
         out.use()
-        out.viewport, out.scissor = box, None  # type: ignore[assignment]
+        out.viewport, out.scissor = part, None  # type: ignore[assignment]
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
         self.program["u_box"] = tuple(float(x) for x in box)
