@@ -41,6 +41,7 @@ def main() -> int:
         "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
     )
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
+    action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="of a turn or path: a video (.mp4), or a folder for PNGs"
     )
@@ -58,6 +59,12 @@ def _view(arguments: argparse.Namespace) -> int:
     if arguments.info:
         print(_info(arguments.bundle))
         return 0
+    if arguments.doctor:
+        from duplex.app.doctor import examine
+
+        report, works = examine(read_bundle(arguments.bundle))
+        print(report)
+        return 0 if works else 2
     if arguments.bench or arguments.scaling:
         return _measure(arguments, size)
     if arguments.turntable or arguments.render:

@@ -53,3 +53,14 @@ class Notices:
             bottom -= imgui.get_window_height() + 6 * scale
             imgui.end()
             imgui.pop_style_color()
+
+
+def say_in_the_middle(text: str, left: float) -> None:
+    """Declare ``text`` in the middle of the scene, beside what the window's ``left`` holds."""
+    size, extent = imgui.get_io().display_size, imgui.calc_text_size(text)
+    edge = 8 * imgui.get_style().font_scale_dpi
+    x, y = (left + size.x - extent.x) / 2, (size.y - extent.y) / 2
+    low, high = imgui.ImVec2(x - edge, y - edge), imgui.ImVec2(x + extent.x + edge, y + extent.y + edge)
+    target = imgui.get_background_draw_list()
+    target.add_rect_filled(low, high, 0xB0000000, edge)
+    target.add_text(imgui.ImVec2(x, y), 0xFFFFFFFF, text)

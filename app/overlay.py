@@ -27,6 +27,20 @@ class Overlay:
         x, y = camera.cx + camera.fx * local[:, 0] / depth, camera.cy - camera.fy * local[:, 1] / depth
         return np.stack([self.left + x, y], -1)
 
+    def sees(self, low: Array, high: Array) -> bool:
+        """Whether the box from ``low`` to ``high`` (3,) may reach into the picture: no edge of it parts the two."""
+        camera = self.camera
+        corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
+        x, y, z = ((corners - camera.position) @ camera.camera_to_world[:3, :3]).T
+        beyond = (
+            z > 0,
+            camera.fx * x < z * camera.cx,
+            camera.fx * x > -z * (camera.width - camera.cx),
+            camera.fy * y > -z * camera.cy,
+            camera.fy * y < z * (camera.height - camera.cy),
+        )
+        return not any(bool(side.all()) for side in beyond)
+
     def way(self, points: Array, color: int) -> None:
         """Declare lines from each of ``points`` (n, 3) to the next; ``color``: ABGR."""
         self._lines(list(itertools.pairwise(self.places(points))), color, 2)

@@ -11,6 +11,7 @@ from imgui_bundle import imgui
 
 from duplex.app.bundle import Bundle
 from duplex.app.controls import MODES, UPS, CameraControls
+from duplex.app.passes.present import PATTERNS, Backdrop
 from duplex.app.renderer import FINAL
 
 WIDTH = 300
@@ -31,13 +32,15 @@ class Wanted(Enum):
 class PanelState:
     """What the panel decides.
 
-    ``view``: by name; ``background``: RGB in [0, 1]; ``scale``: resolution, in (0, 1]; ``smooth``: whether it may fall
-    while the camera moves, so that ``frame_rate`` frames are drawn a second; ``frusta``: whether the bundle's cameras
-    are drawn; ``wanted``: what a button asks the window to do.
+    ``view``: by name; ``background``: RGB in [0, 1], in a ``pattern``; ``exposure``: stops; ``scale``: resolution, in
+    (0, 1]; ``smooth``: whether it may fall while the camera moves, so that ``frame_rate`` frames are drawn a second;
+    ``frusta``: whether the bundle's cameras are drawn; ``wanted``: what a button asks the window to do.
     """
 
     view: str = FINAL
     background: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
+    pattern: str = PATTERNS[0]
+    exposure: float = 0.0
     scale: float = 1.0
     smooth: bool = True
     frame_rate: int = 30
@@ -47,6 +50,12 @@ class PanelState:
     view_changed: bool = False
     wanted: Wanted | None = None
     camera_requested: int | None = None
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """What is behind the scene."""
+        red, green, blue = self.background
+        return Backdrop((red, green, blue), self.pattern, self.exposure)
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,10 @@ def _view(state: PanelState, views: list[str]) -> None:
         state.view = views[index]
         state.view_changed = True
     _, state.background = imgui.color_edit3("background", state.background)
+    _, index = imgui.combo("pattern", PATTERNS.index(state.pattern), list(PATTERNS))
+    state.pattern = PATTERNS[index]
+    _, exposure = imgui.slider_float("exposure", state.exposure, -3, 3, "%+.1f stops")
+    state.exposure = min(max(exposure, -3.0), 3.0)
     _, percent = imgui.slider_int("resolution", round(100 * state.scale), 10, 100, "%d%%")
     state.scale = min(max(percent, 10), 100) / 100
     _, state.smooth = imgui.checkbox("coarser while moving, for", state.smooth)

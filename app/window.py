@@ -21,7 +21,7 @@ from duplex.app.file_menu import FileMenu, draw_welcome
 from duplex.app.gpu import PassTimers, describe, is_software
 from duplex.app.inspection import Inspection
 from duplex.app.keys import draw_help
-from duplex.app.notices import Notices
+from duplex.app.notices import Notices, say_in_the_middle
 from duplex.app.overlay import Overlay
 from duplex.app.panel import FrameFacts, PanelState, draw_panel, room_for_panel
 from duplex.app.passes.present import ScreenPass
@@ -127,6 +127,8 @@ class Viewer:
             self._draw_panel(self.scene)
         else:
             draw_welcome(self.file_menu, self.settings.recent)
+        if self.scene and not self.overlay(self.scene).sees(*self.scene.bundle.bounds):
+            say_in_the_middle("Nothing of the scene is in view: press F", self.left)
         if self.panel.help_visible:
             self.panel.help_visible = draw_help()
         self.notices.draw(seconds, self.left)
@@ -198,14 +200,13 @@ class Viewer:
         camera = scene.controls.camera(*size)
         texture = self._picture(scene.renderer, camera, self.panel.view)
         with self.timers.measure("screen"):
-            self.screen.render(texture, box, box, out=self.ctx.screen)
+            self.screen.render(texture, self.panel.backdrop, box, box, out=self.ctx.screen)
         if self.inspection.compared:
             self._draw_second(scene, camera, box)
         return size
 
     def _picture(self, renderer: Renderer, camera: Camera, view: str) -> moderngl.Texture:
-        red, green, blue = self.panel.background
-        picture = renderer.draw(camera, (red, green, blue, 1.0), view, self.inspection.display)
+        picture = renderer.draw(camera, self.panel.backdrop.drawn, view, self.inspection.display)
         texture = picture.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
@@ -223,7 +224,8 @@ class Viewer:
         shown, renderer.features.shown = renderer.features.shown, renderer_shown
         self.timers.enabled = False  # its passes are those of the first picture, or another renderer's
         texture = self._picture(renderer, camera, view)
-        self.screen.render(texture, box, (box[0] + left, box[1], box[2] - left, box[3]), out=self.ctx.screen)
+        part = (box[0] + left, box[1], box[2] - left, box[3])
+        self.screen.render(texture, self.panel.backdrop, box, part, out=self.ctx.screen)
         self.timers.enabled, renderer.features.shown = True, shown
 
     def _probe(self, scene: Scene, camera: Camera) -> None:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from duplex.app.bundle import Bundle
+from duplex.app.doctor import examine
 from duplex.app.headless import choose_camera, scene_orbit
 from duplex.app.renderer import Renderer
 
@@ -74,6 +75,24 @@ def test_info_needs_no_opengl(demo_file: Path) -> None:
     result = viewer(demo_file, "--info")
     assert result.returncode == 0
     assert "39999 outer" in result.stdout and "multiply-adds" in result.stdout
+
+
+def test_the_doctor_says_what_works() -> None:
+    result = viewer("--doctor")
+    assert result.returncode == 0, result.stderr
+    lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines() if line[0] != " ")
+    assert {"system", "packages", "display", "OpenGL", "limits", "timers", "ONNX"} <= lines.keys()
+    assert lines["display"].startswith("none") and "CPUExecutionProvider" in lines["ONNX"]
+    assert all(lines[name].startswith("works") for name in ("fragment", "compute", "onnx"))
+
+
+def test_the_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, demo: Bundle) -> None:
+    def refuse(**settings: object) -> None:
+        raise RuntimeError("no libGL")
+
+    monkeypatch.setattr(moderngl, "create_context", refuse)
+    report, works = examine(demo)
+    assert not works and "no libGL" in report and "apt install" in report and "packages" in report
 
 
 def test_the_benchmark_prints_json(demo_file: Path) -> None:

@@ -25,6 +25,15 @@ def test_a_session_in_the_window(display: str, tmp_path: Path) -> None:
     assert result.stdout.strip().endswith("closed")
 
 
+def test_random_input_breaks_nothing(display: str, tmp_path: Path) -> None:
+    """Half a minute of it; the script takes longer times and other seeds."""
+    result = subprocess.run([sys.executable, str(SCRIPT.with_name("window_monkey.py")), "30", "7"],
+                            env=os.environ | {"DISPLAY": display, "HOME": str(tmp_path)},
+                            capture_output=True, text=True, timeout=200)  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert int(result.stdout.split(" frames, seed 7")[0].split()[-1]) > 50
+
+
 def test_closing_the_window_ends_with_status_0(display: str) -> None:
     if not shutil.which("xdotool"):
         pytest.skip("NO XDOTOOL: install xdotool to test the window with real events")

@@ -131,6 +131,26 @@ class TargetPass:
             self.program[name] = value
 
 
+PATTERNS = ("plain", "checker", "gradient")
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """What is behind the scene in the window: ``color``, RGB in [0, 1], in one of :data:`PATTERNS`.
+
+    ``exposure``: stops by which the scene is brightened.
+    """
+
+    color: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    pattern: str = "plain"
+    exposure: float = 0.0
+
+    @property
+    def drawn(self) -> tuple[float, float, float, float]:
+        """The straight RGBA to draw the picture over: a plain one's colour, else nothing."""
+        return (*self.color, 1.0) if self.pattern == "plain" and not self.exposure else (0.0, 0.0, 0.0, 0.0)
+
+
 class ScreenPass:
     """Stretches a picture over a part of the window."""
 
@@ -143,6 +163,7 @@ class ScreenPass:
     def render(
         self,
         picture: moderngl.Texture,
+        backdrop: Backdrop,
         box: tuple[int, int, int, int],
         part: tuple[int, int, int, int],
         *,
@@ -150,11 +171,16 @@ class ScreenPass:
     ) -> None:
         """Draw the ``part`` of ``picture`` that would be seen there if it filled ``box``, filtered as the texture says.
 
-        Both are left, bottom, width and height in pixels of ``out``.
+        ``picture``: premultiplied, drawn over ``backdrop.drawn``; ``box``, ``part``: left, bottom, width and height in
+        pixels of ``out``.
         """
         out.use()
         out.viewport, out.scissor = part, None  # type: ignore[assignment]
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
         self.program["u_box"] = tuple(float(x) for x in box)
+        self.program["u_pattern"] = PATTERNS.index(backdrop.pattern)
+        self.program["u_background"] = backdrop.color
+        self.program["u_square"] = max(box[3] / 40, 4.0)
+        self.program["u_exposure"] = 2.0**backdrop.exposure
         self.triangle.render(moderngl.TRIANGLES, vertices=3)
