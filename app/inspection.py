@@ -27,11 +27,13 @@ GRIP = 12  # pixels that the line between two views is wide for the mouse
 class Inspection:
     """What the instruments show.
 
-    ``shown``: outer and inner shell's features; ``channel``: 0 for colours, else one of four; ``compared``: what the
-    right part of a split window shows, or None; ``split``: where it begins, in (0, 1).
+    ``shown``: outer and inner shell's features; ``wires``: whether their edges are drawn; ``channel``: 0 for colours,
+    else one of four; ``compared``: what the right part of a split window shows, or None; ``split``: where it begins,
+    in (0, 1).
     """
 
     shown: tuple[bool, bool] = (True, True)
+    wires: tuple[bool, bool] = (False, False)
     channel: int = 0
     ramp: str = "heat"
     low: float = -1.0
@@ -97,6 +99,10 @@ class Inspection:
         imgui.same_line()
         _, inner = imgui.checkbox("inner shell", inner)
         self.shown = scene.renderer.features.shown = (outer, inner)
+        _, first = imgui.checkbox("outer edges", self.wires[0])
+        imgui.same_line()
+        _, second = imgui.checkbox("inner edges", self.wires[1])
+        self.wires = (first, second)
         _, self.channel = imgui.combo("channel", self.channel, ["as colours", "1", "2", "3", "4"])
         if self.channel:
             names = list(RAMPS)

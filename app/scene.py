@@ -15,6 +15,8 @@ from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
 from duplex.app.gpu import PassTimers
 from duplex.app.headless import scene_orbit, scene_pivot
+from duplex.app.passes.gbuffer import View
+from duplex.app.passes.wireframe import COLORS, WireframePass
 from duplex.app.path_editor import PathEditor
 from duplex.app.renderer import Renderer
 from duplex.assets import DEMO_BUNDLE
@@ -39,12 +41,31 @@ class Scene:
         self.bundle, self.path, self.backend, self.camera_index = bundle, path, backend, -1
         self.stamp = _stamp(path)
         self.renderer = Renderer(ctx, bundle, backend)
+        self.wires: list[WireframePass] = []
         self.undecided = backend == AUTO
         self.renderer.timers = self.timers = timers
         self.center, radius = scene_pivot(bundle)
         self.start = camera or scene_orbit(bundle).camera(0, 800, 800)
         self.controls = CameraControls.around(self.start, self.center, radius, np.array(bundle.up))
         self.path_editor = PathEditor.beside(bundle, folder_of(path), path.stem)
+
+    def draw_wires(
+        self,
+        wanted: tuple[bool, bool],
+        camera: Camera,
+        part: tuple[int, int, int, int],
+        out: moderngl.Framebuffer,
+    ) -> None:
+        """Draw the edges of the outer and the inner shell, where ``wanted``, over the picture of ``camera``."""
+        if not any(wanted):
+            return
+        if not self.wires:
+            shells, ctx = self.renderer.shells, self.renderer.ctx
+            self.wires = [WireframePass(ctx, shell, color) for shell, color in zip(shells, COLORS, strict=True)]
+        view = View.of(camera, self.renderer.center, self.renderer.radius)
+        for wires, drawn in zip(self.wires, wanted, strict=True):
+            if drawn:
+                wires.render(view, part, out=out)
 
     @property
     def size(self) -> float:

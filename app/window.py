@@ -203,6 +203,7 @@ class Viewer:
             self.screen.render(texture, self.panel.backdrop, box, box, out=self.ctx.screen)
         if self.inspection.compared:
             self._draw_second(scene, camera, box)
+        scene.draw_wires(self.inspection.wires, scene.controls.camera(*box[2:]), box, self.ctx.screen)
         return size
 
     def _picture(self, renderer: Renderer, camera: Camera, view: str) -> moderngl.Texture:

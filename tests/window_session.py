@@ -161,6 +161,7 @@ def inspect(s: Session) -> None:
     """Two views beside one another, hidden shells, a pixel, backends against each other."""
     v = s.viewer
     look = v.inspection
+    v.notices.lines.clear()
     plain = s.scene("plain")
     look.compared, look.split = "outer normal", 0.5
     split = s.scene("split")
@@ -181,6 +182,10 @@ def inspect(s: Session) -> None:
         s.scene("split-" + compared.replace(" ", "-"))
         assert look.compared == compared, v.notices.lines
     look.compared = None
+    look.wires = (True, True)
+    assert differ(s.scene("edges"), plain) > 2 and v.ctx.wireframe is False
+    look.wires = (False, False)
+    assert differ(s.scene("no-edges"), plain) < 0.5
     look.shown = (False, True)
     assert differ(s.scene("inner-alone"), plain) > 1
     look.shown = (True, True)
