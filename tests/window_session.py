@@ -12,8 +12,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import glfw
 import numpy as np
+from imgui_bundle import imgui
 from PIL import Image
 
 from duplex import shaders
@@ -25,9 +27,29 @@ from duplex.app.window import WATCH_SECONDS, Viewer
 from duplex.assets import DEMO_BUNDLE
 
 
+class Widgets:
+    """Where Dear ImGui has put the widgets of the last frame, by label, so that the mouse can be sent there."""
+
+    KINDS = ("button", "checkbox", "collapsing_header", "combo", "input_text", "selectable", "slider_float")
+
+    def __init__(self) -> None:
+        self.places: dict[str, tuple[float, float]] = {}
+        for kind in self.KINDS:
+            setattr(imgui, kind, self.noting(getattr(imgui, kind)))
+
+    def noting(self, original):
+        def widget(label, *arguments, **settings):
+            found = original(label, *arguments, **settings)
+            low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+            self.places[label] = ((2 * low.x + high.x) / 3, (low.y + high.y) / 2)
+            return found
+
+        return widget
+
+
 class Session:
     def __init__(self, folder: Path):
-        self.folder, self.step = folder, 0
+        self.folder, self.step, self.widgets = folder, 0, Widgets()
         size, bundle = (720, 560), read_bundle(DEMO_BUNDLE)
         self.viewer = Viewer(size)
         self.viewer.show(bundle, DEMO_BUNDLE, scene_orbit(bundle).camera(0, *size))
@@ -79,6 +101,31 @@ class Session:
         self.frames(2)
         self.xdotool("mouseup", button)
         self.frames(2)
+
+    def click(self, label: str) -> None:
+        """Press and release the left button on the widget that is called so."""
+        self.widgets.places.pop(label, None)
+        self.frames(2)
+        assert label in self.widgets.places, f"{label} is nowhere: {sorted(self.widgets.places)}"
+        x, y = self.widgets.places[label]
+        assert y < glfw.get_window_size(self.window._window)[1], f"{label} is below the window"
+        self.xdotool("mousemove", "--window", self.number, round(x), round(y))
+        self.frames(2)
+        self.xdotool("mousedown", 1)
+        self.frames(2)
+        self.xdotool("mouseup", 1)
+        self.frames(2)
+
+    def type(self, label: str, text: str) -> None:
+        """Put ``text`` in the place of what a field holds."""
+        self.click(label)
+        self.xdotool("key", "ctrl+a")
+        self.frames(2)
+        for part in (text[i : i + 12] for i in range(0, len(text), 12)):
+            self.xdotool("type", "--delay", 1, part)
+            self.frames(2 + len(part))  # Dear ImGui may take one character a frame
+        self.xdotool("key", "Return")
+        self.frames(3)
 
     def key(self, *arguments: object) -> None:
         self.xdotool(*arguments)
@@ -204,6 +251,66 @@ def inspect(s: Session) -> None:
     assert float(look.agreement.split("Runtime: ")[1].split(" ")[0]) > 45, look.agreement
 
 
+def record(s: Session) -> None:
+    """A path through the panel: keyframes, saved, lost, loaded, recorded."""
+    v, editor = s.viewer, s.viewer.scene.path_editor
+    file, video = s.folder / "way.json", s.folder / "way.mp4"
+    for header in ("View", "Camera", "Speed", "Bundle", "Path"):
+        s.click(header)
+    editor.path = replace(editor.path, keyframes=(), transition=0.5, fps=10.0, width=64, height=48)
+    editor.selected = -1
+    for _ in range(3):
+        s.click("add keyframe (K)")
+        s.drag(1, 70, -10)
+    kept = editor.path
+    assert len(kept.keyframes) == 3
+    s.type("file", str(file))
+    s.click("save")
+    assert editor.file == str(file) and file.exists(), (editor.file, v.notices.lines)
+    s.click("remove")
+    s.click("remove")
+    assert len(editor.path.keyframes) == 1
+    s.click("load")
+    assert len(editor.path.keyframes) == 3
+    for a, b in zip(editor.path.keyframes, kept.keyframes, strict=True):
+        assert np.allclose(a.camera_to_world, b.camera_to_world)
+    s.picture("path-panel")
+    s.click("play")
+    assert editor.playing
+    s.frames(4)
+    s.type("into", str(video))
+    s.click("record")
+    for _ in range(200):
+        if not editor.recording:
+            break
+        s.frames(1)
+    with av.open(str(video)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == editor.path.frames == 10 and frames[0].shape == (48, 64, 3)
+    s.type("into", "/nowhere/way.mp4")
+    s.click("record")
+    assert not editor.recording and any("/nowhere" in text for text, *_ in v.notices.lines)
+    s.picture("recorded")
+    for header in ("Path", "Bundle", "Speed", "Camera", "View"):
+        s.click(header)
+    v.notices.lines.clear()
+
+
+def same_as_without_a_window(s: Session) -> None:
+    """The scene of the window, and a picture of the same view by the command line."""
+    s.key("key", "Tab")
+    shown = s.picture("for-comparison")
+    camera, out = s.folder / "view.json", s.folder / "view.png"
+    camera.write_text(s.viewer.scene.controls.to_text())
+    code = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    size = f"{shown.shape[1]}x{shown.shape[0]}"
+    command = [sys.executable, "-c", code, "--screenshot", str(out), "--camera", str(camera), "--size", size]
+    subprocess.run(command, check=True, capture_output=True)
+    error = float(((np.asarray(Image.open(out)).astype(float) - shown) ** 2).mean())
+    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 40, "the window draws another picture"
+    s.key("key", "Tab")
+
+
 def files(s: Session) -> None:
     """Bundles that are dropped, changed and broken; ends with the demo."""
     v = s.viewer
@@ -295,6 +402,8 @@ def main() -> None:
     files(s)
     s.key("key", "f")
     inspect(s)
+    record(s)
+    same_as_without_a_window(s)
 
     # every entry of the view menu, chosen in the menu's own list
     final = s.scene("framed")
