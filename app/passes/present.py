@@ -148,7 +148,12 @@ class Backdrop:
     @property
     def drawn(self) -> tuple[float, float, float, float]:
         """The straight RGBA to draw the picture over: a plain one's colour, else nothing."""
-        return (*self.color, 1.0) if self.pattern == "plain" and not self.exposure else (0.0, 0.0, 0.0, 0.0)
+        return (0.0, 0.0, 0.0, 0.0) if self.number else (*self.color, 1.0)
+
+    @property
+    def number(self) -> int:
+        """What is left for the screen's pass: 0 for nothing, else one more than the pattern's place in the list."""
+        return 0 if self.pattern == "plain" and not self.exposure else 1 + PATTERNS.index(self.pattern)
 
 
 class ScreenPass:
@@ -156,9 +161,8 @@ class ScreenPass:
 
     def __init__(self, ctx: moderngl.Context):
         self.ctx = ctx
-        self.program = ctx.program(vertex_shader=source("fullscreen.vert"), fragment_shader=source("screen.frag"))
-        self.triangle = ctx.vertex_array(self.program, [])
-        self.program["u_picture"] = 0
+        self._triangles: dict[int, moderngl.VertexArray] = {}
+        self._triangle(0)
 
     def render(
         self,
@@ -178,9 +182,20 @@ class ScreenPass:
         out.viewport, out.scissor = part, None  # type: ignore[assignment]
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
-        self.program["u_box"] = tuple(float(x) for x in box)
-        self.program["u_pattern"] = PATTERNS.index(backdrop.pattern)
-        self.program["u_background"] = backdrop.color
-        self.program["u_square"] = max(box[3] / 40, 4.0)
-        self.program["u_exposure"] = 2.0**backdrop.exposure
-        self.triangle.render(moderngl.TRIANGLES, vertices=3)
+        triangle = self._triangle(backdrop.number)
+        for name, value in (
+            ("u_box", tuple(float(x) for x in box)),
+            ("u_background", backdrop.color),
+            ("u_square", max(box[3] / 40, 4.0)),
+            ("u_exposure", 2.0**backdrop.exposure),
+        ):
+            if name in triangle.program:  # the driver drops what a pattern does not use
+                triangle.program[name] = value
+        triangle.render(moderngl.TRIANGLES, vertices=3)
+
+    def _triangle(self, pattern: int) -> moderngl.VertexArray:
+        if pattern not in self._triangles:
+            text = source("screen.frag", pattern=pattern)
+            program = self.ctx.program(vertex_shader=source("fullscreen.vert"), fragment_shader=text)
+            self._triangles[pattern] = self.ctx.vertex_array(program, [])
+        return self._triangles[pattern]
