@@ -21,14 +21,16 @@ def test_a_probed_pixel_is_what_is_drawn_there(ctx: moderngl.Context, demo: Bund
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     image = renderer.image(camera)
     inputs, covered = renderer.network_inputs(camera)
-    margin = demo.network.margin
+    margin, count = demo.network.margin, demo.network.feature_channels
     shells = [(shell.positions, shell.uvs, shell.faces) for shell in (demo.outer, demo.inner)]
-    layers = Rasterizer(ctx, *shells).layers(camera)
+    layers = Rasterizer(ctx, *shells, double_sided=demo.double_sided).layers(camera)
     seen = 0
     for x, y in ((0, 0), (45, 35), (40, 50), (50, 20), (89, 69)):
         found = probe(renderer, camera, x, y)
         assert np.array_equal(found.color, image[y, x])
-        for hit, layer, features in zip((found.outer, found.inner), layers, (inputs[:12], inputs[12:24]), strict=True):
+        for hit, layer, features in zip(
+            (found.outer, found.inner), layers, np.split(inputs[: 2 * count], 2), strict=True
+        ):
             assert (hit is not None) == (layer.face[y, x] >= 0)
             if hit:
                 seen += 1
