@@ -20,6 +20,7 @@ from duplex.app.errors import DuplexError
 from duplex.app.gpu import PassTimers, WaitingTimers, create_headless_context, describe, is_software
 from duplex.app.headless import scene_orbit
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
+from duplex.app.psnr import psnr
 from duplex.app.renderer import Renderer
 from duplex.shaders import source
 
@@ -169,7 +170,7 @@ def parity(renderer: Renderer, camera: Camera) -> tuple[float, float]:
     rgba = evaluate(renderer.bundle.network, renderer.bundle.weights, inputs)
     alpha = rgba[3] * mask.repeat(scale, 0).repeat(scale, 1)
     wanted = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]
-    return -10 * float(np.log10(max(float(((drawn - wanted) ** 2).mean()), 1e-12))), float(mask.mean())
+    return psnr(drawn, wanted), float(mask.mean())
 
 
 def fastest(first: Renderer, camera: Camera) -> Renderer:

@@ -12,8 +12,10 @@ from duplex.app.backend_names import NAMES
 from duplex.app.benchmark import parity
 from duplex.app.camera import Camera
 from duplex.app.errors import DuplexError
+from duplex.app.notices import label_at
 from duplex.app.passes.present import RAMPS, Display
 from duplex.app.probe import Hit, Probe, probe
+from duplex.app.psnr import psnr
 from duplex.app.renderer import FINAL, Renderer
 from duplex.app.scene import Scene
 
@@ -89,8 +91,7 @@ class Inspection:
             return
         onnx.features.shown = renderer.features.shown
         first, second = (x.image(camera, (0, 0, 0, 0)).astype(np.float32) / 255 for x in (renderer, onnx))
-        error_ = max(float(((first - second) ** 2).mean()), 1e-12)
-        self.agreement += f"\nagainst ONNX Runtime: {-10 * np.log10(error_):.1f} dB"
+        self.agreement += f"\nagainst ONNX Runtime: {psnr(first, second):.1f} dB"
 
     def draw_panel(self, scene: Scene, camera: Camera) -> None:
         """Declare the section; ``camera``: of the picture in the window."""
@@ -98,7 +99,7 @@ class Inspection:
         _, outer = imgui.checkbox("outer shell", outer)
         imgui.same_line()
         _, inner = imgui.checkbox("inner shell", inner)
-        self.shown = scene.renderer.features.shown = (outer, inner)
+        self.shown = (outer, inner)
         _, first = imgui.checkbox("outer edges", self.wires[0])
         imgui.same_line()
         _, second = imgui.checkbox("inner edges", self.wires[1])
@@ -163,11 +164,7 @@ class Inspection:
         target.add_line(imgui.ImVec2(place, 0), imgui.ImVec2(place, height), 0xFF40C0FF, 2 * scale)
         begin = place - imgui.calc_text_size(label).x - 8 * scale
         for text, x in ((label, begin), (self.compared or "", place + 8 * scale)):
-            size, edge = imgui.calc_text_size(text), 4 * scale
-            low = imgui.ImVec2(x - edge, 8 * scale - edge)
-            high = imgui.ImVec2(x + size.x + edge, 8 * scale + size.y + edge)
-            target.add_rect_filled(low, high, 0xB0000000, edge)
-            target.add_text(imgui.ImVec2(x, 8 * scale), 0xFFFFFFFF, text)
+            label_at(text, x, 8 * scale)
 
 
 def describe(hit: Hit | None) -> str:

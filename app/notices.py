@@ -58,8 +58,12 @@ class Notices:
 def say_in_the_middle(text: str, left: float) -> None:
     """Declare ``text`` in the middle of the scene, beside what the window's ``left`` holds."""
     size, extent = imgui.get_io().display_size, imgui.calc_text_size(text)
-    edge = 8 * imgui.get_style().font_scale_dpi
-    x, y = (left + size.x - extent.x) / 2, (size.y - extent.y) / 2
+    label_at(text, (left + size.x - extent.x) / 2, (size.y - extent.y) / 2)
+
+
+def label_at(text: str, x: float, y: float) -> None:
+    """Draw ``text`` on a dark ground over the scene, its upper left corner at ``x``, ``y`` of the window."""
+    extent, edge = imgui.calc_text_size(text), 4 * imgui.get_style().font_scale_dpi
     low, high = imgui.ImVec2(x - edge, y - edge), imgui.ImVec2(x + extent.x + edge, y + extent.y + edge)
     target = imgui.get_background_draw_list()
     target.add_rect_filled(low, high, 0xB0000000, edge)

@@ -13,7 +13,7 @@ from imgui_bundle import imgui
 from duplex.app.bundle import Bundle
 from duplex.app.camera import MAX_SIDE, Camera
 from duplex.app.camera_path import MAX_FRAMES, CameraPath, Keyframe
-from duplex.app.errors import DuplexError
+from duplex.app.errors import DuplexError, sentence_of
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
 from duplex.app.path_files import read_path, write_path
@@ -84,11 +84,11 @@ class PathEditor:
         """Write :attr:`file`; raises :class:`DuplexError` or OSError."""
         if not self.path.keyframes:
             raise DuplexError("this path is empty: add keyframes first (K)")
-        write_path(self.path, Path(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset, ngp=self.ngp)
+        write_path(self.path, _named(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset, ngp=self.ngp)
 
     def load(self) -> None:
         """Read :attr:`file`; raises :class:`DuplexError`, and then the path stays as it was."""
-        self.path = read_path(Path(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset)
+        self.path = read_path(_named(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset)
         self.selected, self.second, self.playing = -1, 0.0, False
 
     def record(self, renderer: Renderer, background: Color) -> None:
@@ -100,7 +100,7 @@ class PathEditor:
         if self.transparent:
             background = (0.0, 0.0, 0.0, 0.0)
         self.recording = Recording(
-            renderer, self.path.cameras(), self.path.frames, Path(self.out), self.path.fps, background
+            renderer, self.path.cameras(), self.path.frames, _named(self.out), self.path.fps, background
         )
 
     def record_some(self, notices: Notices) -> None:
@@ -112,8 +112,8 @@ class PathEditor:
             while not recording.finished and time.perf_counter() - begun < RECORDING_SECONDS:
                 recording.advance()
         except (DuplexError, OSError) as error:
-            self.recording = None
-            notices.error(str(error))
+            self.cancel()
+            notices.error(sentence_of(error))
             return
         if recording.finished:
             self.recording = None
@@ -201,7 +201,7 @@ class PathEditor:
                         f"{self.file}: {len(self.path.keyframes)} keyframes, {name}{'d' if name == 'save' else 'ed'}"
                     )
                 except (DuplexError, OSError) as error:
-                    notices.error(str(error))
+                    notices.error(sentence_of(error))
             imgui.same_line()
         _, self.ngp = imgui.checkbox("for instant-ngp", self.ngp)
 
@@ -227,3 +227,10 @@ class PathEditor:
             record()
         imgui.same_line()
         _, self.transparent = imgui.checkbox("transparent", self.transparent)
+
+
+def _named(field: str) -> Path:
+    """The path in a field of the panel; raises :class:`DuplexError` where the field is empty."""
+    if not field.strip():
+        raise DuplexError("no name is given for the file: type one into its field")
+    return Path(field.strip())

@@ -39,7 +39,7 @@ class Scene:
         backend: str = AUTO,
     ):
         self.bundle, self.path, self.backend, self.camera_index = bundle, path, backend, -1
-        self.stamp = _stamp(path)
+        self.stamp = _stamp(path) or (0, 0)
         self.renderer = Renderer(ctx, bundle, backend)
         self.wires: list[WireframePass] = []
         self.undecided = backend == AUTO
@@ -133,10 +133,10 @@ def folder_of(path: Path) -> Path:
     return folder if path != DEMO_BUNDLE and os.access(folder, os.W_OK) else Path.home()
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """When ``path`` was changed, and its size in bytes; zeros where there is none."""
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """When ``path`` was changed, and its size in bytes; None where there is no such file."""
     try:
         found = path.stat()
     except OSError:
-        return 0, 0
+        return None
     return found.st_mtime_ns, found.st_size

@@ -87,8 +87,8 @@ class Viewer:
         while not self.window.is_closing:
             self.frame()
             self.window.swap_buffers()
-            if self.scene and self.scene.undecided:
-                self.scene.choose_backend(self.window.size)
+            if self.scene and self.scene.undecided and min(self.drawn_size) > 0:
+                self.scene.choose_backend(self.drawn_size)
                 self.last = time.perf_counter()  # the choice is no slow frame
         self.close()
 
@@ -127,14 +127,14 @@ class Viewer:
             self._draw_panel(self.scene)
         else:
             draw_welcome(self.file_menu, self.settings.recent)
-        if self.scene and not self.overlay(self.scene).sees(*self.scene.bundle.bounds):
-            say_in_the_middle("Nothing of the scene is in view: press F", self.left)
         if self.panel.help_visible:
             self.panel.help_visible = draw_help()
         self.notices.draw(seconds, self.left)
 
     def _draw_panel(self, scene: Scene) -> None:
         overlay = self.overlay(scene)
+        if not overlay.sees(*scene.bundle.bounds):
+            say_in_the_middle("Nothing of the scene is in view: press F", self.left)
         if self.panel.frusta:
             for pose in scene.bundle.cameras:
                 overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)

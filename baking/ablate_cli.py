@@ -10,8 +10,8 @@ from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
 from duplex.baking.ablation import ablate, table
 from duplex.baking.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.job import BakeJob
 from duplex.baking.metrics import Metrics
-from duplex.baking.pipeline import BakeJob
 from duplex.baking.scene_arguments import add_scene_arguments, read_subject, test_photos
 from duplex.baking.workspace import Workspace
 

@@ -20,23 +20,16 @@ from duplex.baking.density import DensityGrid
 from duplex.baking.distill import Trainer
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.job import BakeJob, needs
 from duplex.baking.memory import Needs
 from duplex.baking.metrics import Metrics, mean_of
-from duplex.baking.pipeline import (
-    EVALUATION_STREAM,
-    BakeJob,
-    cameras_of,
-    duplex_mesh,
-    needs,
-    photo_views,
-    teacher_views,
-)
+from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views
 from duplex.baking.progress import say
 from duplex.baking.views import NOWHERE, ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace
 
 UNSEEN_VIEWS = 16
-STRUCTURE_WEIGHT = 0.02  # where DSSIM joins the loss: it then makes up about a quarter of it
+STRUCTURE_WEIGHT = 0.02  # where DSSIM joins the loss
 
 Means = dict[str, float | None]
 

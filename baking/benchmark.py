@@ -16,12 +16,12 @@ import xatlas
 
 from duplex.app.errors import run_command
 from duplex.app.gpu import create_headless_context
+from duplex.app.psnr import psnr
 from duplex.baking import rendering
 from duplex.baking.atlas import AtlasConfig, unwrap
 from duplex.baking.carving import carve
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.metrics import psnr
 from duplex.baking.rig import Rig
 from duplex.baking.scene_arguments import pick_device
 from duplex.baking.shells import ShellConfig, extract_shells

@@ -10,7 +10,8 @@ from duplex.app.errors import DuplexError, run_command
 from duplex.app.gpu import create_headless_context
 from duplex.baking import export_cli, inspect_cli
 from duplex.baking.config import PRESETS, add_arguments, from_arguments
-from duplex.baking.pipeline import BakeJob, bake
+from duplex.baking.job import BakeJob
+from duplex.baking.pipeline import bake
 from duplex.baking.progress import peak_memory_gib
 from duplex.baking.scene_arguments import add_scene_arguments, read_subject
 from duplex.baking.workspace import Workspace

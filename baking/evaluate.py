@@ -20,9 +20,10 @@ from duplex.baking import rendering, spaces
 from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo, read_dataset, read_photos
 from duplex.baking.fast_rendering import FastRenderer
+from duplex.baking.job import BakeJob
 from duplex.baking.metrics import Metrics, Quality, mean_of
 from duplex.baking.motion import paths, steadiness
-from duplex.baking.pipeline import EVALUATION_STREAM, BakeJob, density_of
+from duplex.baking.pipeline import EVALUATION_STREAM, density_of
 from duplex.baking.progress import Bar, bar
 from duplex.baking.rig import Rig
 from duplex.baking.scene_arguments import ENCODINGS, world_of

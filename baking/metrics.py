@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -11,6 +10,7 @@ from skimage.metrics import structural_similarity
 
 from duplex.app.camera import Array
 from duplex.app.errors import DuplexError
+from duplex.app.psnr import psnr
 from duplex.baking.lpips import BACKBONES, MIN_SIDE, Lpips
 from duplex.baking.progress import say
 
@@ -47,11 +47,6 @@ def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
     """The mean of each measure over pictures, None where one of them lacks it."""
     columns = {key: [asdict(quality)[key] for quality in qualities] for key in Quality.__dataclass_fields__}
     return {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}
-
-
-def psnr(a: Array, b: Array) -> float:
-    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
-    return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
 
 
 def psnr_of_known(drawn: Array, wanted: Array) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from duplex.app.camera import Array, Camera, look_at
-from duplex.baking.metrics import psnr
+from duplex.app.psnr import psnr
 from duplex.baking.rig import Rig
 
 FRAMES_A_TURN = 360  # of an orbit

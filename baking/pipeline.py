@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,93 +14,29 @@ from duplex.app import glb
 from duplex.app.bundle import Bundle, write_bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.files import write_atomically
-from duplex.app.network import VIEW_CHANNELS, NetworkSpec
+from duplex.app.network import NetworkSpec
 from duplex.baking.atlas import unwrap
 from duplex.baking.bracketing import bracketing, weigh
 from duplex.baking.carving import carve
-from duplex.baking.config import BakeConfig
-from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityGrid, sample_density
 from duplex.baking.distill import Student, Trainer
 from duplex.baking.export import export_student, thumbnail
-from duplex.baking.fast_rendering import RAYS_PER_CHUNK, FastRenderer
+from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
-from duplex.baking.memory import GIB, Needs
+from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
+from duplex.baking.memory import GIB
 from duplex.baking.progress import peak_memory_gib, say
-from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, extract_shells, in_world
 from duplex.baking.spaces import World
-from duplex.baking.teachers import Teacher
-from duplex.baking.threads import beside
-from duplex.baking.views import VIEW_BYTES, ViewSet, at_scales, make_view_set, read_pictures, render_teacher
+from duplex.baking.views import ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
 CULLING_VIEWS, CULLING_SIZE = 96, 400
 BRACKETING_VIEWS, BRACKETING_RAYS, LEVEL_RAYS = 8, 4000, 2000
-HELD_OUT_VIEWS = 4
-# memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
-# of a feature of a texel (value, gradient, two moments, tables of mip levels); of a channel of a crop's pixel
-BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 36, 40
 PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
 # streams of random numbers, so that cameras of one purpose never coincide with those of another
 VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM, LEVEL_STREAM = 1, 2, 3, 4, 5
-
-
-@dataclass(frozen=True)
-class BakeJob:
-    """What to bake: ``dataset`` cameras and ``photos``, possibly none; ``seed`` of all randomness.
-
-    ``to_dataset``: (4, 4), from the teacher's world to the frame of the dataset's files.
-    """
-
-    teacher: Teacher
-    config: BakeConfig
-    rig: Rig
-    dataset: tuple[Camera, ...] = ()
-    photos: tuple[Photo, ...] = ()
-    seed: int = 0
-    to_dataset: Array = field(default_factory=lambda: np.eye(4))
-
-    def fingerprint(self) -> str:
-        """Changes with everything that changes the result."""
-        poses = [camera.to_json() for camera in self.dataset]
-        scene = dataclasses.asdict(self.teacher.scene)
-        everything = [
-            self.teacher.sha256,
-            dataclasses.asdict(self.config),
-            self.rig.to_json(),
-            self.teacher.scene.space.to_json(),
-            poses,
-            [_identity(photo) for photo in self.photos],
-            scene,
-            [self.teacher.overrides.activation, self.teacher.overrides.encoding],
-            self.seed,
-        ]
-        return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
-
-
-def _identity(photo: Photo) -> list[Any]:
-    """What tells a photo from another one without reading it."""
-    files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, photo.mask) if file]
-    lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
-    return [files, lens, photo.shift, photo.camera.to_json()]
-
-
-def needs(job: BakeJob) -> Needs:
-    """What :func:`bake` will take, all of it on the CPU; the factors were measured at its peaks."""
-    config = job.config
-    cells = config.density.grid**3
-    marched = RAYS_PER_CHUNK * config.density.grid * 2 * beside(job.teacher.device)
-    features = 2 * config.distill.features * config.atlas.texels**2
-    crops = config.distill.batch * (config.distill.crop + 4) ** 2
-    channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
-    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched)
-    memory += FEATURE_BYTES * features + CROP_BYTES * crops * channels
-    pixels: float = config.views.views * (config.views.window_size + 2) ** 2
-    pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
-    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in _scaled_photos(job))
-    return Needs(memory, VIEW_BYTES * pixels)
 
 
 def bake(
@@ -182,14 +116,9 @@ def teacher_views(
     return first, second
 
 
-def _scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
-    config = job.config.distill
-    return at_scales(job.photos, min(config.crop, job.config.views.window_size)) if config.photo_steps > 0 else []
-
-
 def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet | None:
     """The photos to learn from, at several scales; None where there are none, or none as large as a crop."""
-    scaled = _scaled_photos(job)
+    scaled = scaled_photos(job)
     if not scaled:
         return None
     cameras, pictures, opacity = read_pictures(scaled, folder / "photos")

@@ -14,8 +14,8 @@ from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityConfig
 from duplex.baking.distill import DistillConfig
+from duplex.baking.job import BakeJob
 from duplex.baking.metrics import Metrics
-from duplex.baking.pipeline import BakeJob
 from duplex.baking.rig import Rig
 from duplex.baking.shells import ShellConfig
 from duplex.baking.teachers import load_teacher

@@ -8,8 +8,8 @@ import torch
 from duplex.app.errors import DuplexError
 from duplex.baking import memory
 from duplex.baking.config import PRESETS, BakeConfig
+from duplex.baking.job import BakeJob, needs
 from duplex.baking.memory import GIB, Needs, with_less
-from duplex.baking.pipeline import BakeJob, needs
 from duplex.baking.rendering import in_chunks
 from duplex.baking.rig import Rig
 from duplex.baking.settings import filled

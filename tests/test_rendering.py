@@ -9,10 +9,10 @@ import synthetic
 import torch
 
 from duplex.app.camera import Camera, look_at
+from duplex.app.psnr import psnr
 from duplex.baking import rendering
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.metrics import psnr
 from duplex.baking.teachers import Overrides, load_teacher
 
 

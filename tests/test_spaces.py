@@ -21,8 +21,9 @@ from duplex.baking.config import BakeConfig
 from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.job import BakeJob
 from duplex.baking.metrics import psnr
-from duplex.baking.pipeline import BakeJob, bake
+from duplex.baking.pipeline import bake
 from duplex.baking.rig import Rig
 from duplex.baking.shells import extract_shells, in_world
 from duplex.baking.spaces import Contracted, Ndc, World

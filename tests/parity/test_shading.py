@@ -15,8 +15,8 @@ from duplex.app.backend_names import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.onnx_model import network_to_onnx
+from duplex.app.psnr import psnr
 from duplex.app.renderer import Renderer
-from duplex.baking.metrics import psnr
 from duplex.baking.shading import ShadingNetwork
 
 SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
