@@ -18,10 +18,12 @@ from duplex.app.archive import Archive, pack
 from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.app.network import NetworkSpec, NetworkWeights
+from duplex.app.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
 
 VERSION = 1
 MAX_TEXELS_SIDE = 8192
 MAX_CAMERAS = 4096
+MAX_REFERENCES = 16
 MAX_NUMBER = 1e9
 SHELLS = ("outer", "inner")
 
@@ -50,7 +52,8 @@ class Bundle:
     trained against; ``up``: unit (3,); ``to_checkpoint``:
     (4, 4), the bundle's world to the frame of the checkpoint's own numbers; ``to_dataset``: (4, 4), to the frame of
     the dataset's files; ``cameras``: presets, then the dataset's; ``teacher``,
-    ``report``: JSON objects about where the bundle comes from; ``thumbnail``: PNG; ``onnx``: the network again.
+    ``report``: JSON objects about where the bundle comes from; ``thumbnail``: PNG; ``onnx``: the network again;
+    ``references``: what the scene should look like from some cameras.
     """
 
     outer: BundleShell
@@ -68,6 +71,7 @@ class Bundle:
     report: dict[str, Any] = field(default_factory=dict)
     thumbnail: bytes = b""
     onnx: bytes = b""
+    references: tuple[Reference, ...] = ()
 
     @property
     def bounds(self) -> Array:
@@ -113,6 +117,11 @@ def write_bundle(bundle: Bundle) -> bytes:
     parts["cameras.json"] = json.dumps(cameras).encode()
     parts["report.json"] = json.dumps(bundle.report, indent=1).encode()
     parts["thumbnail.png"] = bundle.thumbnail
+    references = []
+    for i, reference in enumerate(bundle.references):
+        file = f"reference{i}.png"
+        parts[file] = _png(reference.rgba)
+        references.append({"kind": reference.kind, "picture": file, "camera": reference.camera.to_json()})
     manifest = {
         "format": "duplex",
         "version": VERSION,
@@ -126,6 +135,7 @@ def write_bundle(bundle: Bundle) -> bytes:
             "to_dataset": [float(x) for x in bundle.to_dataset.reshape(-1)],
         },
         "teacher": bundle.teacher,
+        "references": references,
     }
     return pack(manifest, parts)
 
@@ -174,7 +184,24 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         report=_report(archive.json("report.json")),
         thumbnail=archive.read("thumbnail.png"),
         onnx=archive.read("shading.onnx"),
+        references=_references(archive, manifest.get("references", []), name),
     )
+
+
+def _references(archive: Archive, entries: list[dict[str, Any]], name: str) -> tuple[Reference, ...]:
+    if len(entries) > MAX_REFERENCES:
+        raise DuplexError(f"{name}: {len(entries)} reference pictures: at most {MAX_REFERENCES}")
+    found = []
+    for i, entry in enumerate(entries):
+        kind, camera = entry["kind"], Camera.from_json(entry["camera"], f"{name}: reference {i}")
+        if kind not in (TEACHER, PHOTO):
+            raise ValueError(f"reference {i} is neither of the teacher nor a photo")
+        size = (camera.width, camera.height)
+        if max(size) > MAX_REFERENCE_SIDE:
+            raise DuplexError(f"{name}: reference {i}: {size[0]} x {size[1]}: at most {MAX_REFERENCE_SIDE} a side")
+        rgba = _rgba(archive.read(entry["picture"]), size, f"{name}: {entry['picture']}")
+        found.append(Reference(kind, camera, rgba))
+    return tuple(found)
 
 
 def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: str) -> BundleShell:
@@ -190,7 +217,7 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
     count = network.feature_channels // 4
     if len(entry["textures"]) != count:
         raise DuplexError(f"{name}: {len(entry['textures'])} feature textures: the network takes {count}")
-    texels = np.stack([_texels(archive.read(file), (width, height), f"{name}: {file}") for file in entry["textures"]])
+    texels = np.stack([_rgba(archive.read(file), (width, height), f"{name}: {file}") for file in entry["textures"]])
     return BundleShell(
         positions,
         uvs,
@@ -201,7 +228,7 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
     )
 
 
-def _texels(content: bytes, size: tuple[int, int], name: str) -> Array:
+def _rgba(content: bytes, size: tuple[int, int], name: str) -> Array:
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.size != size or image.mode != "RGBA":

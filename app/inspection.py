@@ -16,7 +16,8 @@ from duplex.app.notices import label_at
 from duplex.app.passes.present import RAMPS, Display
 from duplex.app.probe import Hit, Probe, probe
 from duplex.app.psnr import psnr
-from duplex.app.renderer import FINAL, Renderer
+from duplex.app.reference import Reference
+from duplex.app.renderer import ERROR, FINAL, REFERENCE, Renderer
 from duplex.app.scene import Scene
 
 FRAMES = 240  # that the plot shows
@@ -46,6 +47,7 @@ class Inspection:
     probed: Probe | None = None
     pixel: tuple[int, int] = (0, 0)
     agreement: str = ""
+    measured: str = ""
     times: deque[float] = field(default_factory=lambda: deque(maxlen=FRAMES))
     other: Renderer | None = None
 
@@ -53,6 +55,19 @@ class Inspection:
     def display(self) -> Display:
         """How targets are shown."""
         return Display(self.channel - 1 if self.channel else None, self.ramp, self.low, self.high)
+
+    def misses(self, scene: Scene, view: str, camera: Camera) -> bool:
+        """Whether ``view``, or what is beside it, needs a picture that the bundle does not have from ``camera``."""
+        needed = {view, self.compared} & {REFERENCE, ERROR}
+        return bool(needed) and scene.renderer.reference_at(camera) is None
+
+    def go_to(self, scene: Scene, reference: Reference) -> None:
+        """Go where ``reference`` is seen, and measure how near the bundle comes to it."""
+        background = scene.bundle.background
+        drawn = scene.renderer.image(reference.camera, (*background, 1.0))[..., :3].astype(np.float32) / 255
+        size = f"{reference.camera.width} x {reference.camera.height}"
+        self.measured = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(background)):.1f} dB"
+        scene.controls.set(reference.camera, scene.center)
 
     def choices(self, scene: Scene) -> list[str]:
         """What a scene's picture can be compared with."""
@@ -116,6 +131,8 @@ class Inspection:
         chosen, index = imgui.combo("beside it", now, choices)
         if chosen:
             self.compared = choices[index] if index else None
+        if scene.bundle.references:
+            self._draw_references(scene, camera)
         _, self.probing = imgui.checkbox("look at the pixel under the mouse", self.probing)
         if self.probing and self.probed:
             self._draw_probe(self.probed)
@@ -123,6 +140,16 @@ class Inspection:
             self.compare_backends(scene, camera)
         if self.agreement:
             imgui.text_wrapped(self.agreement)
+
+    def _draw_references(self, scene: Scene, camera: Camera) -> None:
+        references, here = scene.bundle.references, scene.renderer.reference_at(camera)
+        names = [f"{reference.kind} {i + 1}" for i, reference in enumerate(references)]
+        index = references.index(here) if here else -1
+        chosen, index = imgui.combo("go to picture", index, names)
+        if chosen:
+            self.go_to(scene, references[index])
+        if here and self.measured:
+            imgui.text_wrapped(self.measured)
 
     def _draw_probe(self, found: Probe) -> None:
         red, green, blue, alpha = found.color.tolist()

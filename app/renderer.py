@@ -14,13 +14,16 @@ from duplex.app.backends import Frame, make_backend
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array, Camera
 from duplex.app.gpu import PassTimers, Timers, bytes_of, check_texture_size, color_target, colors, driver_errors
+from duplex.app.passes.comparison import ComparisonPass
 from duplex.app.passes.features import FeaturePass, input_targets
 from duplex.app.passes.gbuffer import GBufferPass, GpuShell, View, hit_targets, surface_targets
 from duplex.app.passes.present import Display, Mode, PicturePass, TargetPass
 from duplex.app.passes.shading import FragmentShading
 from duplex.app.passes.tiles import TilePass, tile_targets
+from duplex.app.reference import Reference
 
 FINAL, ALPHA = "final", "alpha"
+REFERENCE, ERROR = "reference", "error"
 SURFACE_VIEWS = {"mask": Mode.MASK, "depth": Mode.DISTANCE, "normal": Mode.SIGNED, "uv": Mode.UV}
 LAYERS = ("outer", "inner")
 SIZES_KEPT = 3
@@ -32,7 +35,7 @@ _PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
 class Targets:
     """Everything a frame draws into, for one picture size: all but ``picture`` reach a margin beyond it.
 
-    ``shaded``: the backend's; ``surface`` and ``layers`` only once a view asks for them.
+    ``shaded``: the backend's; ``surface``, ``layers`` and ``compared`` only once a view asks for them.
     """
 
     hits: list[moderngl.Framebuffer]
@@ -42,6 +45,7 @@ class Targets:
     shaded: Any
     surface: list[moderngl.Framebuffer] | None = None
     layers: list[list[moderngl.Framebuffer]] | None = None
+    compared: moderngl.Framebuffer | None = None
 
 
 class Renderer:
@@ -65,6 +69,7 @@ class Renderer:
         self.views = _views(bundle)
         self._surface: list[GBufferPass] | None = None
         self._layers: FragmentShading | None = None
+        self._comparison: ComparisonPass | None = None
         self._shown: dict[Mode, TargetPass] = {}
         self._targets: OrderedDict[tuple[int, int], Targets] = OrderedDict()
 
@@ -80,6 +85,8 @@ class Renderer:
         ``background``: straight RGBA, by default the teacher's; ``view``: one of :attr:`views`, shown as ``display``
         says.
         """
+        if view in (REFERENCE, ERROR):
+            return self._compared(camera, background or (*self.bundle.background, 1.0), view)
         targets = self.targets_for((camera.width, camera.height))
         scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
         blocks = (-(-camera.width // scale), -(-camera.height // scale))
@@ -181,6 +188,29 @@ class Renderer:
         layer, _, channels = view.removeprefix("layer ").partition(" channels ")
         return colors(*targets.layers[int(layer) - 1])[int(channels.split("-")[0]) // 4]
 
+    def reference_at(self, camera: Camera) -> Reference | None:
+        """The bundle's picture of what ``camera`` sees, if it has one."""
+        return next((x for x in self.bundle.references if x.stands_at(camera, self.radius)), None)
+
+    def _compared(
+        self, camera: Camera, background: tuple[float, float, float, float], view: str
+    ) -> moderngl.Framebuffer:
+        targets, drawn = self.targets_for((camera.width, camera.height)), None
+        if targets.compared is None:
+            targets.compared = self.ctx.framebuffer([color_target(self.ctx, (camera.width, camera.height), "f1")])
+        reference = self.reference_at(camera)
+        if reference is None:
+            targets.compared.clear()
+            return targets.compared
+        if view == ERROR:
+            background = (*self.bundle.background, 1.0)  # a photo may have no other
+            drawn = _color(self.draw(camera, background))
+        if self._comparison is None:
+            self._comparison = ComparisonPass(self.ctx, self.bundle.references)
+        with self.timers.measure("comparison"):
+            self._comparison.render(reference, camera, background, drawn, out=targets.compared)
+        return targets.compared
+
     def targets_for(self, size: tuple[int, int]) -> Targets:
         """What pictures of ``size`` are drawn into.
 
@@ -217,7 +247,7 @@ def _views(bundle: Bundle) -> list[str]:
         names += [f"{layer} features {i}" for i in range(textures)]
     for number, layer_spec in enumerate(bundle.network.layers, 1):
         names += [f"layer {number} channels {c}-{c + 3}" for c in range(0, layer_spec.outputs, 4)]
-    return names
+    return [*names, REFERENCE, ERROR] if bundle.references else names
 
 
 def _with_blocks(camera: Camera, blocks: tuple[int, int], scale: int) -> Camera:

@@ -135,6 +135,8 @@ class Viewer:
         overlay = self.overlay(scene)
         if not overlay.sees(*scene.bundle.bounds):
             say_in_the_middle("Nothing of the scene is in view: press F", self.left)
+        elif self.inspection.misses(scene, self.panel.view, overlay.camera):
+            say_in_the_middle("The bundle has no picture from here: go to one, under Inspect", self.left)
         if self.panel.frusta:
             for pose in scene.bundle.cameras:
                 overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)

@@ -26,6 +26,7 @@ from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
 from duplex.baking.memory import GIB
 from duplex.baking.progress import peak_memory_gib, say
+from duplex.baking.references import references_of
 from duplex.baking.shells import Shell, extract_shells, in_world
 from duplex.baking.spaces import World
 from duplex.baking.views import ViewSet, make_view_set, read_pictures, render_teacher
@@ -64,6 +65,7 @@ def bake(
     with stage("distillation", workspace):
         photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
         sets = [views, photos] if photos else [views]
+        references = references_of(job, held_out)
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
@@ -71,7 +73,8 @@ def bake(
 
         def finished() -> Bundle:
             facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
-            return _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
+            bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
+            return dataclasses.replace(bundle, references=references)
 
         def saved() -> None:
             if preview:

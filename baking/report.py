@@ -17,10 +17,10 @@ from PIL import Image
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array
+from duplex.app.passes.comparison import ERROR_RANGE
 from duplex.baking.evaluate import Compared
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-ERROR_RANGE = 0.25  # mean absolute difference of the channels at the bright end of an error map
 MAX_SHOWN_HEIGHT = 400  # pixels
 STYLE: Any = {"svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips_vgg": "LPIPS (VGG)", "lpips_alex": "LPIPS (Alex)"}

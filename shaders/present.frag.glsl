@@ -11,7 +11,7 @@ uniform int u_row;                  // counted from the top
 uniform sampler2D u_target;
 uniform int u_channel;  // to show along the ramp; -1: the first three as colours
 uniform vec2 u_range;   // the numbers at the ramp's ends
-uniform vec3 u_ramp[5];
+#include "include/ramp.glsl"
 #endif
 
 out vec4 o_color;
@@ -21,14 +21,6 @@ vec4 shaded(ivec2 block, int column) {
     vec4 value = vec4(0.0);
 SELECT
     return value;
-}
-#endif
-
-#if MODE > 1
-vec3 along_ramp(float share) {
-    float place = 4.0 * clamp(share, 0.0, 1.0);
-    int index = min(int(place), 3);
-    return mix(u_ramp[index], u_ramp[index + 1], place - float(index));
 }
 #endif
 

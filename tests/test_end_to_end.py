@@ -11,13 +11,15 @@ import sys
 import time
 from pathlib import Path
 
+import moderngl
 import numpy as np
 import pytest
 
 from duplex.app.bundle import read_bundle
+from duplex.app.psnr import psnr
+from duplex.app.renderer import Renderer
 from duplex.baking import rendering
 from duplex.baking.datasets import read_photos
-from duplex.baking.metrics import psnr
 from duplex.baking.teachers import load_teacher
 
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
@@ -58,6 +60,17 @@ def test_a_bake_leaves_one_sound_bundle_and_nothing_else(baked: Path) -> None:
     assert bundle.teacher["family"] == "nerf-pytorch-flexible"
 
 
+def test_a_bundle_carries_its_teachers_pictures(baked: Path, ctx: moderngl.Context) -> None:
+    bundle = read_bundle(baked)
+    renderer, background = Renderer(ctx, bundle), bundle.background
+    assert [reference.kind for reference in bundle.references] == ["teacher"] * 4
+    found = [
+        psnr(renderer.image(x.camera, (*background, 1.0))[..., :3] / np.float32(255), x.over(background))
+        for x in bundle.references
+    ]
+    assert abs(np.mean(found) - bundle.report["curve"][-1][2]) < 0.5  # of the same pictures, in torch
+
+
 def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> None:
     result = run(
         "baking.evaluate_cli", baked, "--teacher", octahedron, "--views", 3, "--size", 64, "--json", "--no-lpips"
@@ -87,6 +100,8 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
     assert result.returncode == 0, result.stderr
     bundle = read_bundle(tmp_path / "x.bundle")
     assert len(bundle.cameras) == 8 + 100 and bundle.rig["dataset_cameras"] == 100
+    assert [reference.kind for reference in bundle.references] == ["teacher"] * 4 + ["photo"] * 4
+    assert all(any(x.stands_at(camera, 1.0) for camera in bundle.cameras) for x in bundle.references[4:])
     judged = run(
         "baking.evaluate_cli",
         tmp_path / "x.bundle",

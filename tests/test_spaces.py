@@ -15,6 +15,7 @@ from torch import Tensor
 from duplex.app.camera import Array, Camera, look_at
 from duplex.app.errors import DuplexError
 from duplex.app.headless import scene_orbit
+from duplex.app.psnr import psnr
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
 from duplex.baking.config import BakeConfig
@@ -22,7 +23,6 @@ from duplex.baking.density import DensityConfig, sample_density
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.job import BakeJob
-from duplex.baking.metrics import psnr
 from duplex.baking.pipeline import bake
 from duplex.baking.rig import Rig
 from duplex.baking.shells import extract_shells, in_world
