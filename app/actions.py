@@ -18,7 +18,7 @@ def perform(viewer: Viewer, scene: Scene, wanted: Wanted) -> None:
     """Do it; raises :class:`~duplex.app.errors.DuplexError` or OSError."""
     window = viewer.window._window
     if wanted is Wanted.FRAME:
-        camera = viewer.overlay(scene).camera
+        camera = viewer.interface.overlay(scene).camera
         scene.frame((camera.width, camera.height))
     elif wanted is Wanted.RESET:
         scene.reset()

@@ -42,7 +42,7 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
     ``frame_ms`` with median and p95, ``passes_ms``, ``parity_db``, the worst PSNR against the network in float32, and
     ``shading_gmacs``, giga multiply-adds of covered pixels a second of its shading, ``memory_mb``),
     ``macs_per_pixel``, ``covered_share``, ``calibration_gmacs`` (what a shader that only multiplies and adds reaches),
-    ``shading_gmacs`` (of the fastest backend).
+    ``shading_gmacs`` (of the fastest backend), ``panel`` (:func:`duplex.app.panel_benchmark.panel_cost` beside it).
     """
     ctx = create_headless_context()
     path = scene_orbit(bundle).cameras(PATH, *size)
@@ -66,7 +66,8 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
         }
         if provider := getattr(renderer.shading, "provider", ""):
             backends[name]["provider"] = provider
-    best = min(backends.values(), key=lambda backend: backend["frame_ms"]["median"])
+    name = min(backends, key=lambda name: backends[name]["frame_ms"]["median"])
+    best = backends[name]
     return {
         "size": list(size),
         "driver": describe(ctx),
@@ -76,7 +77,18 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
         "covered_share": share,
         "calibration_gmacs": calibration,
         "shading_gmacs": best["shading_gmacs"],
+        "panel": _panel(Renderer(ctx, bundle, name), path[0], best),
     }
+
+
+def _panel(renderer: Renderer, camera: Camera, measured: dict[str, Any]) -> dict[str, float] | None:
+    from duplex.app.panel_benchmark import panel_cost  # Dear ImGui, which nothing else here needs
+
+    renderer.draw(camera)
+    try:
+        return panel_cost(renderer, measured["passes_ms"], measured["frame_ms"]["median"])
+    except DuplexError:  # no library that Dear ImGui finds
+        return None
 
 
 def frame_times(renderer: Renderer, path: Sequence[Camera], frames: int = FRAMES, seconds: float = SECONDS) -> Array:
@@ -247,6 +259,11 @@ def text(result: dict[str, Any]) -> str:
         f"{result['macs_per_pixel']:.0f} multiply-adds a pixel, {100 * result['covered_share']:.1f}% of the picture "
         f"covered; a shader that does nothing else: {result['calibration_gmacs']:.2f} billion a second"
     )
+    if panel := result["panel"]:
+        lines.append(
+            f"the window's panel: {panel['mean_ms']:.2f} ms a frame, {100 * panel['share']:.1f}% of the scene's; "
+            f"{panel['drawn_ms']:.2f} ms where it is drawn anew"
+        )
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Bundle:
     onnx: bytes = b""
     references: tuple[Reference, ...] = ()
 
-    @property
+    @cached_property
     def bounds(self) -> Array:
         """World box around both shells, (2, 3)."""
         points = np.concatenate([self.outer.positions, self.inner.positions])

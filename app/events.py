@@ -85,7 +85,7 @@ class Events:
         if not scene or not self.viewer.panel.frusta:
             return
         eyes = np.array([camera.position for camera in scene.bundle.cameras]).reshape(-1, 3)
-        away = np.linalg.norm(self.viewer.overlay(scene).places(eyes) - place, axis=1)
+        away = np.linalg.norm(self.viewer.interface.overlay(scene).places(eyes) - place, axis=1)
         if np.nanmin(np.append(away, np.inf)) < NEAR:
             self._jump(int(np.nanargmin(away)))
 
@@ -97,7 +97,8 @@ class Events:
     def _key(self, key: int, action: int, modifiers: object) -> None:
         down = action != glfw.RELEASE
         held = {name: bool(getattr(modifiers, name)) for name in ("shift", "ctrl", "alt")}
-        self.ui.key(key, down, **held)
+        if action != glfw.REPEAT:  # Dear ImGui has its own
+            self.ui.key(key, down, **held)
         if not down:
             self.pressed.discard(key)
         elif not self.ui.io.want_text_input:
@@ -125,7 +126,7 @@ class Events:
             scene.controls.mode = MODES[(MODES.index(scene.controls.mode) + 1) % len(MODES)]
             notices.note(f"camera: {scene.controls.mode}")
         elif key == glfw.KEY_K:
-            editor.add(self.viewer.overlay(scene).camera)
+            editor.add(self.viewer.interface.overlay(scene).camera)
             notices.note(f"keyframe {editor.selected + 1} of {len(editor.path.keyframes)}")
         elif key == glfw.KEY_SPACE:
             editor.play()

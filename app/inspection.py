@@ -32,7 +32,7 @@ class Inspection:
 
     ``shown``: outer and inner shell's features; ``wires``: whether their edges are drawn; ``channel``: 0 for colours,
     else one of four; ``compared``: what the right part of a split window shows, or None; ``split``: where it begins,
-    in (0, 1).
+    in (0, 1); ``times``: milliseconds of the last frames.
     """
 
     shown: tuple[bool, bool] = (True, True)
@@ -68,6 +68,11 @@ class Inspection:
         size = f"{reference.camera.width} x {reference.camera.height}"
         self.measured = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(background)):.1f} dB"
         scene.controls.set(reference.camera, scene.center)
+
+    @property
+    def over_scene(self) -> bool:
+        """Whether something of it is drawn over the scene, or follows the mouse there."""
+        return self.compared is not None or self.probing
 
     def choices(self, scene: Scene) -> list[str]:
         """What a scene's picture can be compared with."""
@@ -157,9 +162,8 @@ class Inspection:
         for name, hit in (("outer", found.outer), ("inner", found.inner)):
             imgui.text_wrapped(f"{name}: {describe(hit)}")
 
-    def draw_times(self, milliseconds: float, gpu_bytes: int) -> None:
-        """Declare a plot of the last frames' times, of which ``milliseconds`` is the newest."""
-        self.times.append(milliseconds)
+    def draw_times(self, gpu_bytes: int) -> None:
+        """Declare a plot of :attr:`times`."""
         scale = imgui.get_style().font_scale_dpi
         flags = implot.Flags_.no_legend | implot.Flags_.no_mouse_text | implot.Flags_.no_inputs
         if implot.begin_plot("##times", imgui.ImVec2(-1, 70 * scale), flags):

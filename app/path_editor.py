@@ -103,6 +103,11 @@ class PathEditor:
             renderer, self.path.cameras(), self.path.frames, _named(self.out), self.path.fps, background
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether the way is drawn over the scene, or a recording's progress changes."""
+        return bool(self.path.keyframes) or self.recording is not None
+
     def record_some(self, notices: Notices) -> None:
         """Draw frames of a recording for a moment."""
         recording, begun = self.recording, time.perf_counter()

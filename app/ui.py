@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
 from imgui_bundle import imgui, implot
 from moderngl_window.context.glfw.window import Window
 
-from duplex.app.errors import NoDisplayError
+from duplex.app.errors import DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
 
 NAMED_KEYS = {
@@ -49,8 +50,17 @@ class Ui:
         self.io.set_ini_filename("")
         imgui.style_colors_dark()
         self._style()
-        imgui.backends.opengl3_init("#version 330")
+        if not imgui.backends.opengl3_init("#version 330"):
+            raise DuplexError(f"Dear ImGui finds no OpenGL 3.3 to draw the panel with: {INSTALL_HINT}")
         self.keys = _key_map()
+        self.left = 0.0  # what of the window belongs to a panel
+        self.touched: Callable[[], None] = lambda: None  # called when something comes in
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a widget is under the mouse, being used, or open."""
+        popups = imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
+        return self.io.want_capture_mouse or imgui.is_any_item_active() or imgui.is_popup_open("", popups)
 
     def _style(self) -> None:
         style = imgui.get_style()
@@ -83,14 +93,18 @@ class Ui:
     def mouse_moved(self, x: float, y: float) -> None:
         """The mouse is at ``(x, y)`` in window coordinates."""
         self.io.add_mouse_pos_event(float(x), float(y))
+        if x < self.left or self.io.want_capture_mouse:
+            self.touched()
 
     def mouse_button(self, button: int, down: bool) -> None:
         """Button 0 (left), 1 (right) or 2 (middle) went down or up."""
         self.io.add_mouse_button_event(button, down)
+        self.touched()
 
     def mouse_wheel(self, x: float, y: float) -> None:
         """The wheel turned."""
         self.io.add_mouse_wheel_event(float(x), float(y))
+        self.touched()
 
     def key(self, key: int, down: bool, shift: bool, ctrl: bool, alt: bool) -> None:
         """A glfw ``key`` went down or up with these modifiers."""
@@ -98,10 +112,12 @@ class Ui:
             self.io.add_key_event(modifier, held)
         if key in self.keys:
             self.io.add_key_event(self.keys[key], down)
+        self.touched()
 
     def character(self, text: str) -> None:
         """A character was typed."""
         self.io.add_input_character(ord(text))
+        self.touched()
 
 
 def open_window(title: str, size: tuple[int, int]) -> Window:

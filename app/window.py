@@ -17,13 +17,13 @@ from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.camera import Camera
 from duplex.app.errors import DuplexError, sentence_of
 from duplex.app.events import Events
-from duplex.app.file_menu import FileMenu, draw_welcome
+from duplex.app.file_menu import FileMenu
 from duplex.app.gpu import PassTimers, describe, is_software
 from duplex.app.inspection import Inspection
-from duplex.app.keys import draw_help
-from duplex.app.notices import Notices, say_in_the_middle
-from duplex.app.overlay import Overlay
-from duplex.app.panel import FrameFacts, PanelState, draw_panel, room_for_panel
+from duplex.app.interface import Interface
+from duplex.app.kept_panel import KeptPanel
+from duplex.app.notices import Notices
+from duplex.app.panel import PanelState, room_for_panel
 from duplex.app.passes.present import ScreenPass
 from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
@@ -31,7 +31,6 @@ from duplex.app.scene import Scene
 from duplex.app.settings import load_settings
 from duplex.app.ui import Ui, open_window
 
-CAMERAS, CAMERA_SIZE = 0xC0A0A0A0, 0.04  # the colour of the bundle's, ABGR, and their size in the scene's
 EMPTY = (0.11, 0.12, 0.14)  # the colour of a window in which nothing is open
 WATCH_SECONDS = 0.5  # between looks at whether files have changed
 
@@ -60,7 +59,9 @@ class Viewer:
         self.drawn_size, self.left = (0, 0), 0.0
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
         self.watched, self.shader_stamp = 0.0, shaders.stamp()
-        self.events = Events(self)
+        self.events, self.interface = Events(self), Interface(self)
+        self.kept_panel = KeptPanel(self.ctx, self.software)
+        self.ui.touched = self.kept_panel.touch
 
     def show(self, bundle: Bundle, path: Path, camera: Camera | None = None) -> None:
         """Show ``bundle``, which was read from ``path``, from ``camera``; raises :class:`DuplexError`."""
@@ -68,6 +69,7 @@ class Viewer:
         if self.scene:
             self.scene.path_editor.cancel()
         self.scene = scene
+        self.kept_panel.touch()
         self.panel.background = list(bundle.background)
         if self.panel.view not in scene.renderer.views:
             self.panel.view = scene.renderer.views[0]
@@ -112,70 +114,20 @@ class Viewer:
         if self.scene:
             self.scene.path_editor.record_some(self.notices)
             self._move(self.scene, min(seconds, 0.1))
-            self.left = room_for_panel(self.panel, size[0], scale)
+            self.left = self.ui.left = room_for_panel(self.panel, size[0], scale)
             self.drawn_size = self._draw(self.scene, buffer_size, seconds)
         else:
             self.left = 0.0
             self.ctx.screen.use()
             self.ctx.screen.clear(*EMPTY)
+        strip = (self.box(buffer_size)[0], buffer_size[1])
+        self.inspection.times.append(self.frame_milliseconds)
+        if self.interface.quiet and self.kept_panel.put_back(strip, now, self.ctx.screen):
+            return
         self.ui.begin(size, buffer_size, scale, seconds)
-        self._draw_ui(min(seconds, 0.1))
+        self.interface.draw(min(seconds, 0.1))
         self.ui.end()
-
-    def _draw_ui(self, seconds: float) -> None:
-        if self.scene:
-            self._draw_panel(self.scene)
-        else:
-            draw_welcome(self.file_menu, self.settings.recent)
-        if self.panel.help_visible:
-            self.panel.help_visible = draw_help()
-        self.notices.draw(seconds, self.left)
-
-    def _draw_panel(self, scene: Scene) -> None:
-        overlay = self.overlay(scene)
-        if not overlay.sees(*scene.bundle.bounds):
-            say_in_the_middle("Nothing of the scene is in view: press F", self.left)
-        elif self.inspection.misses(scene, self.panel.view, overlay.camera):
-            say_in_the_middle("The bundle has no picture from here: go to one, under Inspect", self.left)
-        if self.panel.frusta:
-            for pose in scene.bundle.cameras:
-                overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)
-        if self.panel.visible:
-            scene.path_editor.draw_way(overlay, CAMERA_SIZE * scene.size)
-        width, height = glfw.get_window_size(self.window._window)
-        if self.inspection.compared:
-            self.inspection.draw_split(self.left, width - self.left, height, self.panel.view)
-        self._probe(scene, overlay.camera)
-        facts = FrameFacts(
-            self.timers.milliseconds,
-            self.timers.counting,
-            self.frame_milliseconds,
-            self.drawn_size,
-            self.driver,
-            scene.path.name,
-            scene.bytes,
-            scene.renderer.shading.name,
-            lambda: self.inspection.draw_times(self.frame_milliseconds, scene.renderer.gpu_bytes),
-        )
-        more = {
-            "File": lambda: self.file_menu.draw(self.settings.recent),
-            "Inspect": lambda: self.inspection.draw_panel(scene, self._drawn_camera(scene)),
-            "Path": lambda: scene.path_editor.draw_panel(overlay.camera, scene.show, self._record, self.notices),
-        }
-        draw_panel(self.panel, scene.bundle, scene.renderer.views, scene.controls, facts, more)
-
-    def overlay(self, scene: Scene) -> Overlay:
-        """What draws over ``scene``, in window coordinates."""
-        width, height = glfw.get_window_size(self.window._window)
-        return Overlay(scene.controls.camera(max(round(width - self.left), 1), max(height, 1)), self.left)
-
-    def _record(self) -> None:
-        assert self.scene
-        red, green, blue = self.panel.background
-        try:
-            self.scene.path_editor.record(self.scene.renderer, (red, green, blue, 1.0))
-        except (DuplexError, OSError) as error:
-            self.notices.error(sentence_of(error))
+        self.kept_panel.keep(strip, now, self.ctx.screen)
 
     def _watch(self, now: float) -> None:
         """Read the bundle again when its file has changed, and build the shaders again when theirs have."""
@@ -231,15 +183,7 @@ class Viewer:
         self.screen.render(texture, self.panel.backdrop, box, part, out=self.ctx.screen)
         self.timers.enabled, renderer.features.shown = True, shown
 
-    def _probe(self, scene: Scene, camera: Camera) -> None:
-        """Look at the pixel under the mouse, where that has been asked for."""
-        place = (self.ui.io.mouse_pos.x - self.left, self.ui.io.mouse_pos.y)
-        inside = 0 <= place[0] < camera.width and 0 <= place[1] < camera.height
-        if self.inspection.probing and inside and not self.ui.io.want_capture_mouse:
-            share = (place[0] / camera.width, place[1] / camera.height)
-            self.inspection.look(scene, self._drawn_camera(scene), share)
-
-    def _drawn_camera(self, scene: Scene) -> Camera:
+    def drawn_camera(self, scene: Scene) -> Camera:
         """The camera of the picture in the window."""
         return scene.controls.camera(*self.drawn_size)
 

@@ -48,6 +48,9 @@ def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
     assert result["macs_per_pixel"] == demo.network.macs_per_pixel
     assert result["shading_gmacs"] > 0 and result["calibration_gmacs"] > 0
     assert "multiply-adds a pixel" in benchmark.text(result)
+    panel, fastest = result["panel"], min(backend["frame_ms"]["median"] for backend in result["backends"].values())
+    assert 0 < panel["mean_ms"] <= 1.5 * panel["drawn_ms"]
+    assert panel["share"] == pytest.approx(panel["mean_ms"] / fastest) and "panel" in benchmark.text(result)
 
 
 def test_the_ratio_is_that_of_the_times_beside_it(demo: Bundle, octahedron: Path, monkeypatch) -> None:

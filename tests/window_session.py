@@ -105,6 +105,7 @@ class Session:
     def click(self, label: str) -> None:
         """Press and release the left button on the widget that is called so."""
         self.widgets.places.pop(label, None)
+        self.viewer.kept_panel.touch()
         self.frames(2)
         assert label in self.widgets.places, f"{label} is nowhere: {sorted(self.widgets.places)}"
         x, y = self.widgets.places[label]
@@ -204,6 +205,38 @@ def keys(s: Session) -> None:
     s.key("key", "f")
 
 
+def answers(s: Session) -> None:
+    """A panel that nobody uses is put back as it was; whatever comes in is answered by the next frame."""
+    v = s.viewer
+    s.xdotool("mousemove", "--window", s.number, 600, 300)
+    v.notices.lines.clear()
+    before = s.picture("resting")
+    declared = 0
+    for _ in range(12):
+        s.widgets.places.clear()
+        s.frames(1)
+        declared += bool(s.widgets.places)
+    resting = s.picture("still-resting")
+    assert declared < 6, f"the panel of a resting window is declared in {declared} of 12 frames"
+    text = np.abs(resting - before)[:, :300].max(-1) > 8
+    assert text.mean() < 0.03, "the panel is put back as another one"  # figures change once a second
+
+    s.xdotool("key", "3")
+    for _ in range(1000):
+        glfw.poll_events()
+        if v.panel.view != "final":
+            break
+        time.sleep(0.002)
+    v.frame()
+    data = v.ctx.screen.read(viewport=(0, 0, 720, 560), components=3)
+    v.ctx.error  # noqa: B018 - reading a window's own framebuffer leaves an error: forget it
+    answered = np.frombuffer(data, np.uint8).reshape(560, 720, 3)[::-1].astype(np.int16)
+    assert differ(answered[:, 320:], resting[:, 320:]) > 1, "a key is not answered by the next frame"
+    assert differ(answered[:100, :300], resting[:100, :300]) > 0.1, "the panel does not say what a key has changed"
+    s.window.swap_buffers()
+    s.key("key", "1")
+
+
 def inspect(s: Session) -> None:
     """Two views beside one another, hidden shells, a pixel, backends against each other."""
     v = s.viewer
@@ -246,7 +279,7 @@ def inspect(s: Session) -> None:
     middle = s.picture("probe")[look.pixel[1], 300 + look.pixel[0]]
     assert np.abs(middle - look.probed.color[:3]).max() < 3
     look.probing = False
-    look.compare_backends(v.scene, v._drawn_camera(v.scene))
+    look.compare_backends(v.scene, v.drawn_camera(v.scene))
     assert float(look.agreement.split("float32: ")[1].split(" ")[0]) > 45, look.agreement
     assert float(look.agreement.split("Runtime: ")[1].split(" ")[0]) > 45, look.agreement
 
@@ -398,6 +431,7 @@ def main() -> None:
     v.panel.frame_rate = 30
     s.key("key", "f")
 
+    answers(s)
     keys(s)
     files(s)
     s.key("key", "f")
@@ -448,11 +482,11 @@ def main() -> None:
     v.scene.controls.mode = "fly"
     v.scene.controls.turn(630, 0)
     v.scene.controls.arrive()
-    assert not v.overlay(v.scene).sees(*v.scene.bundle.bounds)
+    assert not v.interface.overlay(v.scene).sees(*v.scene.bundle.bounds)
     assert (s.scene("nothing-in-view") < 100).mean() > 0.005, "an empty view is not explained"
     v.scene.controls.mode, v.scene.controls.goal = "orbit", kept
     s.scene("back")
-    assert v.overlay(v.scene).sees(*v.scene.bundle.bounds)
+    assert v.interface.overlay(v.scene).sees(*v.scene.bundle.bounds)
     s.key("key", "f")
 
     v.panel.background = [0.1, 0.2, 0.8]
