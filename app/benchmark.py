@@ -21,6 +21,7 @@ from duplex.app.gpu import PassTimers, WaitingTimers, create_headless_context, d
 from duplex.app.headless import scene_orbit
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
 from duplex.app.psnr import psnr
+from duplex.app.readback import network_inputs
 from duplex.app.renderer import Renderer
 from duplex.shaders import source
 
@@ -178,7 +179,7 @@ def parity(renderer: Renderer, camera: Camera) -> tuple[float, float]:
     """The PSNR in dB of a picture against the network in float32 on the same inputs, and the covered share."""
     scale = renderer.bundle.network.channels_to_space
     drawn = renderer.image(camera, (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
-    inputs, mask = renderer.network_inputs(camera)
+    inputs, mask = network_inputs(renderer, camera)
     rgba = evaluate(renderer.bundle.network, renderer.bundle.weights, inputs)
     alpha = rgba[3] * mask.repeat(scale, 0).repeat(scale, 1)
     wanted = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]

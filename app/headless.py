@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from duplex.app.camera import Array, Camera, Orbit, Sway, way_from_rig
 from duplex.app.errors import DuplexError
 from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context, describe
+from duplex.app.readback import complaint
 from duplex.app.renderer import Renderer
 
 MAX_CAMERA_FILE = 1 << 20
@@ -31,7 +33,10 @@ def screenshot(
 ) -> str:
     """Draw one picture into the PNG ``out``; returns the driver's description."""
     ctx = create_headless_context()
-    save_png(Renderer(ctx, bundle, backend).image(camera, background), out)
+    renderer = Renderer(ctx, bundle, backend)
+    save_png(renderer.image(camera, background), out)
+    if words := complaint(renderer, camera):
+        print(f"warning: {words}", file=sys.stderr)
     return describe(ctx)
 
 

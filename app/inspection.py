@@ -23,6 +23,7 @@ from duplex.app.scene import Scene
 FRAMES = 240  # that the plot shows
 ONLY = {"outer shell only": (True, False), "inner shell only": (False, True)}
 BACKEND = "backend "
+BEFORE_NETWORK = "outer features 0"
 GRIP = 12  # pixels that the line between two views is wide for the mouse
 
 
@@ -30,12 +31,14 @@ GRIP = 12  # pixels that the line between two views is wide for the mouse
 class Inspection:
     """What the instruments show.
 
-    ``shown``: outer and inner shell's features; ``wires``: whether their edges are drawn; ``channel``: 0 for colours,
-    else one of four; ``compared``: what the right part of a split window shows, or None; ``split``: where it begins,
-    in (0, 1); ``times``: milliseconds of the last frames.
+    ``shown``: outer and inner shell's features; ``network``: without it the picture is what the network sees first;
+    ``wires``: whether the shells' edges are drawn; ``channel``: 0 for colours, else one of four; ``compared``: what the
+    right part of a split window shows, or None; ``split``: where it begins, in (0, 1); ``times``: milliseconds of the
+    last frames.
     """
 
     shown: tuple[bool, bool] = (True, True)
+    network: bool = True
     wires: tuple[bool, bool] = (False, False)
     channel: int = 0
     ramp: str = "heat"
@@ -73,6 +76,10 @@ class Inspection:
     def over_scene(self) -> bool:
         """Whether something of it is drawn over the scene, or follows the mouse there."""
         return self.compared is not None or self.probing
+
+    def drawn(self, view: str) -> str:
+        """What is drawn where ``view`` is asked for."""
+        return view if self.network or view != FINAL else BEFORE_NETWORK
 
     def choices(self, scene: Scene) -> list[str]:
         """What a scene's picture can be compared with."""
@@ -116,10 +123,12 @@ class Inspection:
     def draw_panel(self, scene: Scene, camera: Camera) -> None:
         """Declare the section; ``camera``: of the picture in the window."""
         outer, inner = self.shown
-        _, outer = imgui.checkbox("outer shell", outer)
+        _, outer = imgui.checkbox("outer", outer)
         imgui.same_line()
-        _, inner = imgui.checkbox("inner shell", inner)
+        _, inner = imgui.checkbox("inner", inner)
         self.shown = (outer, inner)
+        imgui.same_line()
+        _, self.network = imgui.checkbox("network", self.network)
         _, first = imgui.checkbox("outer edges", self.wires[0])
         imgui.same_line()
         _, second = imgui.checkbox("inner edges", self.wires[1])

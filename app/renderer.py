@@ -70,6 +70,7 @@ class Renderer:
         self._surface: list[GBufferPass] | None = None
         self._layers: FragmentShading | None = None
         self._comparison: ComparisonPass | None = None
+        self.shaded: list[moderngl.Texture] = []  # what the backend gave for the last frame
         self._shown: dict[Mode, TargetPass] = {}
         self._targets: OrderedDict[tuple[int, int], Targets] = OrderedDict()
 
@@ -93,7 +94,7 @@ class Renderer:
         seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
         frame = self._draw_gbuffer(seen, targets)
         if view in self.picture:
-            shaded = self.shading.render(frame, self.timers)
+            shaded = self.shaded = self.shading.render(frame, self.timers)
             with self.timers.measure("present"):
                 self.picture[view].render(
                     frame.hits[0],
@@ -132,22 +133,6 @@ class Renderer:
         for made in self._targets.values():
             total += bytes_of(*made.hits, made.tiles, made.inputs, made.picture) + self.shading.gpu_bytes(made.shaded)
         return total
-
-    def network_inputs(self, camera: Camera) -> tuple[Array, Array]:
-        """What the shading network saw when :meth:`draw` last drew ``camera``.
-
-        Returns inputs (channels, height + 2 margin, width + 2 margin) float32, 0 where nothing is covered, and the
-        coverage (height, width) bool of the same G-buffer without its margin, top row first.
-        """
-        targets = self.targets_for((camera.width, camera.height))
-        textures = colors(targets.inputs)
-        planes = [np.frombuffer(t.read(), np.float16).reshape(*t.size[::-1], 4)[::-1] for t in textures]
-        hits = _color(targets.hits[0])
-        covered = np.frombuffer(hits.read(), np.uint16).reshape(*hits.size[::-1], 4)[::-1, :, 3] > 0
-        margin = self.bundle.network.margin
-        inner = covered[margin : covered.shape[0] - margin, margin : covered.shape[1] - margin]
-        inputs = np.concatenate(planes, -1).transpose(2, 0, 1).astype(np.float32)
-        return np.where(covered, inputs, np.float32(0)), inner
 
     def _draw_gbuffer(self, seen: View, targets: Targets) -> Frame:
         outer, inner = targets.hits

@@ -25,6 +25,7 @@ from duplex.app.kept_panel import KeptPanel
 from duplex.app.notices import Notices
 from duplex.app.panel import PanelState, room_for_panel
 from duplex.app.passes.present import ScreenPass
+from duplex.app.readback import complaint
 from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
 from duplex.app.scene import Scene
@@ -57,6 +58,7 @@ class Viewer:
         self.driver, self.software = describe(self.ctx), is_software(self.ctx)
         self.resolution, self.last_pose = DynamicResolution(), np.eye(4)
         self.drawn_size, self.left = (0, 0), 0.0
+        self.checked: Renderer | None = None
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
         self.watched, self.shader_stamp = 0.0, shaders.stamp()
         self.events, self.interface = Events(self), Interface(self)
@@ -116,6 +118,7 @@ class Viewer:
             self._move(self.scene, min(seconds, 0.1))
             self.left = self.ui.left = room_for_panel(self.panel, size[0], scale)
             self.drawn_size = self._draw(self.scene, buffer_size, seconds)
+            self._check(self.scene)
         else:
             self.left = 0.0
             self.ctx.screen.use()
@@ -128,6 +131,13 @@ class Viewer:
         self.interface.draw(min(seconds, 0.1))
         self.ui.end()
         self.kept_panel.keep(strip, now, self.ctx.screen)
+
+    def _check(self, scene: Scene) -> None:
+        """Say what is wrong with what ``scene`` draws, once for every renderer."""
+        if scene.renderer is not self.checked:
+            self.checked = scene.renderer
+            if words := complaint(scene.renderer, self.drawn_camera(scene)):
+                self.notices.error(words)
 
     def _watch(self, now: float) -> None:
         """Read the bundle again when its file has changed, and build the shaders again when theirs have."""
@@ -152,7 +162,7 @@ class Viewer:
         size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
         scene.renderer.features.shown = self.inspection.shown
         camera = scene.controls.camera(*size)
-        texture = self._picture(scene.renderer, camera, self.panel.view)
+        texture = self._picture(scene.renderer, camera, self.inspection.drawn(self.panel.view))
         with self.timers.measure("screen"):
             self.screen.render(texture, self.panel.backdrop, box, box, out=self.ctx.screen)
         if self.inspection.compared:

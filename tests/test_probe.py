@@ -12,6 +12,7 @@ from duplex.app.backend_names import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.passes.present import RAMPS, Display
 from duplex.app.probe import probe
+from duplex.app.readback import network_inputs
 from duplex.app.renderer import Renderer
 from duplex.baking.gbuffers import Rasterizer
 
@@ -20,7 +21,7 @@ from duplex.baking.gbuffers import Rasterizer
 def test_a_probed_pixel_is_what_is_drawn_there(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     image = renderer.image(camera)
-    inputs, covered = renderer.network_inputs(camera)
+    inputs, covered = network_inputs(renderer, camera)
     margin, count = demo.network.margin, demo.network.feature_channels
     shells = [(shell.positions, shell.uvs, shell.faces) for shell in (demo.outer, demo.inner)]
     layers = Rasterizer(ctx, *shells, double_sided=demo.double_sided).layers(camera)
@@ -60,7 +61,7 @@ def test_a_hidden_shell_adds_nothing(ctx: moderngl.Context, demo: Bundle) -> Non
 def test_a_channel_is_shown_along_a_ramp(ctx: moderngl.Context, demo: Bundle) -> None:
     renderer, camera = Renderer(ctx, demo), demo.cameras[0].resized(64, 64)
     renderer.image(camera)
-    inputs, covered = renderer.network_inputs(camera)
+    inputs, covered = network_inputs(renderer, camera)
     margin = demo.network.margin
     numbers = inputs[5, margin:-margin, margin:-margin]
     for ramp, colors in RAMPS.items():

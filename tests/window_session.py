@@ -269,6 +269,10 @@ def inspect(s: Session) -> None:
     look.shown = (False, True)
     assert differ(s.scene("inner-alone"), plain) > 1
     look.shown = (True, True)
+    look.network = False
+    bare = s.scene("without-network")
+    look.network, v.panel.view = True, "outer features 0"
+    assert differ(bare, plain) > 1 and differ(s.scene("first-features"), bare) < 0.5
     v.panel.view, look.channel = "outer features 0", 2
     assert s.scene("second-channel").std() > 5
     v.panel.view, look.channel = "final", 0

@@ -11,6 +11,7 @@ import torch
 
 from duplex.app.bundle import Bundle
 from duplex.app.network import encode_view
+from duplex.app.readback import network_inputs
 from duplex.app.renderer import Renderer
 from duplex.baking.features import FeatureTexture
 from duplex.baking.gbuffers import Rasterizer
@@ -22,7 +23,7 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
     camera = demo.cameras[1].resized(150, 120)
     renderer = Renderer(ctx, demo)
     renderer.draw(camera)
-    seen, covered = renderer.network_inputs(camera)
+    seen, covered = network_inputs(renderer, camera)
     padded = camera.padded(demo.network.margin)
     shells = (demo.outer, demo.inner)
     outer, inner = ((s.positions, s.uvs, s.faces) for s in shells)

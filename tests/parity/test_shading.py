@@ -16,6 +16,7 @@ from duplex.app.bundle import Bundle
 from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.onnx_model import network_to_onnx
 from duplex.app.psnr import psnr
+from duplex.app.readback import network_inputs
 from duplex.app.renderer import Renderer
 from duplex.baking.shading import ShadingNetwork
 
@@ -28,7 +29,7 @@ def pictures(
     """The premultiplied RGBA picture in [0, 1] by a backend, torch and the bundle's ONNX, from one real G-buffer."""
     renderer = Renderer(ctx, bundle, backend)
     drawn = renderer.image(bundle.cameras[camera].resized(*SIZE), (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
-    inputs, covered = renderer.network_inputs(bundle.cameras[camera].resized(*SIZE))
+    inputs, covered = network_inputs(renderer, bundle.cameras[camera].resized(*SIZE))
     with torch.no_grad():
         by_torch = ShadingNetwork(bundle.network).load(bundle.weights)(torch.from_numpy(inputs)[None])[0].numpy()
     session = onnxruntime.InferenceSession(bundle.onnx, providers=["CPUExecutionProvider"])
