@@ -16,11 +16,12 @@ LINUX_DIALOGS = ("zenity", "kdialog", "matedialog", "qarma")
 
 
 class FileMenu:
-    """Widgets that end with a file to open; :attr:`chosen` is it until somebody takes it."""
+    """Widgets that end with a file to open, :attr:`chosen`, or with :attr:`closing` the open one."""
 
     def __init__(self) -> None:
         self.text = ""
         self.chosen: Path | None = None
+        self.closing = False
         self.dialog: Any = None
         self.has_dialogs = not sys.platform.startswith("linux") or any(map(shutil.which, LINUX_DIALOGS))
 
@@ -34,8 +35,8 @@ class FileMenu:
         chosen, self.chosen = self.chosen, None
         return chosen
 
-    def draw(self, recent: Sequence[str]) -> None:
-        """Declare the widgets."""
+    def draw(self, recent: Sequence[str], is_open: bool) -> None:
+        """Declare the widgets; ``is_open``: whether there is a bundle to close."""
         entered, self.text = imgui.input_text("path", self.text, imgui.InputTextFlags_.enter_returns_true)
         if imgui.button("open") or entered:
             self.chosen = Path(self.text.strip()).expanduser() if self.text.strip() else None
@@ -47,6 +48,11 @@ class FileMenu:
         imgui.same_line()
         if imgui.button("demo"):
             self.chosen = DEMO_BUNDLE
+        if is_open:
+            imgui.same_line()
+            self.closing |= imgui.button("close")
+        if recent:
+            imgui.text_disabled("opened before:")
         for i, name in enumerate(recent):
             imgui.push_id(i)
             if imgui.selectable(Path(name).name, False)[0]:
@@ -62,9 +68,10 @@ def draw_welcome(menu: FileMenu, recent: Sequence[str]) -> None:
     imgui.set_next_window_pos(imgui.ImVec2(size.x / 2, size.y / 2), imgui.Cond_.always, imgui.ImVec2(0.5, 0.5))
     imgui.set_next_window_size(imgui.ImVec2(min(380 * scale, size.x - 16), 0), imgui.Cond_.always)
     flags = imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
-    imgui.begin("duplex", None, flags)
+    imgui.begin("Welcome to duplex", None, flags)
     imgui.text_wrapped("Drop a bundle here, or choose one. duplex-bake makes them from trained NeRFs.")
+    imgui.dummy(imgui.ImVec2(0, 4 * scale))
     imgui.push_item_width(-60 * scale)
-    menu.draw(recent)
+    menu.draw(recent, is_open=False)
     imgui.pop_item_width()
     imgui.end()

@@ -100,7 +100,7 @@ class Interface:
             lambda: inspection.draw_times(scene.renderer.gpu_bytes),
         )
         more = {
-            "File": lambda: viewer.file_menu.draw(viewer.settings.recent),
+            "File": lambda: viewer.file_menu.draw(viewer.settings.recent, is_open=True),
             "Inspect": lambda: inspection.draw_panel(scene, viewer.drawn_camera(scene)),
             "Path": lambda: editor.draw_panel(camera, scene.show, self._record, viewer.notices),
         }

@@ -86,6 +86,13 @@ class Viewer:
         except (DuplexError, OSError) as error:
             self.notices.error(sentence_of(error))
 
+    def _close_scene(self) -> None:
+        """Have nothing open."""
+        if self.scene:
+            self.scene.path_editor.cancel()
+        self.scene, self.checked, self.inspection.other = None, None, None
+        self.file_menu.closing, self.window.title = False, "duplex"
+
     def run(self) -> None:
         """Draw until the window is closed."""
         while not self.window.is_closing:
@@ -110,6 +117,8 @@ class Viewer:
         chosen = self.file_menu.take()
         if chosen:
             self.open(chosen)
+        if self.file_menu.closing:
+            self._close_scene()
         self._watch(now)
         size = glfw.get_window_size(self.window._window)
         scale = self._content_scale(size, buffer_size)
@@ -129,6 +138,7 @@ class Viewer:
             return
         self.ui.begin(size, buffer_size, scale, seconds)
         self.interface.draw(min(seconds, 0.1))
+        self.ctx.screen.use()  # some instruments draw for themselves
         self.ui.end()
         self.kept_panel.keep(strip, now, self.ctx.screen)
 

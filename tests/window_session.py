@@ -280,8 +280,12 @@ def inspect(s: Session) -> None:
     s.xdotool("mousemove", "--window", s.number, 510, 320)
     s.frames(3)
     assert look.probed and look.probed.outer, "there is nothing under the mouse"
-    middle = s.picture("probe")[look.pixel[1], 300 + look.pixel[0]]
+    probed = s.picture("probe")
+    middle = probed[look.pixel[1], 300 + look.pixel[0]]
     assert np.abs(middle - look.probed.color[:3]).max() < 3
+    v.notices.note("drawn while a pixel is looked at")
+    assert differ(s.picture("probe-and-notice")[500:], probed[500:]) > 1, "probing keeps the interface from the window"
+    v.notices.lines.clear()
     look.probing = False
     look.compare_backends(v.scene, v.drawn_camera(v.scene))
     assert float(look.agreement.split("float32: ")[1].split(" ")[0]) > 45, look.agreement
@@ -383,6 +387,25 @@ def files(s: Session) -> None:
     copy.unlink()
 
 
+def nothing_open(s: Session) -> None:
+    """The bundle is closed, and the demo opened from the welcome."""
+    v = s.viewer
+    for header in ("View", "Camera", "File"):
+        s.click(header)
+    s.click("close")
+    welcome = s.picture("welcome")
+    assert v.scene is None and v.window.title == "duplex"
+    assert (welcome[:, :160].reshape(-1, 3).std(0) < 1).all(), "the panel is still there"
+    assert welcome[200:360, 300:420].std() > 10, "there is no welcome"
+    s.key("key", "f", "key", "3", "key", "k", "key", "Tab", "key", "Tab")
+    s.click("demo")
+    s.frames()
+    assert v.scene and v.scene.path == DEMO_BUNDLE, v.scene and v.scene.path
+    s.scene("from-the-welcome")
+    for header in ("File", "Camera", "View"):
+        s.click(header)
+
+
 def drop(s: Session, file: Path) -> None:
     """As the window's own callback does when a file is dropped on it."""
     s.viewer.events._dropped(None, [str(file)])
@@ -442,6 +465,8 @@ def main() -> None:
     inspect(s)
     record(s)
     same_as_without_a_window(s)
+    nothing_open(s)
+    s.key("key", "r", "key", "f")
 
     # every entry of the view menu, chosen in the menu's own list
     final = s.scene("framed")
