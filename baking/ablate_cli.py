@@ -32,6 +32,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown table to write")
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
     parser.add_argument("--size", type=int, default=200, help="height of the test photos in pixels [200]")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted ablation")
+    parser.add_argument("--restart", action="store_true", help="throw an interrupted ablation away and begin anew")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
     add_scene_arguments(parser)
@@ -52,7 +54,8 @@ def _ablate(arguments: argparse.Namespace) -> int:
     )
     test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
     metrics = Metrics(not arguments.no_lpips)
-    workspace = AblationWorkspace(arguments.output, job.fingerprint(), resume=False, restart=True)
+    asked = f"{job.fingerprint()} {arguments.size} {not arguments.no_lpips}"
+    workspace = AblationWorkspace(arguments.output, asked, arguments.resume, arguments.restart)
     found = table(ablate(job, test, workspace, create_headless_context(), metrics))
     print(found)
     write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)

@@ -6,14 +6,16 @@ are scored in torch, which the viewer's shaders agree with (``tests/parity``), b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import moderngl
 import numpy as np
 
+from duplex.app.files import write_atomically
 from duplex.app.network import MAX_CHANNELS, VIEW_CHANNELS, ConvLayer, NetworkSpec
 from duplex.baking.datasets import Photo
 from duplex.baking.density import DensityGrid
@@ -68,7 +70,10 @@ VIEW_SETS = ("distilled", "photos", "unseen", "test")
 def ablate(
     job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context, metrics: Metrics
 ) -> list[Row]:
-    """Train and judge all variants; ``test``: photos that are not trained on, with the heights to judge them at."""
+    """Train and judge all variants but those of which ``workspace`` already knows the result.
+
+    ``test``: photos that are not trained on, with the heights to judge them at.
+    """
     needed = needs(job)
     Needs(needed.memory + 2 * needed.disk, 2 * needed.disk).check(workspace.folder)  # hits anew, some in memory
     grid, shells = duplex_mesh(job, workspace, ctx)
@@ -82,6 +87,9 @@ def ablate(
     distilled = [both.distilled]
     tuned = [both.distilled, both.photos] if both.photos else distilled
 
+    file = folder / "rows.json"
+    known = {k: Row(**v) for k, v in json.loads(file.read_text()).items()} if file.exists() else {}
+
     def row(
         name: str,
         sets: list[ViewSet],
@@ -91,6 +99,8 @@ def ablate(
         view_channels: int = VIEW_CHANNELS,
         **settings: Any,
     ) -> Row:
+        if name in known:
+            return known[name]
         say(f"{name} ...")
         trainer = Trainer(spec, job.config.atlas.texels, replace(config, **settings), job.seed, job.teacher.device)
         trainer.student.view_channels = view_channels
@@ -103,7 +113,10 @@ def ablate(
             for judged in (views.unseen, views.test)
         )
         assert unseen
-        return Row(name, spec.macs_per_pixel, unseen, photos)
+        found = known[name] = Row(name, spec.macs_per_pixel, unseen, photos)
+        say(f"{name}: {unseen['psnr']:.2f} dB at unseen cameras")
+        write_atomically(file, json.dumps({key: asdict(value) for key, value in known.items()}).encode())
+        return found
 
     outer_only, inner_only = both.each(_first_layer), lone.each(_first_layer)
     narrow = both.each(_without_margin)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -65,6 +66,15 @@ def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, c
     found = [means["psnr"] for row in rows for means in (row.unseen, row.photos) if means and means["psnr"]]
     assert len(found) == 2 * len(rows) and min(found) > 8
     assert len({row.unseen["psnr"] for row in rows}) == len(rows)  # no variant is another one in disguise
+    kept = json.loads((workspace.folder / "rows.json").read_text())
+    kept["no view directions"]["unseen"]["psnr"] = 7.0
+    del kept["inner shell alone"]
+    (workspace.folder / "rows.json").write_text(json.dumps(kept))
+    workspace.lock.close()  # as if the process had been killed
+    taken_up = Workspace(tmp_path / "t.md", job.fingerprint(), True, False)
+    again = ablate(job, [(photos[2], 48)], taken_up, ctx, Metrics(False))
+    assert again[5].unseen["psnr"] == 7.0 and replace(again[5], unseen=rows[5].unseen) == rows[5]
+    assert [again[i] for i in range(11) if i != 5] == [rows[i] for i in range(11) if i != 5]  # one of them made anew
 
 
 def means(psnr: float, lpips: float | None = None) -> dict[str, float | None]:
