@@ -175,7 +175,7 @@ class Inspection:
         """Declare a plot of :attr:`times`."""
         scale = imgui.get_style().font_scale_dpi
         flags = implot.Flags_.no_legend | implot.Flags_.no_mouse_text | implot.Flags_.no_inputs
-        if implot.begin_plot("##times", imgui.ImVec2(-1, 70 * scale), flags):
+        if implot.begin_plot("##times", imgui.ImVec2(-1, 64 * scale), flags):
             implot.setup_axes("", "ms", implot.AxisFlags_.no_tick_labels, implot.AxisFlags_.none)
             top = 1.2 * max(max(self.times), 1.0)
             implot.setup_axes_limits(0, FRAMES, 0, top, imgui.Cond_.always)

@@ -113,7 +113,7 @@ def draw_panel(
         ("Camera", lambda: _camera(state, bundle, controls), is_open),
         *((title, section, closed) for title, section in more.items()),
         ("Speed", lambda: _speed(facts), is_open),
-        ("Bundle", lambda: _bundle(bundle, facts), is_open),
+        ("Bundle", lambda: _bundle(bundle, facts), closed),
     ):
         if imgui.collapsing_header(title, flags):
             imgui.push_id(title)

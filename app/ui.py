@@ -12,6 +12,7 @@ from moderngl_window.context.glfw.window import Window
 
 from duplex.app.errors import DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
+from duplex.app.theme import apply_theme, scale_theme
 
 NAMED_KEYS = {
     "TAB": "tab",
@@ -48,8 +49,7 @@ class Ui:
         implot.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
-        imgui.style_colors_dark()
-        self._style()
+        apply_theme()
         if not imgui.backends.opengl3_init("#version 330"):
             raise DuplexError(f"Dear ImGui finds no OpenGL 3.3 to draw the panel with: {INSTALL_HINT}")
         self.keys = _key_map()
@@ -62,12 +62,6 @@ class Ui:
         popups = imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
         return self.io.want_capture_mouse or imgui.is_any_item_active() or imgui.is_popup_open("", popups)
 
-    def _style(self) -> None:
-        style = imgui.get_style()
-        style.window_rounding = style.frame_rounding = style.grab_rounding = 4
-        style.window_border_size = 0
-        style.item_spacing = imgui.ImVec2(8, 6)
-
     def begin(self, size: tuple[int, int], buffer_size: tuple[int, int], scale: float, seconds: float) -> None:
         """Start a frame: window and framebuffer size in their pixels, content scale, seconds since the last."""
         self.io.display_size = imgui.ImVec2(*(float(x) for x in size))
@@ -75,7 +69,8 @@ class Ui:
             *(b / max(s, 1) for b, s in zip(buffer_size, size, strict=True))
         )
         self.io.delta_time = max(seconds, 1e-4)
-        imgui.get_style().font_scale_dpi = scale
+        if scale != imgui.get_style().font_scale_dpi:
+            scale_theme(scale / imgui.get_style().font_scale_dpi)
         imgui.backends.opengl3_new_frame()
         imgui.new_frame()
 

@@ -32,7 +32,7 @@ from duplex.app.scene import Scene
 from duplex.app.settings import load_settings
 from duplex.app.ui import Ui, open_window
 
-EMPTY = (0.11, 0.12, 0.14)  # the colour of a window in which nothing is open
+EMPTY = (0.05, 0.055, 0.065)  # the colour of a window in which nothing is open
 WATCH_SECONDS = 0.5  # between looks at whether files have changed
 
 
@@ -95,6 +95,8 @@ class Viewer:
 
     def run(self) -> None:
         """Draw until the window is closed."""
+        if self.software:
+            self.notices.note(f"The CPU draws ({self.driver.split(',')[0]}): with a graphics card it is much faster")
         while not self.window.is_closing:
             self.frame()
             self.window.swap_buffers()
