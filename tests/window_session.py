@@ -532,7 +532,10 @@ def main() -> None:
 
     s.xdotool("windowsize", "--sync", s.number, 900, 640)
     s.frames(4)
+    v.notices.lines.clear()
     larger = s.picture("resized")
+    s.frames(12)
+    assert differ(s.picture("resized-and-resting")[:, :300], larger[:, :300]) < 3, "the panel is put back in part"
     assert larger.shape[:2] == (640, 900), f"after resizing the picture is {larger.shape}"
     assert (np.abs(larger[:, 320:] - larger[2, -3]).max(-1) > 8).mean() > 0.02
 
