@@ -84,7 +84,7 @@ class Renderer:
         """Draw one frame of ``camera`` and return the picture, which lives until the next call.
 
         ``background``: straight RGBA, by default the teacher's; ``view``: one of :attr:`views`, shown as ``display``
-        says.
+        says. Where the bundle has no reference from ``camera``, the views that need one are the final picture.
         """
         if view in (REFERENCE, ERROR):
             return self._compared(camera, background or (*self.bundle.background, 1.0), view)
@@ -180,13 +180,12 @@ class Renderer:
     def _compared(
         self, camera: Camera, background: tuple[float, float, float, float], view: str
     ) -> moderngl.Framebuffer:
+        reference = self.reference_at(camera)
+        if reference is None:
+            return self.draw(camera, background)
         targets, drawn = self.targets_for((camera.width, camera.height)), None
         if targets.compared is None:
             targets.compared = self.ctx.framebuffer([color_target(self.ctx, (camera.width, camera.height), "f1")])
-        reference = self.reference_at(camera)
-        if reference is None:
-            targets.compared.clear()
-            return targets.compared
         if view == ERROR:
             background = (*self.bundle.background, 1.0)  # a photo may have no other
             drawn = _color(self.draw(camera, background))

@@ -453,7 +453,7 @@ def main() -> None:
     s.frames(12)
     assert v.drawn_size[0] < 420, "a movement is not drawn coarser"
     s.key("keyup", "w")
-    s.frames(20)
+    s.picture("at-rest-again")
     assert v.drawn_size == (420, 560), "a camera at rest is not drawn in full"
     v.panel.frame_rate = 30
     s.key("key", "f")
@@ -468,8 +468,12 @@ def main() -> None:
     nothing_open(s)
     s.key("key", "r", "key", "f")
 
-    # every entry of the view menu, chosen in the menu's own list
-    final = s.scene("framed")
+    # every entry of the view menu, from where the bundle has a picture of its teacher's
+    s.key("key", "f")
+    assert differ(s.scene("framed"), 0) > 1
+    v.inspection.go_to(v.scene, v.scene.bundle.references[1])
+    assert float(v.inspection.measured.split("PSNR ")[1].split(" ")[0]) > 30, v.inspection.measured
+    final = s.scene("at-a-reference")
     shown = {}
     for view in v.scene.renderer.views:
         v.panel.view = view
@@ -477,7 +481,14 @@ def main() -> None:
         corner = shown[view][2, -3]
         assert (np.abs(shown[view] - corner).max(-1) > 8).mean() > 0.02, f"{view} shows nothing"
     assert differ(shown["final"], final) < 0.5
+    assert differ(shown["reference"], final) < differ(shown["reference"], np.roll(final, 8, 1)) < 40
+    v.panel.view = "reference"
+    s.drag(1, 40, 0)
+    without = s.scene("no-reference-here")
     v.panel.view = "final"
+    drawn, middle = s.scene("drawn-instead"), np.s_[260:300, 60:340]
+    assert differ(without[300:], drawn[300:]) < 0.5 and differ(without[middle], drawn[middle]) > 5, "nothing is said"
+    s.key("key", "f")
 
     # the combo box opens under the mouse and an entry is chosen by a click
     s.xdotool("mousemove", "--window", s.number, 92, 42)
