@@ -6,6 +6,7 @@ Draws the window in twelve states. Its size is 1280 x 800; on a display whose te
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ SECTIONS = ("View", "Camera", "File", "Inspect", "Path", "Speed", "Bundle")
 
 class Pictures:
     def __init__(self, folder: Path):
-        self.folder, self.opened = folder, set[str]()
+        self.folder, self.opened = folder.absolute(), set[str]()
         self.viewer = viewer = Viewer((1280, 800))
         viewer.frame()
         if max(glfw.get_window_content_scale(viewer.window._window)) > 1.5:
@@ -117,7 +118,7 @@ def main(folder: Path) -> None:
     @step
     def probe() -> tuple[str, ...]:
         look.wires, look.probing = (False, False), True
-        p.point(0.5, 0.5)
+        p.point(0.45, 0.66)
         look.compare_backends(v.scene, v.drawn_camera(v.scene))
         return ("Inspect", "Speed")
 
@@ -137,6 +138,7 @@ def main(folder: Path) -> None:
             controls.turn(110, height)
             controls.arrive()
             editor.add(v.interface.overlay(v.scene).camera)
+        editor.file, editor.out = "chair.path.json", "chair.mp4"
         editor.path, editor.selected = replace(editor.path, loop=True), 1
         controls.dolly(-9)
         controls.turn(-160, 60)
@@ -156,7 +158,8 @@ def main(folder: Path) -> None:
         v.panel.help_visible, v.panel.pattern = False, "checker"
         v.scene.frame((1000, 800))
         v.scene.controls.arrive()
-        broken = folder / "broken.bundle"
+        os.chdir(folder)  # so that the message names no folder
+        broken = Path("broken.bundle")
         broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
         v.open(broken)
         broken.unlink()
