@@ -16,6 +16,7 @@ from scipy import sparse
 
 from duplex.app.camera import Array
 from duplex.app.errors import DuplexError
+from duplex.baking.locality import in_order
 from duplex.baking.shells import Shell
 
 SMOOTHING = 4  # rounds of voting between neighbours
@@ -48,7 +49,7 @@ def unwrap(shell: Shell, config: AtlasConfig) -> Shell:
     vertex, vertex_direction = unique % len(shell.positions), np.repeat(direction, 3)[first]
     flat, _ = _project(shell.positions[vertex], vertex_direction)
     split = Shell(shell.positions[vertex], faces.reshape(-1, 3).astype(np.int32), flat.astype(np.float32))
-    return _packed(split, chart, config)
+    return in_order(_packed(split, chart, config))
 
 
 def _edges(shell: Shell) -> tuple[Array, Array]:

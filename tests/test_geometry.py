@@ -12,6 +12,7 @@ from duplex.baking.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.carving import carve
 from duplex.baking.density import DensityConfig, DensityGrid, sample_density
 from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.locality import in_order
 from duplex.baking.rig import Rig
 from duplex.baking.shells import Shell, ShellConfig, extract_shells
 from duplex.baking.teachers import Teacher, load_teacher
@@ -224,3 +225,22 @@ def test_windows_are_parts_of_the_pictures_they_are_cut_from(teacher: Teacher) -
         assert part.shape == (20, 20, 3) and np.allclose(part, rays[y : y + 20, x : x + 20], atol=1e-6)
         places.append((x, y))
     assert len(set(places)) > 8 and min(min(p) for p in places) >= 0 and max(max(p) for p in places) <= 44
+
+
+def test_neighbours_in_space_are_neighbours_in_the_file(shells: tuple[Shell, Shell]) -> None:
+    shell = shells[0]
+    shuffled = np.random.default_rng(0).permutation(len(shell.faces))
+    mixed = Shell(np.r_[shell.positions, [[9, 9, 9]]].astype(np.float32), shell.faces[shuffled],
+                  np.r_[shell.unit_uvs(), [[0, 0]]].astype(np.float32))  # fmt: skip
+    found = in_order(mixed)
+
+    def corners(s: Shell) -> np.ndarray:
+        whole = np.concatenate([s.positions, s.unit_uvs()], 1)[s.faces].reshape(len(s.faces), -1)
+        return whole[np.lexsort(whole.T)]
+
+    assert np.array_equal(corners(found), corners(mixed))  # the same faces, each still begun at its corner
+    assert len(found.positions) == len(shell.positions)  # and no vertex that none of them has
+    _, first = np.unique(found.faces, return_index=True)
+    assert (np.diff(first) > 0).all()
+    steps = [np.linalg.norm(np.diff(s.positions[s.faces].mean(1), axis=0), axis=1).mean() for s in (found, mixed)]
+    assert steps[0] < 0.1 * steps[1]
