@@ -191,7 +191,7 @@ def fastest(first: Renderer, camera: Camera) -> Renderer:
     best, least = first, float(np.median(frame_times(first, [camera], CHOICE_FRAMES)))
     small = camera.resized(*CHOICE_SIZE)
     for name in NAMES:
-        if name in (first.shading.name, "onnx"):  # which takes seconds to load, and is seldom fast
+        if name == first.shading.name:
             continue
         try:
             other = Renderer(first.ctx, first.bundle, name)

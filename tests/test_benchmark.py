@@ -150,12 +150,18 @@ MAKERS = (
 
 
 @pytest.mark.parametrize(
-    ("compute_ms", "decibels", "chosen"), [(1.0, 60.0, "compute"), (9.5, 60.0, "fragment"), (1.0, 30.0, "fragment")]
+    ("compute_ms", "onnx_ms", "decibels", "chosen"),
+    [
+        (1.0, 9.0, 60.0, "compute"),
+        (9.5, 9.5, 60.0, "fragment"),
+        (1.0, 1.0, 30.0, "fragment"),
+        (8.0, 5.0, 60.0, "onnx"),
+    ],
 )
 def test_the_fastest_backend_that_draws_right_is_taken(
-    ctx: moderngl.Context, demo: Bundle, monkeypatch, compute_ms: float, decibels: float, chosen: str
+    ctx: moderngl.Context, demo: Bundle, monkeypatch, compute_ms: float, onnx_ms: float, decibels: float, chosen: str
 ) -> None:
-    times = {"fragment": 10.0, "compute": compute_ms}
+    times = {"fragment": 10.0, "compute": compute_ms, "onnx": onnx_ms}
     monkeypatch.setattr(benchmark, "frame_times", lambda renderer, *_: np.array([times[renderer.shading.name]]))
     monkeypatch.setattr(benchmark, "parity", lambda *_: (decibels, 0.3))
     camera = demo.cameras[0].resized(64, 64)
