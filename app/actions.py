@@ -38,5 +38,5 @@ def _save_picture(viewer: Viewer, scene: Scene) -> None:
     folder, stem = folder_of(scene.path), scene.path.stem
     file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
     camera = scene.controls.camera(*size)
-    save_png(scene.renderer.image(camera, (red, green, blue, 1.0), viewer.panel.view), file)
+    save_png(scene.renderer.image(camera, (red, green, blue, 1.0), viewer.inspection.drawn(viewer.panel.view)), file)
     viewer.notices.note(f"{file}: {size[0]} x {size[1]}")

@@ -54,11 +54,14 @@ class Archive:
             self.sizes = parts
         return manifest
 
-    def read(self, name: str) -> bytes:
-        """The bytes of the part ``name``; raises :class:`DuplexError` unless it is as long as the manifest states."""
+    def read(self, name: str, limit: int = MAX_PART_BYTES) -> bytes:
+        """The bytes of the part ``name``.
+
+        Raises :class:`DuplexError` unless it is as long as the manifest states, and at most ``limit`` bytes.
+        """
         if name not in self.sizes:
             raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {name!r}: a damaged bundle")
-        return self._read(name, self.sizes[name], MAX_PART_BYTES)
+        return self._read(name, self.sizes[name], limit)
 
     def json(self, name: str) -> Any:
         """The content of the JSON part ``name``, of at most 4 MiB."""

@@ -83,12 +83,12 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _panel(renderer: Renderer, camera: Camera, measured: dict[str, Any]) -> dict[str, float] | None:
-    from duplex.app.panel_benchmark import panel_cost  # Dear ImGui, which nothing else here needs
-
     renderer.draw(camera)
     try:
+        from duplex.app.panel_benchmark import panel_cost  # with Dear ImGui, which nothing else here needs
+
         return panel_cost(renderer, measured["passes_ms"], measured["frame_ms"]["median"])
-    except DuplexError:  # no library that Dear ImGui finds
+    except (DuplexError, ImportError):  # no library that Dear ImGui finds
         return None
 
 
@@ -200,6 +200,7 @@ def fastest(first: Renderer, camera: Camera) -> Renderer:
             continue
         if decibels > MIN_PARITY and np.median(times) < CHOICE_GAIN * least:
             best, least = other, float(np.median(times))
+        del other  # before the next one is made
     return best
 
 

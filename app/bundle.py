@@ -200,7 +200,7 @@ def _references(archive: Archive, entries: list[dict[str, Any]], name: str) -> t
         size = (camera.width, camera.height)
         if max(size) > MAX_REFERENCE_SIDE:
             raise DuplexError(f"{name}: reference {i}: {size[0]} x {size[1]}: at most {MAX_REFERENCE_SIDE} a side")
-        rgba = _rgba(archive.read(entry["picture"]), size, f"{name}: {entry['picture']}")
+        rgba = _rgba(archive.read(entry["picture"], _png_limit(size)), size, f"{name}: {entry['picture']}")
         found.append(Reference(kind, camera, rgba))
     return tuple(found)
 
@@ -218,7 +218,8 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
     count = network.feature_channels // 4
     if len(entry["textures"]) != count:
         raise DuplexError(f"{name}: {len(entry['textures'])} feature textures: the network takes {count}")
-    texels = np.stack([_rgba(archive.read(file), (width, height), f"{name}: {file}") for file in entry["textures"]])
+    size = (width, height)
+    texels = np.stack([_rgba(archive.read(x, _png_limit(size)), size, f"{name}: {x}") for x in entry["textures"]])
     return BundleShell(
         positions,
         uvs,
@@ -240,6 +241,11 @@ def _rgba(content: bytes, size: tuple[int, int], name: str) -> Array:
             return np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DuplexError(f"{name}: not a PNG image: a damaged bundle; bake again") from None
+
+
+def _png_limit(size: tuple[int, int]) -> int:
+    """Bytes that no PNG of RGBA pixels needs more of: they may not compress, and have a header and notes."""
+    return 5 * size[0] * size[1] + (1 << 20)
 
 
 def _png(texels: Array) -> bytes:

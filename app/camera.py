@@ -21,6 +21,7 @@ Array = NDArray[Any]
 
 MAX_SIDE = 16384
 MAX_NUMBER = 1e9
+MIN_FOCAL = 1e-3  # pixels
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,10 @@ class Camera:
             return cls.from_fov(pose, width, height, math.radians(fov))
         keys = ("fx", "fy", "cx", "cy")
         fx, fy, cx, cy = _finite_numbers([data.get(key) for key in keys], 4, f"{name}: fx, fy, cx, cy (or fov)")
-        if fx <= 0 or fy <= 0:
-            raise DuplexError(f"{name}: focal lengths {fx:g}, {fy:g}: expected positive numbers of pixels")
+        if min(fx, fy) < MIN_FOCAL:
+            raise DuplexError(
+                f"{name}: focal lengths {fx:g}, {fy:g}: expected positive numbers of pixels, {MIN_FOCAL:g} or more"
+            )
         return cls(pose, width, height, float(fx), float(fy), float(cx), float(cy))
 
 

@@ -44,6 +44,7 @@ class Events:
         window.mouse_scroll_event_func = self._mouse_wheel
         window.key_event_func = self._key
         window.unicode_char_entered_func = self.ui.character
+        glfw.set_cursor_enter_callback(window._window, self._mouse_entered)
         glfw.set_drop_callback(window._window, self._dropped)  # type: ignore[arg-type]  # glfw hands a list over
 
     def held(self, seconds: float) -> None:
@@ -60,6 +61,11 @@ class Events:
     def _dropped(self, window: object, files: list[str]) -> None:
         if files:
             self.viewer.file_menu.chosen = Path(files[0])
+
+    def _mouse_entered(self, window: object, entered: int) -> None:
+        self.window.glfw_cursor_enter(window, entered)
+        if not entered:
+            self.ui.mouse_left()
 
     def _mouse_dragged(self, x: int, y: int, dx: int, dy: int) -> None:
         self.ui.mouse_moved(x, y)
@@ -107,7 +113,7 @@ class Events:
 
     def _act(self, key: int, ctrl: bool, shift: bool) -> None:
         panel = self.viewer.panel
-        if (key, ctrl) in WANTED:
+        if (key, ctrl) in WANTED and self.viewer.scene:
             panel.wanted = WANTED[key, ctrl]
         elif key == glfw.KEY_TAB:
             panel.visible = not panel.visible

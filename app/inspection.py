@@ -50,7 +50,7 @@ class Inspection:
     probed: Probe | None = None
     pixel: tuple[int, int] = (0, 0)
     agreement: str = ""
-    measured: str = ""
+    measured: tuple[Reference, str] | None = None
     times: deque[float] = field(default_factory=lambda: deque(maxlen=FRAMES))
     other: Renderer | None = None
 
@@ -59,6 +59,12 @@ class Inspection:
         """How targets are shown."""
         return Display(self.channel - 1 if self.channel else None, self.ramp, self.low, self.high)
 
+    def entered(self, scene: Scene) -> None:
+        """Forget what belongs to another scene, or to another renderer of this one."""
+        self.other, self.probed, self.measured, self.agreement = None, None, None, ""
+        if self.compared not in self.choices(scene):
+            self.compared = None
+
     def misses(self, scene: Scene, view: str, camera: Camera) -> bool:
         """Whether ``view``, or what is beside it, needs a picture that the bundle does not have from ``camera``."""
         needed = {view, self.compared} & {REFERENCE, ERROR}
@@ -66,10 +72,14 @@ class Inspection:
 
     def go_to(self, scene: Scene, reference: Reference) -> None:
         """Go where ``reference`` is seen, and measure how near the bundle comes to it."""
-        background = scene.bundle.background
-        drawn = scene.renderer.image(reference.camera, (*background, 1.0))[..., :3].astype(np.float32) / 255
-        size = f"{reference.camera.width} x {reference.camera.height}"
-        self.measured = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(background)):.1f} dB"
+        size, shells = f"{reference.camera.width} x {reference.camera.height}", scene.renderer.features
+        shown, shells.shown = shells.shown, (True, True)
+        try:
+            drawn = scene.renderer.image(reference.camera, (*scene.bundle.background, 1.0))[..., :3] / np.float32(255)
+            words = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(scene.bundle.background)):.1f} dB"
+        except DuplexError as error:
+            words = str(error)
+        shells.shown, self.measured = shown, (reference, words)
         scene.controls.set(reference.camera, scene.center)
 
     @property
@@ -109,16 +119,15 @@ class Inspection:
     def compare_backends(self, scene: Scene, camera: Camera) -> None:
         """Measure how near the picture of ``camera`` is to the network in float32, and to ONNX Runtime's."""
         renderer = scene.renderer
-        exact, _ = parity(renderer, camera)
-        self.agreement = f"{renderer.shading.name} against float32: {exact:.1f} dB"
         try:
+            exact, _ = parity(renderer, camera)
+            self.agreement = f"{renderer.shading.name} against float32: {exact:.1f} dB"
             onnx = Renderer(renderer.ctx, scene.bundle, "onnx")
+            onnx.features.shown = renderer.features.shown
+            first, second = (x.image(camera, (0, 0, 0, 0)) / np.float32(255) for x in (renderer, onnx))
+            self.agreement += f"\nagainst ONNX Runtime: {psnr(first, second):.1f} dB"
         except DuplexError as error:
             self.agreement += f"\n{error}"
-            return
-        onnx.features.shown = renderer.features.shown
-        first, second = (x.image(camera, (0, 0, 0, 0)).astype(np.float32) / 255 for x in (renderer, onnx))
-        self.agreement += f"\nagainst ONNX Runtime: {psnr(first, second):.1f} dB"
 
     def draw_panel(self, scene: Scene, camera: Camera) -> None:
         """Declare the section; ``camera``: of the picture in the window."""
@@ -162,8 +171,8 @@ class Inspection:
         chosen, index = imgui.combo("go to picture", index, names)
         if chosen:
             self.go_to(scene, references[index])
-        if here and self.measured:
-            imgui.text_wrapped(self.measured)
+        if self.measured and self.measured[0] is here:
+            imgui.text_wrapped(self.measured[1])
 
     def _draw_probe(self, found: Probe) -> None:
         red, green, blue, alpha = found.color.tolist()

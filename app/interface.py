@@ -30,7 +30,7 @@ class Interface:
     def quiet(self) -> bool:
         """Whether there is nothing but a panel that nobody uses."""
         viewer, scene = self.viewer, self.viewer.scene
-        if scene is None or not viewer.left or viewer.ui.in_use:
+        if scene is None or not viewer.ui.left or viewer.ui.in_use:
             return False
         over_scene = viewer.notices.lines or viewer.panel.frusta or viewer.inspection.over_scene
         return not (over_scene or viewer.panel.help_visible or scene.path_editor.busy or self._complaint(scene))
@@ -45,12 +45,12 @@ class Interface:
             draw_welcome(viewer.file_menu, viewer.settings.recent)
         if viewer.panel.help_visible:
             viewer.panel.help_visible = draw_help()
-        viewer.notices.draw(seconds, viewer.left)
+        viewer.notices.draw(seconds, viewer.ui.left)
 
     def overlay(self, scene: Scene) -> Overlay:
         """What draws over ``scene``, in window coordinates."""
         width, height = glfw.get_window_size(self.viewer.window._window)
-        left = self.viewer.left
+        left = self.viewer.ui.left
         return Overlay(scene.controls.camera(max(round(width - left), 1), max(height, 1)), left)
 
     def _complaint(self, scene: Scene) -> str:
@@ -65,7 +65,7 @@ class Interface:
     def _draw_over(self, scene: Scene) -> None:
         viewer, overlay = self.viewer, self.overlay(scene)
         if complaint := self._complaint(scene):
-            say_in_the_middle(complaint, viewer.left)
+            say_in_the_middle(complaint, viewer.ui.left)
         if viewer.panel.frusta:
             for pose in scene.bundle.cameras:
                 overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)
@@ -73,7 +73,8 @@ class Interface:
             scene.path_editor.draw_way(overlay, CAMERA_SIZE * scene.size)
         if viewer.inspection.compared:
             width, height = glfw.get_window_size(viewer.window._window)
-            viewer.inspection.draw_split(viewer.left, width - viewer.left, height, viewer.panel.view)
+            view = viewer.inspection.drawn(viewer.panel.view)
+            viewer.inspection.draw_split(viewer.ui.left, width - viewer.ui.left, height, view)
         self._probe(scene, overlay)
 
     def _probe(self, scene: Scene, overlay: Overlay) -> None:

@@ -75,7 +75,7 @@ class CudaMemory:
     device = "cuda"
 
     def __init__(self, ctx: moderngl.Context, inputs: int, outputs: int, pixels: int):
-        self.cuda = _runtime()
+        self.ctx, self.cuda = ctx, _runtime()
         sizes = [inputs * pixels * PIXEL_BYTES, *([pixels * PIXEL_BYTES] * outputs)]
         self.buffers = [ctx.buffer(reserve=size) for size in sizes]
         self.resources = (ctypes.c_void_p * len(sizes))()
@@ -99,6 +99,7 @@ class CudaMemory:
         count, stream = ctypes.c_int(len(self.buffers)), ctypes.c_void_p(None)
         self._call("cudaGraphicsMapResources", count, self.resources, stream)
         try:
+            self._call("cudaStreamSynchronize", stream)  # what computes is another stream, which does not wait for it
             yield self._address(0), [self._address(i) for i in range(1, len(self.buffers))]
         finally:
             self._call("cudaGraphicsUnmapResources", count, self.resources, stream)
@@ -117,16 +118,21 @@ class CudaMemory:
     def _call(self, name: str, *arguments: object) -> None:
         status = getattr(self.cuda, name)(*arguments)
         if status:
+            self.cuda.cudaGetLastError()  # which forgets it: ONNX Runtime would take it for its own
             raise DuplexError(f"{name} fails with CUDA's error {status}: OpenGL and CUDA do not share this card")
 
     def __del__(self) -> None:
-        for i in range(getattr(self, "registered", 0)):
-            self.cuda.cudaGraphicsUnregisterResource(ctypes.c_void_p(self.resources[i]))
+        if getattr(self, "registered", 0) and self.ctx.gc_mode == "auto":  # else there is no context any more
+            for i in range(self.registered):
+                self.cuda.cudaGraphicsUnregisterResource(ctypes.c_void_p(self.resources[i]))
 
 
 def _runtime() -> ctypes.CDLL:
-    """CUDA's runtime, which ONNX Runtime has loaded already."""
-    for name in RUNTIMES:
+    """CUDA's runtime, if there is a choice the one of ONNX Runtime's version."""
+    import onnxruntime
+
+    version = str(getattr(onnxruntime, "cuda_version", "")).split(".")[0]
+    for name in sorted(RUNTIMES, key=lambda name: version not in name):
         try:
             return ctypes.CDLL(name)
         except OSError:

@@ -5,6 +5,9 @@ The model is made anew from the network's description: one from a file could ask
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +79,8 @@ class OnnxShading:
         with timers.measure("shading 1"):
             targets: OnnxTargets = frame.shaded
             on_card = targets.memory.device == "cuda"  # where asking for the tiles costs more than it saves
-            box = (0, 0, *frame.inputs.size) if on_card else _occupied_box(frame, targets)
+            whole = (0, 0, *frame.inputs.size)
+            box = whole if on_card else _occupied_box(frame, targets, self.spec.margin)
             if box is not None:
                 self._run(frame.inputs, targets, box)
         return targets.textures
@@ -91,13 +95,14 @@ class OnnxShading:
             self.binding.bind_input("textures", device, 0, np.float16, shape, source)
             for i, result in enumerate(results):
                 self.binding.bind_output(f"shaded{i}", device, 0, np.float16, (1, inside[3], inside[2], 4), result)
-            self.session.run_with_iobinding(self.binding)
-            self.binding.synchronize_outputs()
+            with _errors_of_onnx():
+                self.session.run_with_iobinding(self.binding)
+                self.binding.synchronize_outputs()
         memory.give(targets.textures, inside)
 
 
-def _occupied_box(frame: Frame, targets: OnnxTargets) -> Box | None:
-    """What holds all occupied tiles."""
+def _occupied_box(frame: Frame, targets: OnnxTargets, margin: int) -> Box | None:
+    """What holds all occupied tiles; None where that is nothing, or nothing but margin."""
     frame.tiles.read_into(targets.occupied, alignment=1)
     occupied = targets.occupied.reshape(frame.tiles.height, frame.tiles.width)
     rows, columns = np.flatnonzero(occupied.any(1)), np.flatnonzero(occupied.any(0))
@@ -106,7 +111,16 @@ def _occupied_box(frame: Frame, targets: OnnxTargets) -> Box | None:
     low = (int(columns[0]) * TILE, int(rows[0]) * TILE)
     high = ((int(columns[-1]) + 1) * TILE, (int(rows[-1]) + 1) * TILE)
     width, height = (min(b, side) - a for a, b, side in zip(low, high, frame.inputs.size, strict=True))
-    return *low, width, height
+    return (*low, width, height) if min(width, height) > 2 * margin else None
+
+
+@contextmanager
+def _errors_of_onnx() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime raises what it likes
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DuplexError(f"backend onnx: ONNX Runtime refuses it ({reason[:200]}): try another backend") from None
 
 
 def _session(spec: NetworkSpec, weights: NetworkWeights, with_cuda: bool) -> Any:
@@ -115,19 +129,19 @@ def _session(spec: NetworkSpec, weights: NetworkWeights, with_cuda: bool) -> Any
         import onnxruntime
 
         from duplex.app.onnx_model import textures_to_onnx
-    except ImportError as error:
+    except (ImportError, AttributeError, TypeError) as error:  # not there, or of versions that do not go together
+        missing = getattr(error, "name", None) or f"ONNX Runtime ({error})"
         raise DuplexError(
-            f"backend onnx: {error.name} is not installed: python3 -m pip install 'duplex-radiance[onnx]'"
+            f"backend onnx: {missing} is not installed: python3 -m pip install 'duplex-radiance[onnx]'"
         ) from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is said below, in one sentence
     providers: list[Any] = [CPU]
     if with_cuda and CUDA in onnxruntime.get_available_providers():
         providers.insert(0, (CUDA, CUDA_SETTINGS))
-        if hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()  # CUDA's libraries may lie in packages of their own
-    try:
+    with _errors_of_onnx():
+        if len(providers) > 1 and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.set_default_logger_severity(4)
+            with redirect_stdout(io.StringIO()):  # it prints what it does not find
+                onnxruntime.preload_dlls()  # CUDA's libraries may lie in packages of their own
         return onnxruntime.InferenceSession(textures_to_onnx(spec, weights), options, providers=providers)
-    except Exception as error:  # ONNX Runtime raises what it likes
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DuplexError(f"backend onnx: ONNX Runtime refuses it ({reason[:200]}): try another backend") from None

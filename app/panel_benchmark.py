@@ -11,6 +11,7 @@ from duplex.app.gpu import describe, is_software
 from duplex.app.headless import scene_orbit, scene_pivot
 from duplex.app.inspection import Inspection
 from duplex.app.kept_panel import STALE_SECONDS, KeptPanel
+from duplex.app.overlay import Overlay
 from duplex.app.panel import WIDTH, FrameFacts, PanelState, draw_panel
 from duplex.app.renderer import Renderer
 from duplex.app.ui import Ui
@@ -43,15 +44,18 @@ def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds:
         lambda: inspection.draw_times(renderer.gpu_bytes),
     )
 
+    closed = dict.fromkeys(("File", "Inspect", "Path"), lambda: None)
+
     def frame(now: float) -> tuple[float, bool]:
         inspection.times.append(scene_milliseconds)
         out.use()
         ctx.finish()
         started = time.perf_counter()
-        put_back = kept.put_back((WIDTH, WINDOW[1]), now, out)
+        seen = Overlay(controls.camera(WINDOW[0] - WIDTH, WINDOW[1]), WIDTH).sees(*bundle.bounds)  # as the window does
+        put_back = seen and kept.put_back((WIDTH, WINDOW[1]), now, out)
         if not put_back:
-            ui.begin(WINDOW, WINDOW, 1.0, scene_milliseconds / 1000)
-            draw_panel(state, bundle, renderer.views, controls, facts, {})
+            ui.begin(WINDOW, WINDOW, 1.0)
+            draw_panel(state, bundle, renderer.views, controls, facts, closed)
             ui.end()
             kept.keep((WIDTH, WINDOW[1]), now, out)
         ctx.finish()
@@ -61,7 +65,7 @@ def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds:
         step, count = scene_milliseconds / 1000, max(FRAMES, int(TURNS * STALE_SECONDS * 1000 / scene_milliseconds))
         for i in range(WARM_UP):
             frame(i * step)
-        times = [frame((WARM_UP + i) * step) for i in range(min(count, 20 * FRAMES))]
+        times = [frame((WARM_UP + i) * step) for i in range(count)]
     finally:
         ui.close()
     mean = float(np.mean([milliseconds for milliseconds, _ in times]))

@@ -9,6 +9,8 @@ from duplex.app.camera import Array, Camera
 from duplex.app.gpu import colors
 from duplex.app.renderer import Renderer
 
+CHECKED_SIDE = 512
+
 
 def network_inputs(renderer: Renderer, camera: Camera) -> tuple[Array, Array]:
     """What the shading network saw when ``renderer`` last drew ``camera``.
@@ -23,7 +25,12 @@ def network_inputs(renderer: Renderer, camera: Camera) -> tuple[Array, Array]:
 
 
 def complaint(renderer: Renderer, camera: Camera) -> str:
-    """A sentence where the network gives no numbers for pixels of ``camera``, else nothing; draws that."""
+    """A sentence where the network gives no numbers for pixels of ``camera``, else nothing.
+
+    Draws a small picture of what ``camera`` sees.
+    """
+    share = min(CHECKED_SIDE / max(camera.width, camera.height), 1.0)
+    camera = camera.resized(max(round(share * camera.width), 1), max(round(share * camera.height), 1))
     renderer.draw(camera)
     covered = _inside(renderer, _covered(renderer, camera))
     sound = np.all([np.isfinite(_half_floats(texture)).all(-1) for texture in renderer.shaded], axis=0)

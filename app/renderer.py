@@ -131,7 +131,9 @@ class Renderer:
         buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
         total = bytes_of(*buffers, *self.features.textures)
         for made in self._targets.values():
-            total += bytes_of(*made.hits, made.tiles, made.inputs, made.picture) + self.shading.gpu_bytes(made.shaded)
+            seldom = [made.compared, *(made.surface or []), *(target for x in made.layers or [] for target in x)]
+            total += bytes_of(*made.hits, made.tiles, made.inputs, made.picture, *seldom)
+            total += self.shading.gpu_bytes(made.shaded)
         return total
 
     def _draw_gbuffer(self, seen: View, targets: Targets) -> Frame:

@@ -32,23 +32,36 @@ COLORS = {
 }
 
 
-def apply_theme() -> None:
-    """Set the colours, sizes and font of the current Dear ImGui context, for a scale of 1."""
-    imgui.style_colors_dark()
-    style = imgui.get_style()
-    for name, color in COLORS.items():
-        style.set_color_(getattr(imgui.Col_, name), imgui.ImVec4(*color, 1.0))
-    style.window_rounding = style.popup_rounding = 6
-    style.frame_rounding = style.grab_rounding = 4
-    style.window_border_size = 0
-    style.item_spacing, style.frame_padding = imgui.ImVec2(8, 4), imgui.ImVec2(6, 3)
-    if FONT.exists():
-        imgui.get_io().fonts.add_font_from_file_ttf(str(FONT), FONT_SIZE)
-    style.font_size_base = FONT_SIZE
+class Theme:
+    """Colours, sizes and font of the current Dear ImGui context."""
 
+    def __init__(self) -> None:
+        imgui.style_colors_dark()
+        style = imgui.get_style()
+        for name, color in COLORS.items():
+            style.set_color_(getattr(imgui.Col_, name), imgui.ImVec4(*color, 1.0))
+        style.window_rounding = style.popup_rounding = 6
+        style.frame_rounding = style.grab_rounding = 4
+        style.window_border_size = 0
+        style.item_spacing, style.frame_padding = imgui.ImVec2(8, 4), imgui.ImVec2(6, 3)
+        if FONT.exists():
+            imgui.get_io().fonts.add_font_from_file_ttf(str(FONT), FONT_SIZE)
+        style.font_size_base = FONT_SIZE
+        self.scale = 1.0
+        self.sizes: dict[str, float | tuple[float, float]] = {}  # as they are for a scale of 1
+        for name in dir(style):
+            value = getattr(style, name)
+            if isinstance(value, float):
+                self.sizes[name] = value
+            elif isinstance(value, imgui.ImVec2):
+                self.sizes[name] = (value.x, value.y)
 
-def scale_theme(factor: float) -> None:
-    """Make texts and everything around them larger by ``factor``."""
-    style = imgui.get_style()
-    style.scale_all_sizes(factor)
-    style.font_scale_dpi *= factor
+    def scale_to(self, scale: float) -> None:
+        """Make texts and everything around them ``scale`` times as large as at 96 dpi."""
+        if scale == self.scale:
+            return
+        self.scale, style = scale, imgui.get_style()
+        for name, value in self.sizes.items():
+            setattr(style, name, imgui.ImVec2(*value) if isinstance(value, tuple) else value)
+        style.scale_all_sizes(scale)
+        style.font_scale_dpi = scale

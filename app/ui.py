@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
@@ -12,8 +13,9 @@ from moderngl_window.context.glfw.window import Window
 
 from duplex.app.errors import DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
-from duplex.app.theme import apply_theme, scale_theme
+from duplex.app.theme import Theme
 
+OUTSIDE = 3.4028235e38  # the largest float: what Dear ImGui takes for no mouse at all
 NAMED_KEYS = {
     "TAB": "tab",
     "LEFT": "left_arrow",
@@ -49,7 +51,7 @@ class Ui:
         implot.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
-        apply_theme()
+        self.theme, self.begun = Theme(), time.perf_counter()
         if not imgui.backends.opengl3_init("#version 330"):
             raise DuplexError(f"Dear ImGui finds no OpenGL 3.3 to draw the panel with: {INSTALL_HINT}")
         self.keys = _key_map()
@@ -62,15 +64,15 @@ class Ui:
         popups = imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
         return self.io.want_capture_mouse or imgui.is_any_item_active() or imgui.is_popup_open("", popups)
 
-    def begin(self, size: tuple[int, int], buffer_size: tuple[int, int], scale: float, seconds: float) -> None:
-        """Start a frame: window and framebuffer size in their pixels, content scale, seconds since the last."""
+    def begin(self, size: tuple[int, int], buffer_size: tuple[int, int], scale: float) -> None:
+        """Start a frame: window and framebuffer size in their pixels, content scale."""
         self.io.display_size = imgui.ImVec2(*(float(x) for x in size))
         self.io.display_framebuffer_scale = imgui.ImVec2(
             *(b / max(s, 1) for b, s in zip(buffer_size, size, strict=True))
         )
-        self.io.delta_time = max(seconds, 1e-4)
-        if scale != imgui.get_style().font_scale_dpi:
-            scale_theme(scale / imgui.get_style().font_scale_dpi)
+        now = time.perf_counter()
+        self.io.delta_time, self.begun = max(now - self.begun, 1e-4), now
+        self.theme.scale_to(scale)
         imgui.backends.opengl3_new_frame()
         imgui.new_frame()
 
@@ -90,6 +92,11 @@ class Ui:
         self.io.add_mouse_pos_event(float(x), float(y))
         if x < self.left or self.io.want_capture_mouse:
             self.touched()
+
+    def mouse_left(self) -> None:
+        """The mouse is outside the window."""
+        self.io.add_mouse_pos_event(-OUTSIDE, -OUTSIDE)
+        self.touched()
 
     def mouse_button(self, button: int, down: bool) -> None:
         """Button 0 (left), 1 (right) or 2 (middle) went down or up."""

@@ -57,7 +57,7 @@ class Viewer:
         self.scene: Scene | None = None
         self.driver, self.software = describe(self.ctx), is_software(self.ctx)
         self.resolution, self.last_pose = DynamicResolution(), np.eye(4)
-        self.drawn_size, self.left = (0, 0), 0.0
+        self.drawn_size = (0, 0)
         self.checked: Renderer | None = None
         self.last, self.frame_milliseconds = time.perf_counter(), 0.0
         self.watched, self.shader_stamp = 0.0, shaders.stamp()
@@ -70,14 +70,19 @@ class Viewer:
         scene = Scene(self.ctx, bundle, path, self.timers, camera, self.backend)
         if self.scene:
             self.scene.path_editor.cancel()
-        self.scene = scene
-        self.kept_panel.touch()
+        self._enter(scene)
         self.panel.background = list(bundle.background)
-        if self.panel.view not in scene.renderer.views:
-            self.panel.view = scene.renderer.views[0]
         self.timers.forget()
         self.window.title = f"{path.name} - duplex"
         self.settings.opened(path)
+
+    def _enter(self, scene: Scene) -> None:
+        """Make ``scene``, or what it has become, the one that is shown."""
+        self.scene = scene
+        self.inspection.entered(scene)
+        if self.panel.view not in scene.renderer.views:
+            self.panel.view = scene.renderer.views[0]
+        self.kept_panel.touch()
 
     def open(self, path: Path) -> None:
         """Show the bundle ``path``; where that fails, what is open stays, and the reason is told."""
@@ -91,6 +96,7 @@ class Viewer:
         if self.scene:
             self.scene.path_editor.cancel()
         self.scene, self.checked, self.inspection.other = None, None, None
+        self.inspection.compared = None
         self.file_menu.closing, self.window.title = False, "duplex"
 
     def run(self) -> None:
@@ -102,6 +108,7 @@ class Viewer:
             self.window.swap_buffers()
             if self.scene and self.scene.undecided and min(self.drawn_size) > 0:
                 self.scene.choose_backend(self.drawn_size)
+                self._enter(self.scene)
                 self.last = time.perf_counter()  # the choice is no slow frame
         self.close()
 
@@ -127,18 +134,19 @@ class Viewer:
         if self.scene:
             self.scene.path_editor.record_some(self.notices)
             self._move(self.scene, min(seconds, 0.1))
-            self.left = self.ui.left = room_for_panel(self.panel, size[0], scale)
+            self.ui.left = room_for_panel(self.panel, size[0], scale)
             self.drawn_size = self._draw(self.scene, buffer_size, seconds)
             self._check(self.scene)
         else:
-            self.left = 0.0
+            self.ui.left = 0.0
             self.ctx.screen.use()
             self.ctx.screen.clear(*EMPTY)
         strip = (self.box(buffer_size)[0], buffer_size[1])
         self.inspection.times.append(self.frame_milliseconds)
-        if self.interface.quiet and self.kept_panel.put_back(strip, now, self.ctx.screen):
+        quiet = self.kept_panel.enabled and self.interface.quiet
+        if quiet and self.kept_panel.put_back(strip, now, self.ctx.screen):
             return
-        self.ui.begin(size, buffer_size, scale, seconds)
+        self.ui.begin(size, buffer_size, scale)
         self.interface.draw(min(seconds, 0.1))
         self.ctx.screen.use()  # some instruments draw for themselves
         self.ui.end()
@@ -160,10 +168,12 @@ class Viewer:
         self.shader_stamp = stamp
         try:
             if self.scene.changed():
-                self.scene = self.scene.read_again()
+                self._enter(self.scene.read_again())
                 self.notices.note(f"{self.scene.path.name} has changed: read again")
             elif stamp != old:
-                self.scene, self.screen = self.scene.renewed(), ScreenPass(self.ctx)
+                screen = ScreenPass(self.ctx)
+                self._enter(self.scene.renewed())
+                self.screen = screen
                 self.notices.note("shaders have changed: built again")
         except (DuplexError, OSError, moderngl.Error) as error:  # and what was there goes on
             self.notices.error(sentence_of(error))
@@ -211,7 +221,7 @@ class Viewer:
 
     def box(self, buffer_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Where the scene is in the window's framebuffer: left, bottom, width, height."""
-        left = round(self.left * buffer_size[0] / max(glfw.get_window_size(self.window._window)[0], 1))
+        left = round(self.ui.left * buffer_size[0] / max(glfw.get_window_size(self.window._window)[0], 1))
         return left, 0, max(buffer_size[0] - left, 1), buffer_size[1]
 
     def _movement_scale(self, scene: Scene, seconds: float) -> float:

@@ -23,9 +23,7 @@ def references_of(job: BakeJob, held_out: ViewSet) -> tuple[Reference, ...]:
     for index in np.linspace(0, len(job.photos) - 1, count).round().astype(int):
         photo = job.photos[index]
         height = min(photo.camera.height, job.config.views.view_size)
-        width = max(round(photo.camera.width * height / photo.camera.height), 1)
-        rgba, valid = photo.rgba(None if height == photo.camera.height else height)
-        photos.append(Reference(PHOTO, photo.camera.resized(width, height), _straight(rgba * valid[..., None])))
+        photos.append(Reference(PHOTO, photo.camera_at(height), _straight(photo.rgba(height)[0])))
     return tuple(x for x in (*teacher, *photos) if max(x.rgba.shape) <= MAX_REFERENCE_SIDE)
 
 

@@ -88,14 +88,11 @@ def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
 
 def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], list[bool]]:
     """Photos at the heights beside them, with their cameras, and which tell opacity; kept as ``stem`` says."""
-    cameras = [
-        photo.camera.resized(max(round(photo.camera.width * height / photo.camera.height), 1), height)
-        for photo, height in photos
-    ]
+    cameras = [photo.camera_at(height) for photo, height in photos]
 
     def read(index: int) -> Array:
         photo, height = photos[index]
-        rgba, valid = photo.rgba(None if height == photo.camera.height else height)
+        rgba, valid = photo.rgba(height)
         return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import moderngl
 import numpy as np
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from duplex.app import onnx_memory
 from duplex.app.bundle import Bundle
 from duplex.app.errors import DuplexError
-from duplex.app.gpu import color_target
+from duplex.app.gpu import color_target, colors
 from duplex.app.onnx_memory import CudaMemory, HostMemory
 from duplex.app.onnx_shading import CUDA
+from duplex.app.passes.gbuffer import View
 from duplex.app.renderer import Renderer
 
 
@@ -57,3 +60,27 @@ def test_cuda_and_the_programs_memory_give_the_same_picture(ctx: moderngl.Contex
     other = Renderer(ctx, demo, "onnx")
     other.shading._make_memory = HostMemory
     assert np.abs(other.image(camera).astype(int) - first).max() <= 1
+
+
+def test_a_scene_that_only_just_enters_the_margin_draws(ctx: moderngl.Context, demo: Bundle) -> None:
+    """802 columns with their margin are 50 tiles and two columns: less than the network's window is wide."""
+    renderer = Renderer(ctx, demo, "onnx")
+    camera = demo.cameras[0].resized(800, 40)
+    (targets,) = [renderer.targets_for((800, 40))]
+    frame = renderer._draw_gbuffer(View.of(camera.padded(1), renderer.center, renderer.radius), targets)
+    targets.tiles.clear()
+    tiles = np.zeros((targets.tiles.height, targets.tiles.width), np.uint8)
+    tiles[:, -1] = 255
+    colors(targets.tiles)[0].write(tiles.tobytes(), alignment=1)
+    renderer.shading.render(frame, renderer.timers)  # ONNX Runtime refuses a picture without pixels
+
+
+def test_errors_of_onnx_runtime_are_one_sentence(ctx: moderngl.Context, demo: Bundle) -> None:
+    renderer = Renderer(ctx, demo, "onnx")
+
+    def refused(binding: object) -> None:
+        raise RuntimeError("CUDA failure 2: out of memory\nmore of it")
+
+    renderer.shading.session = SimpleNamespace(run_with_iobinding=refused)
+    with pytest.raises(DuplexError, match=r"ONNX Runtime refuses it \(CUDA failure 2: out of memory\): try another"):
+        renderer.draw(demo.cameras[0].resized(40, 40))

@@ -66,7 +66,7 @@ class Pictures:
     def point(self, x: float, y: float) -> None:
         """The mouse, to a share of the part of the window beside the panel."""
         width, height = glfw.get_window_size(self.viewer.window._window)
-        left = self.viewer.left
+        left = self.viewer.ui.left
         self.viewer.ui.mouse_moved(left + x * (width - left), y * height)
 
 

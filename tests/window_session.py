@@ -367,7 +367,9 @@ def files(s: Session) -> None:
     s.key("key", "bracketright")
     s.picture("dropped")
     eye = np.array(v.scene.controls.goal.eye)
-    change(s, copy, write_bundle(replace(read_bundle(copy), background=(0.0, 0.0, 0.0))))
+    v.inspection.compared, v.panel.view = "reference", "error"
+    change(s, copy, write_bundle(replace(read_bundle(copy), background=(0.0, 0.0, 0.0), references=())))
+    assert v.inspection.compared is None and v.panel.view == "final", "what a bundle has not is still shown"
     assert v.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
     assert np.allclose(np.array(v.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
     seen = v.scene
@@ -397,7 +399,8 @@ def nothing_open(s: Session) -> None:
     assert v.scene is None and v.window.title == "duplex"
     assert (welcome[:, :160].reshape(-1, 3).std(0) < 1).all(), "the panel is still there"
     assert welcome[200:360, 300:420].std() > 10, "there is no welcome"
-    s.key("key", "f", "key", "3", "key", "k", "key", "Tab", "key", "Tab")
+    s.key("key", "f", "key", "F12", "key", "3", "key", "k", "key", "Tab", "key", "Tab")
+    assert v.panel.wanted is None, "what is asked for where nothing is open is done later"
     s.click("demo")
     s.frames()
     assert v.scene and v.scene.path == DEMO_BUNDLE, v.scene and v.scene.path
@@ -472,7 +475,8 @@ def main() -> None:
     s.key("key", "f")
     assert differ(s.scene("framed"), 0) > 1
     v.inspection.go_to(v.scene, v.scene.bundle.references[1])
-    assert float(v.inspection.measured.split("PSNR ")[1].split(" ")[0]) > 30, v.inspection.measured
+    reference, words = v.inspection.measured
+    assert reference.kind == "teacher" and float(words.split("PSNR ")[1].split(" ")[0]) > 30, words
     final = s.scene("at-a-reference")
     shown = {}
     for view in v.scene.renderer.views:

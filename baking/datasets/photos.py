@@ -38,13 +38,18 @@ class Photo:
     mask: Path | None = None
     shift: float = 0.0
 
+    def camera_at(self, height: int) -> Camera:
+        """The pinhole camera of the picture at another ``height``."""
+        return self.camera.resized(max(round(self.camera.width * height / self.camera.height), 1), height)
+
     def rgba(self, size: int | None = None) -> tuple[Array, Array]:
-        """The picture as the pinhole camera sees it, box-filtered to a height of ``size`` (None: its own).
+        """The picture as :meth:`camera_at` sees it, box-filtered to a height of ``size`` (None: its own).
 
         Returns colour premultiplied by alpha and alpha, (h, w, 4) float32 in [0, 1], and (h, w) bool: false, and the
         colours 0, where any of a pixel lies outside the source picture or where its mask is 0.
         """
         extent = (self.camera.width, self.camera.height)
+        size = None if size == self.camera.height else size
         planes = load_premultiplied(self.path, extent)
         if self.distortion is None and self.mask is None:
             small = planes if size is None else box_filtered(planes, size)
