@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import moderngl
 
-from duplex.app.gpu import color_target, colors
-from duplex.app.passes.present import Backdrop, ScreenPass
+from duplex.app.gpu import color_target
 
 STALE_SECONDS = 1.0
 SETTLING = 4  # frames in which Dear ImGui may still react to what has come in
@@ -19,7 +18,7 @@ class KeptPanel:
     """Keeps the left part of a framebuffer from frame to frame; unless ``enabled`` it never does."""
 
     def __init__(self, ctx: moderngl.Context, enabled: bool):
-        self.ctx, self.enabled, self.screen = ctx, enabled, ScreenPass(ctx)
+        self.ctx, self.enabled = ctx, enabled
         self.kept: moderngl.Framebuffer | None = None
         self.settling, self.until = SETTLING, 0.0
 
@@ -31,8 +30,7 @@ class KeptPanel:
         """Draw the panel of ``size`` into the lower left of ``out``, if what is kept is still good ``now``, seconds."""
         if self.kept is None or self.kept.size != size or self.settling or now > self.until:
             return False
-        (texture,), place = colors(self.kept), (0, 0, *size)
-        self.screen.render(texture, Backdrop(), place, place, out=out)
+        self.ctx.copy_framebuffer(out, self.kept)
         return True
 
     def keep(self, size: tuple[int, int], now: float, out: moderngl.Framebuffer) -> None:

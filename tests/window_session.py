@@ -550,7 +550,14 @@ def main() -> None:
     v.notices.lines.clear()
     larger = s.picture("resized")
     s.frames(12)
-    assert differ(s.picture("resized-and-resting")[:, :300], larger[:, :300]) < 3, "the panel is put back in part"
+    assert differ(s.picture("resized-and-resting")[:, :300], larger[:, :300]) < 3
+    v.ctx.screen.use()
+    v.ctx.screen.clear(0.0, 0.0, 1.0, viewport=(0, 0, 900, 640))
+    assert v.kept_panel.put_back((300, 640), 0.0, v.ctx.screen)
+    data = v.ctx.screen.read(viewport=(0, 0, 300, 640), components=3)
+    v.ctx.error  # noqa: B018 - as above
+    put_back = np.frombuffer(data, np.uint8).reshape(640, 300, 3)[::-1].astype(np.int16)
+    assert differ(put_back, larger[:, :300]) < 3, "the panel is put back in part"
     assert larger.shape[:2] == (640, 900), f"after resizing the picture is {larger.shape}"
     assert (np.abs(larger[:, 320:] - larger[2, -3]).max(-1) > 8).mean() > 0.02
 
