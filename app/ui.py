@@ -122,6 +122,15 @@ class Ui:
         self.touched()
 
 
+def fitting(size: tuple[int, int]) -> tuple[int, int]:
+    """``size``, or what of it this screen has room for: it may come from a larger one."""
+    screen = glfw.get_primary_monitor() if glfw.init() else None
+    if not screen:
+        return size
+    _, _, width, height = glfw.get_monitor_workarea(screen)
+    return (min(size[0], width), min(size[1], height)) if min(width, height) > 0 else size
+
+
 def open_window(title: str, size: tuple[int, int]) -> Window:
     """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
     linux = sys.platform.startswith("linux")

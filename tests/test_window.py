@@ -60,3 +60,21 @@ def test_closing_the_window_ends_with_status_0(display: str) -> None:
         """)
     subprocess.run([sys.executable, "-c", close], env=os.environ | {"DISPLAY": display}, check=True, timeout=30)
     assert process.wait(30) == 0
+
+
+def test_a_size_from_a_larger_screen_is_made_to_fit(display: str, tmp_path: Path) -> None:
+    code = """
+        from duplex.app.settings import load_settings
+        from duplex.app.window import Viewer
+        settings = load_settings()
+        settings.size = [4000, 700]
+        settings.save()
+        for size in (None, (300, 200)):
+            viewer = Viewer(size)
+            print(viewer.window.size)
+            viewer.close()
+        """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)],
+                            env=os.environ | {"DISPLAY": display, "HOME": str(tmp_path)},
+                            capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert result.stdout.split("\n")[:2] == ["(1280, 700)", "(300, 200)"], result.stdout + result.stderr

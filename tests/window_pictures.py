@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ class Pictures:
 
 
 def main(folder: Path) -> None:
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # whoever runs this keeps their settings
     p = Pictures(folder)
     v, look = p.viewer, p.viewer.inspection
     steps: dict[str, Callable[[], tuple[str, ...]]] = {}
