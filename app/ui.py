@@ -122,17 +122,11 @@ class Ui:
         self.touched()
 
 
-def fitting(size: tuple[int, int]) -> tuple[int, int]:
-    """``size``, or what of it this screen has room for: it may come from a larger one."""
-    screen = glfw.get_primary_monitor() if glfw.init() else None
-    if not screen:
-        return size
-    _, _, width, height = glfw.get_monitor_workarea(screen)
-    return (min(size[0], width), min(size[1], height)) if min(width, height) > 0 else size
+def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
+    """A resizable window with OpenGL 3.3, with ``fit`` no larger than the screen.
 
-
-def open_window(title: str, size: tuple[int, int]) -> Window:
-    """A resizable window with OpenGL 3.3; raises :class:`NoDisplayError` where none can be opened."""
+    Raises :class:`NoDisplayError` where none can be opened.
+    """
     linux = sys.platform.startswith("linux")
     if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         raise NoDisplayError(
@@ -142,7 +136,7 @@ def open_window(title: str, size: tuple[int, int]) -> Window:
     try:
         window = Window(
             title=title,
-            size=size,
+            size=_fitting(size) if fit else size,
             gl_version=(3, 3),
             resizable=True,
             vsync=True,
@@ -159,3 +153,12 @@ def open_window(title: str, size: tuple[int, int]) -> Window:
         ) from None
     window.exit_key = None
     return window
+
+
+def _fitting(size: tuple[int, int]) -> tuple[int, int]:
+    """``size``, or what of it this screen has room for: it may come from a larger one."""
+    screen = glfw.get_primary_monitor() if glfw.init() else None
+    if not screen:
+        return size
+    _, _, width, height = glfw.get_monitor_workarea(screen)
+    return (min(size[0], width), min(size[1], height)) if min(width, height) > 0 else size

@@ -30,7 +30,7 @@ from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
 from duplex.app.scene import Scene
 from duplex.app.settings import load_settings
-from duplex.app.ui import Ui, fitting, open_window
+from duplex.app.ui import Ui, open_window
 
 EMPTY = (0.05, 0.055, 0.065)  # the colour of a window in which nothing is open
 WATCH_SECONDS = 0.5  # between looks at whether files have changed
@@ -44,7 +44,7 @@ class Viewer:
 
     def __init__(self, size: tuple[int, int] | None = None, backend: str = AUTO):
         self.settings = load_settings()
-        self.window = open_window("duplex", size or fitting((self.settings.size[0], self.settings.size[1])))
+        self.window = open_window("duplex", size or (self.settings.size[0], self.settings.size[1]), fit=not size)
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
         self.backend, self.timers = backend, PassTimers(self.ctx)
