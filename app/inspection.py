@@ -59,9 +59,13 @@ class Inspection:
         """How targets are shown."""
         return Display(self.channel - 1 if self.channel else None, self.ramp, self.low, self.high)
 
+    def forget(self) -> None:
+        """Forget what was found out about a scene, and what was made for it."""
+        self.other, self.probed, self.measured, self.agreement = None, None, None, ""
+
     def entered(self, scene: Scene) -> None:
         """Forget what belongs to another scene, or to another renderer of this one."""
-        self.other, self.probed, self.measured, self.agreement = None, None, None, ""
+        self.forget()
         if self.compared not in self.choices(scene):
             self.compared = None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import glfw
 
+from duplex.app.camera import Camera
 from duplex.app.errors import DuplexError, sentence_of
 from duplex.app.file_menu import draw_welcome
 from duplex.app.keys import draw_help
@@ -33,14 +34,16 @@ class Interface:
         if scene is None or not viewer.ui.left or viewer.ui.in_use:
             return False
         over_scene = viewer.notices.lines or viewer.panel.frusta or viewer.inspection.over_scene
-        return not (over_scene or viewer.panel.help_visible or scene.path_editor.busy or self._complaint(scene))
+        complaint = self._complaint(scene, self.overlay(scene))
+        return not (over_scene or viewer.panel.help_visible or scene.path_editor.busy or complaint)
 
     def draw(self, seconds: float) -> None:
         """Declare everything for this frame, ``seconds`` after the last one."""
         viewer = self.viewer
         if viewer.scene:
-            self._draw_over(viewer.scene)
-            self._draw_panel(viewer.scene)
+            overlay = self.overlay(viewer.scene)
+            self._draw_over(viewer.scene, overlay)
+            self._draw_panel(viewer.scene, overlay.camera)
         else:
             draw_welcome(viewer.file_menu, viewer.settings.recent)
         if viewer.panel.help_visible:
@@ -53,18 +56,17 @@ class Interface:
         left = self.viewer.ui.left
         return Overlay(scene.controls.camera(max(round(width - left), 1), max(height, 1)), left)
 
-    def _complaint(self, scene: Scene) -> str:
+    def _complaint(self, scene: Scene, overlay: Overlay) -> str:
         """Why there is nothing to see, and what to do."""
-        overlay = self.overlay(scene)
         if not overlay.sees(*scene.bundle.bounds):
             return "Nothing of the scene is in view: press F"
         if self.viewer.inspection.misses(scene, self.viewer.panel.view, overlay.camera):
             return "The bundle has no picture from here: go to one, under Inspect"
         return ""
 
-    def _draw_over(self, scene: Scene) -> None:
-        viewer, overlay = self.viewer, self.overlay(scene)
-        if complaint := self._complaint(scene):
+    def _draw_over(self, scene: Scene, overlay: Overlay) -> None:
+        viewer = self.viewer
+        if complaint := self._complaint(scene, overlay):
             say_in_the_middle(complaint, viewer.ui.left)
         if viewer.panel.frusta:
             for pose in scene.bundle.cameras:
@@ -86,9 +88,8 @@ class Interface:
             share = (place[0] / camera.width, place[1] / camera.height)
             inspection.look(scene, self.viewer.drawn_camera(scene), share)
 
-    def _draw_panel(self, scene: Scene) -> None:
+    def _draw_panel(self, scene: Scene, camera: Camera) -> None:
         viewer, inspection, editor = self.viewer, self.viewer.inspection, scene.path_editor
-        camera = self.overlay(scene).camera
         facts = FrameFacts(
             viewer.timers.milliseconds,
             viewer.timers.counting,

@@ -95,8 +95,8 @@ class Viewer:
         """Have nothing open."""
         if self.scene:
             self.scene.path_editor.cancel()
-        self.scene, self.checked, self.inspection.other = None, None, None
-        self.inspection.compared = None
+        self.scene, self.checked, self.inspection.compared = None, None, None
+        self.inspection.forget()
         self.file_menu.closing, self.window.title = False, "duplex"
 
     def run(self) -> None:

@@ -15,6 +15,7 @@ from test_bundle import parts_of, refused, with_manifest, write_parts
 
 from duplex.app.bundle import Bundle, read_bundle, write_bundle
 from duplex.app.camera import Camera
+from duplex.app.headless import straight
 from duplex.app.passes.present import RAMPS
 from duplex.app.psnr import psnr
 from duplex.app.reference import PHOTO, TEACHER, Reference
@@ -25,9 +26,7 @@ WHITE = (1.0, 1.0, 1.0)
 
 def own_picture(renderer: Renderer, camera: Camera, kind: str = TEACHER) -> Reference:
     """What the bundle itself draws, as a reference."""
-    drawn = renderer.image(camera, (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
-    drawn[..., :3] /= np.maximum(drawn[..., 3:], 1 / 255)
-    return Reference(kind, camera, np.rint(255 * drawn.clip(0, 1)).astype(np.uint8))
+    return Reference(kind, camera, straight(renderer.image(camera, (0.0, 0.0, 0.0, 0.0))))
 
 
 @pytest.fixture(scope="module")
