@@ -41,25 +41,20 @@ def test_closing_the_window_ends_with_status_0(display: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", call, "--size", "300x300"], env=os.environ | {"DISPLAY": display})
     find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "duplex"]
     window = subprocess.run(find, env=os.environ | {"DISPLAY": display}, capture_output=True, text=True, timeout=60)
-    close = textwrap.dedent(f"""
-        import ctypes
-        from ctypes import c_char_p, c_int, c_long, c_ulong, c_void_p
-        x = ctypes.CDLL("libX11.so.6")
-        x.XOpenDisplay.restype = c_void_p
-        x.XInternAtom.restype = c_ulong
-        d = x.XOpenDisplay(None)
-        class Message(ctypes.Structure):
-            _fields_ = [("type", c_int), ("serial", c_ulong), ("send_event", c_int), ("display", c_void_p),
-                        ("window", c_ulong), ("message_type", c_ulong), ("format", c_int), ("data", c_long * 5),
-                        ("pad", c_long * 24)]
-        def atom(name): return x.XInternAtom(c_void_p(d), c_char_p(name), 0)
-        m = Message(33, 0, 1, d, {window.stdout.split()[0]}, atom(b"WM_PROTOCOLS"), 32)
-        m.data[0] = atom(b"WM_DELETE_WINDOW")
-        x.XSendEvent(c_void_p(d), c_ulong(m.window), 0, c_long(0), ctypes.byref(m))
-        x.XFlush(c_void_p(d))
-        """)
-    subprocess.run([sys.executable, "-c", close], env=os.environ | {"DISPLAY": display}, check=True, timeout=30)
+    close_window(display, int(window.stdout.split()[0]))
     assert process.wait(30) == 0
+
+
+def close_window(screen: str, number: int) -> None:
+    """What a window manager says when the cross in the title bar is clicked."""
+    xlib = pytest.importorskip("Xlib.display")
+    from Xlib.protocol.event import ClientMessage
+
+    connection = xlib.Display(screen)
+    window = connection.create_resource_object("window", number)
+    name, wanted = (connection.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
+    window.send_event(ClientMessage(window=window, client_type=name, data=(32, [wanted, 0, 0, 0, 0])))
+    connection.close()
 
 
 def test_a_size_from_a_larger_screen_is_made_to_fit(display: str, tmp_path: Path) -> None:

@@ -410,8 +410,11 @@ def nothing_open(s: Session) -> None:
 
 
 def drop(s: Session, file: Path) -> None:
-    """As the window's own callback does when a file is dropped on it."""
-    s.viewer.events._dropped(None, [str(file)])
+    """As a file manager does it, while the window goes on drawing."""
+    source = subprocess.Popen([sys.executable, Path(__file__).with_name("window_drop.py"), s.number, file])
+    while source.poll() is None:
+        s.frames(1)
+    assert source.returncode == 0, f"{file.name} cannot be dropped"
     s.frames(3)
 
 
