@@ -202,21 +202,22 @@ def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array
 
 
 def encode_view(directions: Array) -> Array:
-    """Bands 1 and 2 of the real spherical harmonics of unit ``directions`` (..., 3): (..., 8) float32.
+    """:func:`view_bands` of unit ``directions`` (..., 3): (..., 8) float32."""
+    return np.stack(view_bands(*np.moveaxis(directions, -1, 0)), -1).astype(np.float32)
+
+
+def view_bands(x: Any, y: Any, z: Any) -> list[Any]:
+    """Bands 1 and 2 of the real spherical harmonics of unit vectors, arrays or tensors of one shape: eight such.
 
     The same numbers as ``shaders/include/view_encoding.glsl``.
     """
-    x, y, z = np.moveaxis(directions, -1, 0)
-    return np.stack(
-        [
-            0.4886025 * y,
-            0.4886025 * z,
-            0.4886025 * x,
-            1.0925484 * x * y,
-            1.0925484 * y * z,
-            0.3153916 * (3 * z * z - 1),
-            1.0925484 * x * z,
-            0.5462742 * (x * x - y * y),
-        ],
-        -1,
-    ).astype(np.float32)
+    return [
+        0.4886025 * y,
+        0.4886025 * z,
+        0.4886025 * x,
+        1.0925484 * x * y,
+        1.0925484 * y * z,
+        0.3153916 * (3 * z * z - 1),
+        1.0925484 * x * z,
+        0.5462742 * (x * x - y * y),
+    ]

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from duplex.app.camera import Array
-from duplex.app.network import encode_view
+from duplex.app.camera import Array, Camera
+from duplex.app.network import view_bands
 from duplex.app.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.baking.views import NOWHERE, UNKNOWN, ViewSet
 
@@ -121,16 +122,12 @@ def cut(
     source: ViewSet, views: Tensor, corners: list[tuple[int, int]], size: tuple[int, int], device: torch.device
 ) -> Crops:
     """Crops of ``size`` (height, width) whose top left pixels are ``corners`` (row, column) of ``views`` (b,)."""
-    pictures, hits, rays = [], [], []
+    pictures, hits = [], []
     margin, (height, width) = source.margin, size
     high, wide = height + 2 * margin, width + 2 * margin
     for view, (y, x) in zip(views.tolist(), corners, strict=True):
-        camera = source.cameras[view].padded(margin)
-        rays.append(replace(camera, width=wide, height=high, cx=camera.cx - x, cy=camera.cy - y).ray_directions())
         pictures.append(source.pictures[view][y : y + height, x : x + width])
         hits.append(source.hits[view][y : y + high, x : x + wide])
-    directions = np.stack(rays)
-    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     bytes_, found = torch.from_numpy(np.stack(pictures)).to(device), np.stack(hits)
     mask = [torch.from_numpy(found[..., i] != NOWHERE).to(device) for i in (0, 2)]
     uv = torch.from_numpy(found[..., :4].astype(np.float32) / UV_STEPS).to(device)
@@ -143,10 +140,23 @@ def cut(
         level=[level[..., 0], level[..., 1]],
         dither=None,
         mask=mask,
-        directions=torch.from_numpy(encode_view(directions)).to(device),
+        directions=_directions([source.cameras[i].padded(margin) for i in views.tolist()], corners, mask[0]),
         opacity=torch.tensor([float(source.opacity[view]) for view in views.tolist()], device=device),
         views=views,
     )
+
+
+def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Tensor) -> Tensor:
+    """Encoded directions (b, h, w, 8) of the rays through the pixels of crops at ``corners``, ``like`` (b, h, w)."""
+    (_, high, wide), device = like.shape, like.device
+    lenses = [(c.fx, c.fy, c.cx - x, c.cy - y) for c, (y, x) in zip(cameras, corners, strict=True)]
+    fx, fy, cx, cy = torch.tensor(lenses, device=device).T[:, :, None, None]
+    poses = np.stack([camera.camera_to_world[:3, :3] for camera in cameras]).astype(np.float32)
+    right, up, back = torch.from_numpy(poses).to(device).permute(2, 1, 0)[..., None, None]  # each (3, b, 1, 1)
+    x = (torch.arange(wide, device=device) + 0.5 - cx) / fx
+    y = (torch.arange(high, device=device)[:, None] + 0.5 - cy) / fy
+    rays = right * x - up * y - back
+    return torch.stack(view_bands(*F.normalize(rays, dim=0)), -1)
 
 
 def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:

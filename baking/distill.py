@@ -31,7 +31,7 @@ from duplex.baking.progress import bar
 from duplex.baking.shading import ShadingNetwork
 from duplex.baking.views import ViewSet
 
-SAVE_SECONDS = 30
+SAVE_SECONDS, SAVE_SHARE = 30, 20  # between two states kept, and so many times what keeping the last one took
 CURVE_POINTS = 16
 STRIP = 256  # rows of a picture that is judged, at once
 
@@ -137,7 +137,8 @@ class Trainer:
         if self.view_errors is not None:
             sampler.errors = self.view_errors
         self.view_errors = sampler.errors
-        last = started = time.monotonic()
+        last, spent = time.monotonic(), 0.0
+        started = last
         with bar("distillation", self.config.steps) as progress:
             progress.advance(self.step)
             while self.step < self.config.steps:
@@ -152,10 +153,11 @@ class Trainer:
                 if held_out and self.step * CURVE_POINTS // self.config.steps > len(self.curve):
                     self.curve.append((self.step, round(self.seconds, 1), self.unseen(held_out, background)))
                 started = time.monotonic()
-                if started - last > SAVE_SECONDS:
+                if started - last > max(SAVE_SECONDS, SAVE_SHARE * spent):
                     self.save(state)
                     saved()
-                    last = started = time.monotonic()
+                    last = time.monotonic()
+                    spent, started = last - started, last
         self.save(state)
 
     def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:
@@ -215,7 +217,8 @@ class Trainer:
                 opacity = (alpha - part.rgba[:, 3:]) ** 2 * part.opacity.view(-1, 1, 1, 1) * weight
                 loss = squared.sum() + self.config.alpha_weight * opacity.sum()
                 if self.config.structure_weight:
-                    loss = loss + self.config.structure_weight * (dssim(drawn, wanted) * weight).sum()
+                    known = torch.where(part.valid > 0, wanted, drawn.detach())
+                    loss = loss + self.config.structure_weight * (dssim(drawn, known) * weight).sum()
                 (loss / counted).backward()  # type: ignore[no-untyped-call]
                 errors.append(squared.detach().sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1))
             return torch.cat(errors)

@@ -23,7 +23,7 @@ from duplex.baking.teachers import Teacher
 
 RAYS_PER_CHUNK = 1 << 14
 MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
-MIN_WEIGHT = 1e-3  # of a sample whose colour is worth asking for
+MIN_WEIGHT = 1e-3  # that a ray gathers before a colour is worth asking for
 BAND = 8  # samples of each ray that are evaluated before looking which rays still get light
 
 
@@ -78,8 +78,8 @@ class FastRenderer:
         )
 
     def _march_chunk(self, o: Tensor, d: Tensor, views: Tensor) -> Tensor:
-        """Premultiplied colour, opacity and the distance of the last sample that got light: (n, 5)."""
-        out = o.new_zeros(len(o), 5)
+        """Premultiplied colour, opacity, distance of the last sample that got light, opacity with a colour: (n, 6)."""
+        out = o.new_zeros(len(o), 6)
         if self.space.straight:
             start, end = self._box(o, d)
             hit = torch.nonzero(end > start)[:, 0]
@@ -93,7 +93,7 @@ class FastRenderer:
         lit = torch.ones(len(o), device=o.device)
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
         rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
-        part = o.new_zeros(len(o), 5)
+        part = o.new_zeros(len(o), 6)
         for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end there
             now = torch.nonzero((rank >= low) & (rank < low + BAND) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
@@ -115,7 +115,7 @@ class FastRenderer:
         return torch.nonzero(rows(self.between.view(-1), index))[:, 0]
 
     def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
-        """Add ``samples`` to ``out`` (rays, 5) and dim ``lit`` (rays,), the transmittance so far."""
+        """Add ``samples`` to ``out`` (rays, 6) and dim ``lit`` (rays,), the transmittance so far."""
         chunk = POINTS_PER_CHUNK if lit.device.type == "cpu" else 1 << 20
         ray = samples.ray
         parts = [self.teacher.fine.density(p) for p in torch.split(samples.points, chunk)]
@@ -123,15 +123,31 @@ class FastRenderer:
         total = torch.cumsum(depth, 0)
         first = torch.searchsorted(ray, ray)  # where each sample's ray begins
         before = torch.exp(-(total - depth - rows(total - depth, first))).float() * rows(lit, ray)
-        weight = before * (1 - torch.exp(-depth)).float()
-        rgb, begin = lit.new_zeros(len(ray), 3), 0
-        for _, latent in parts:
-            seen = begin + torch.nonzero(weight[begin : begin + len(latent)] > MIN_WEIGHT)[:, 0]
-            rgb[seen] = self.teacher.fine.color(rows(latent, seen - begin), rows(views, rows(ray, seen)))
-            begin += len(latent)
-        out[:, :4].index_add_(0, ray, weight[:, None] * torch.cat([rgb, torch.ones_like(rgb[:, :1])], -1))
+        after = before * torch.exp(-depth).float()
+        self._colour(samples, [p[1] for p in parts], 1 - before, 1 - after, views, out)
+        out[:, 3].index_add_(0, ray, before - after)
         out[:, 4].scatter_reduce_(0, ray, torch.where(before > 0.01, samples.t, torch.zeros_like(samples.t)), "amax")
-        lit.scatter_reduce_(0, ray, before * torch.exp(-depth).float(), "amin")
+        lit.scatter_reduce_(0, ray, after, "amin")
+
+    def _colour(
+        self, samples: Samples, latents: list[Tensor], low: Tensor, high: Tensor, views: Tensor, out: Tensor
+    ) -> None:
+        """Add the colours of ``samples``, which raise their rays' opacity from ``low`` to ``high`` (s,), to ``out``.
+
+        The network is asked where that passes a multiple of :data:`MIN_WEIGHT`, and what it says counts for all the
+        opacity since it was asked last: a little of much faint matter is as bright as it should be.
+        """
+        asked = torch.nonzero((high / MIN_WEIGHT).floor() > (low / MIN_WEIGHT).floor())[:, 0]
+        ray, high = rows(samples.ray, asked), rows(high, asked)
+        same = F.pad(ray[1:] == ray[:-1], (1, 0))
+        weight = high - torch.where(same, F.pad(high[:-1], (1, 0)), rows(out[:, 5], ray))
+        begin, colors = 0, []
+        for latent in latents:
+            of = asked[(asked >= begin) & (asked < begin + len(latent))]
+            colors.append(self.teacher.fine.color(rows(latent, of - begin), rows(views, rows(samples.ray, of))))
+            begin += len(latent)
+        out[:, :3].index_add_(0, ray, weight[:, None] * torch.cat(colors))
+        out[:, 5].scatter_reduce_(0, ray, high, "amax")
 
     def _box(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         high = self.low + self.grid.step * (self.shape - 1)

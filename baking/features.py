@@ -119,7 +119,8 @@ def sample(
     """
     level = level.clamp(0, len(maps.sides) - 1)
     if dither is not None:
-        found = [_corners(maps, uv, (level + dither).floor())]
+        taken = (level + dither).floor().clamp(max=len(maps.sides) - 1)  # the sum may be rounded up
+        found = [_corners(maps, uv, taken)]
     else:
         low = level.floor()
         found = [_corners(maps, uv, low, 1 - level + low)]

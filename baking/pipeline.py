@@ -143,7 +143,11 @@ def density_of(job: BakeJob) -> DensityGrid:
 def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
     cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
     if job.dataset:
-        cameras += [camera.resized(CULLING_SIZE, CULLING_SIZE) for camera in job.dataset[:CULLING_VIEWS]]
+        chosen = np.linspace(0, len(job.dataset) - 1, min(CULLING_VIEWS, len(job.dataset))).round().astype(int)
+        for camera in (job.dataset[i] for i in chosen):  # all the way along, and all that their pictures show
+            scale = CULLING_SIZE / min(camera.width, camera.height)
+            sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
+            cameras.append(camera.resized(*sides))
     space = job.teacher.scene.space
     share_of = None
     if not job.config.shells.inner_opacity:

@@ -205,6 +205,12 @@ def test_the_gradient_of_a_sample_is_that_of_an_embedding_bag() -> None:
         )
 
 
+def test_the_coarsest_level_with_the_largest_dither_is_that_level() -> None:
+    texels = torch.rand(256, 4, generator=torch.Generator().manual_seed(0))
+    uv, level, largest = torch.full((1, 2), 0.5), torch.full((1,), 9.0), torch.tensor([1 - 2**-24])
+    assert torch.equal(sample(texels, mipmaps(texels, 16, 5), uv, level, largest), mipmaps(texels, 16, 5).texels[-1:])
+
+
 def test_dssim_is_what_scikit_image_measures() -> None:
     first = np.random.default_rng(0).random((40, 32, 3), np.float32)
     second = np.clip(first + np.random.default_rng(1).normal(0, 0.1, first.shape), 0, 1).astype(np.float32)

@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,30 @@ def test_fast_renderer_agrees_with_the_standard_one(octahedron: Path) -> None:
     slow, fast = rendering.render(teacher, camera), FastRenderer(teacher, grid).render(camera)
     assert psnr((slow[..., :3] + 1 - slow[..., 3:]).numpy(), (fast[..., :3] + 1 - fast[..., 3:]).numpy()) > 38
     assert float((slow[..., 3] - fast[..., 3]).abs().mean()) < 0.01
+
+
+@dataclass
+class WhiteFog:
+    """A ball of matter so thin that no sample of it counts for much."""
+
+    sigma: float
+
+    def density(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.sigma * (points.norm(dim=-1) < 1).float(), points
+
+    def color(self, latent: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        return torch.ones_like(latent)
+
+
+@pytest.mark.parametrize("sub_steps", [2, 8])
+def test_thin_fog_is_as_bright_as_the_standard_renderer_draws_it(octahedron: Path, sub_steps: int) -> None:
+    fog = WhiteFog(0.9)
+    teacher = replace(load_teacher(octahedron), coarse=fog, fine=fog)
+    grid = sample_density(teacher, None, DensityConfig(grid=160, scan=40))
+    origin, direction = torch.tensor([[4.0, 0.01, 0.0]]), torch.tensor([[-1.0, 0.0, 0.0]])
+    found = FastRenderer(teacher, grid, sub_steps).render_rays(origin, direction)[0]
+    assert float(found[3]) == pytest.approx(1 - math.exp(-1.8), abs=0.01)
+    assert torch.allclose(found[:3], found[3].expand(3), atol=2e-3), "faint matter is drawn too dark"
 
 
 @pytest.mark.parametrize("scene", ["chair", "lego", "hotdog"])

@@ -28,7 +28,7 @@ from duplex.baking.training import grids
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.hull import seen_vertices
 from duplex.baking.training.job import TrainJob, model_of
-from duplex.baking.training.marching import weights_of
+from duplex.baking.training.marching import gathered, weights_of
 from duplex.baking.training.mlp import MlpConfig, named, new_network
 from duplex.baking.training.occupancy import Occupancy, before
 from duplex.baking.training.photos import PhotoSet
@@ -254,6 +254,15 @@ def test_weights_have_the_values_and_gradients_of_the_formula() -> None:
     total.backward()
     assert torch.allclose(found, naive.grad, atol=1e-6)
     assert before(torch.ones(6), ray, 5).tolist() == [0, 1, 2, 0, 1, 0]
+
+
+def test_a_colour_stands_for_the_weight_gathered_since_the_one_before() -> None:
+    ray = torch.tensor([0, 0, 0, 0, 2, 2, 3])
+    weight = torch.tensor([0.4, 0.4, 0.4, 2.5, 0.7, 0.7, 0.2], requires_grad=True)
+    index, share = gathered(weight, ray, 4, 1.0)
+    assert index.tolist() == [2, 3, 5] and share.tolist() == pytest.approx([1.2, 2.5, 1.4])
+    (gradient,) = torch.autograd.grad((share * torch.tensor([1.0, 2.0, 3.0])).sum(), weight)
+    assert gradient.tolist() == [1, 1, 1, 2, 3, 3, 0]
 
 
 def test_samples_are_those_steps_that_lie_in_occupied_cells() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.baking.training.occupancy import before
@@ -36,6 +37,20 @@ class Weights(torch.autograd.Function):
 
 
 weights_of: Callable[[Tensor, Tensor, int], Tensor] = Weights.apply
+
+
+def gathered(weight: Tensor, ray: Tensor, rays: int, least: float) -> tuple[Tensor, Tensor]:
+    """The samples (k,) whose colours are worth asking for, and what each of them stands for (k,).
+
+    They are those at which the sum of ``weight`` (s,) along a ray passes a multiple of ``least``; each stands for all
+    of the weight since the one before, so that a little of much faint matter is as bright as it should be.
+    """
+    low = before(weight.detach(), ray, rays)
+    asked = ((low + weight.detach()) / least).floor() > (low / least).floor()
+    index = torch.nonzero(asked)[:, 0]
+    turn = torch.cumsum(asked, 0) - asked.long()  # the next one asked, from each sample on
+    held = torch.nonzero(F.pad(ray[index], (0, 1), value=-1)[turn] == ray)[:, 0]
+    return index, weight.new_zeros(len(index)).index_add(0, turn[held], weight[held])
 
 
 def accumulate(values: Tensor, ray: Tensor, rays: int) -> Tensor:

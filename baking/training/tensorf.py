@@ -20,7 +20,7 @@ from duplex.baking.rendering import in_chunks
 from duplex.baking.teachers import SceneInfo
 from duplex.baking.training import grids
 from duplex.baking.training.hull import seen_vertices
-from duplex.baking.training.marching import accumulate, weights_of
+from duplex.baking.training.marching import accumulate, gathered, weights_of
 from duplex.baking.training.occupancy import Occupancy
 from duplex.baking.training.photos import PhotoSet
 
@@ -31,7 +31,7 @@ MAX_MASK = 256  # vertices along a side of the mask
 MASK_ALPHA = 2e-3  # opacity of a step below which a vertex is empty
 HULL = 64, 128  # side of the grids that find the box around the scene, and what in it is empty from the first
 FOG, THICK_FOG = 0.15, 1.5  # optical depth of the box at the beginning: with transparent photos, and without
-FOG_WEIGHT, MIN_WEIGHT = 1e-4, 1e-3  # weights of samples that are worth a colour: while all is fog, and later
+FOG_WEIGHT, MIN_WEIGHT = 1e-4, 1e-3  # that a ray gathers before a colour is worth asking for: while all is fog, later
 MAX_RAYS, RAYS_AT_ONCE, POINTS_AT_ONCE = 1 << 14, 1 << 13, 1 << 16
 
 
@@ -135,11 +135,11 @@ class TensorfModel:
         unit = ((o[ray] + t[:, None] * d[ray] - field.low) / field.size).clamp(0, 1)
         weight = weights_of(field.sigma(unit) * self._step(), ray, rays)
         least = FOG_WEIGHT if self.share < MASKINGS[1] else MIN_WEIGHT
-        seen = torch.nonzero(weight.detach() > least)[:, 0]
+        seen, share = gathered(weight, ray, rays, least)
         rgb = field.radiance(unit[seen], views[ray[seen]])
         if field.training and torch.is_grad_enabled():
             self.cost = 0.9 * self.cost + 0.1 * (len(seen) + 0.25 * len(ray)) / rays
-        color = accumulate(weight[seen, None] * rgb, ray[seen], rays)
+        color = accumulate(share[:, None] * rgb, ray[seen], rays)
         return torch.cat([color, accumulate(weight[:, None], ray, rays)], -1)
 
     def _mapped(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
