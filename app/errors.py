@@ -31,11 +31,23 @@ def run_command(command: Callable[[], int]) -> int:
         sentence, status = sentence_of(error), error.status
     except OSError as error:
         sentence = sentence_of(error)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        words = str(error).splitlines()[0][:160] if str(error) else "no room for an array"
+        sentence = f"memory ran out ({words}): close other programs, or give smaller settings or another --device"
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     print(f"error: {sentence}", file=sys.stderr)
     return status
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether ``error`` says that memory ran out: Python's, the CPU's or a GPU's."""
+    text = str(error).lower()
+    said = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return isinstance(error, MemoryError) or any(words in text for words in said)
 
 
 def sentence_of(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from duplex.app.errors import DuplexError, run_command
@@ -10,9 +11,9 @@ from duplex.app.files import write_atomically
 from duplex.app.gpu import create_headless_context
 from duplex.baking.ablation import ablate, table
 from duplex.baking.config import PRESETS, add_arguments, from_arguments
-from duplex.baking.job import BakeJob
+from duplex.baking.job import BakeJob, identity
 from duplex.baking.metrics import Metrics
-from duplex.baking.scene_arguments import add_scene_arguments, read_subject, test_photos
+from duplex.baking.scene_arguments import add_scene_arguments, read_seed, read_subject, test_photos
 from duplex.baking.workspace import Workspace
 
 
@@ -47,17 +48,17 @@ def _ablate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
-    config = from_arguments(arguments)
+    config, seed = from_arguments(arguments), read_seed(arguments.seed)
     subject = read_subject(arguments.checkpoint, arguments)
-    job = BakeJob(
-        subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
-    )
+    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
     test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
     metrics = Metrics(not arguments.no_lpips)
-    asked = f"{job.fingerprint()} {arguments.size} {not arguments.no_lpips}"
-    workspace = AblationWorkspace(arguments.output, asked, arguments.resume, arguments.restart)
-    found = table(ablate(job, test, workspace, create_headless_context(), metrics))
-    print(found)
-    write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
-    workspace.remove()
+    judged = [identity(photo) for photo, _ in test]
+    asked = f"{job.fingerprint()} {json.dumps(judged)} {arguments.size} {not arguments.no_lpips}"
+    ctx = create_headless_context()
+    with AblationWorkspace(arguments.output, asked, arguments.resume, arguments.restart) as workspace:
+        found = table(ablate(job, test, workspace, ctx, metrics))
+        print(found)
+        write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
+        workspace.remove()
     return 0

@@ -109,7 +109,9 @@ def ablate(
         background = job.teacher.scene.background
         trainer.train(sets, background, folder / "variant.safetensors")
         unseen, photos = (
-            mean_of([metrics(*both) for both in trainer.pictures(judged, background)]) if judged else None
+            mean_of([metrics(*both) for both in trainer.pictures(judged, background) if np.isfinite(both[1]).any()])
+            if judged
+            else None
             for judged in (views.unseen, views.test)
         )
         assert unseen

@@ -13,7 +13,7 @@ from duplex.baking.config import PRESETS, add_arguments, from_arguments
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
 from duplex.baking.progress import peak_memory_gib
-from duplex.baking.scene_arguments import add_scene_arguments, read_subject
+from duplex.baking.scene_arguments import add_scene_arguments, read_seed, read_subject
 from duplex.baking.workspace import Workspace
 
 SUBCOMMANDS = {"inspect": inspect_cli.main, "export": export_cli.main}
@@ -44,18 +44,15 @@ def main() -> int:
 
 
 def _bake(arguments: argparse.Namespace) -> int:
-    if not 0 <= arguments.seed < 1 << 63:
-        raise DuplexError(f"--seed {arguments.seed}: expected 0 to 2^63 - 1")
-    config = from_arguments(arguments)
+    config, seed = from_arguments(arguments), read_seed(arguments.seed)
     subject = read_subject(arguments.checkpoint, arguments)
-    job = BakeJob(
-        subject.teacher, config, subject.rig, subject.cameras, subject.photos, arguments.seed, subject.to_dataset
-    )
+    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
     _check_preview(arguments.preview, arguments.output)
-    workspace = Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)
-    bundle = bake(job, arguments.output, workspace, create_headless_context(), arguments.preview)
+    ctx = create_headless_context()
+    with Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart) as workspace:
+        bundle = bake(job, arguments.output, workspace, ctx, arguments.preview)
     report = bundle.report
     print(
         f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "

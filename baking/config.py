@@ -58,11 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
     """The preset of ``arguments.quality`` with the flags that were given on top; raises :class:`DuplexError`."""
     config = filled(arguments, BakeConfig, PRESETS[arguments.quality])
-    _check(config)
+    check(config)
     return config
 
 
-def _check(config: BakeConfig) -> None:
+def check(config: BakeConfig) -> None:
+    """Raise :class:`DuplexError` for what no bake can be done with."""
     texels = config.atlas.texels
     rules: list[tuple[bool, str, float | str, str]] = [
         (16 <= config.density.grid <= 1024, "--grid", config.density.grid, "16 to 1024"),

@@ -17,19 +17,20 @@ from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering, spaces
-from duplex.baking.config import BakeConfig
+from duplex.baking.config import BakeConfig, check
 from duplex.baking.datasets import Photo, read_dataset, read_photos
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.job import BakeJob
 from duplex.baking.metrics import Metrics, Quality, mean_of
 from duplex.baking.motion import paths, steadiness
 from duplex.baking.pipeline import EVALUATION_STREAM, density_of
-from duplex.baking.progress import Bar, bar
+from duplex.baking.progress import Bar, bar, say
 from duplex.baking.rig import Rig
 from duplex.baking.scene_arguments import ENCODINGS, world_of
 from duplex.baking.teachers import Overrides, Teacher
 from duplex.baking.teachers.field import ACTIVATIONS
 
+Triple = tuple[float, float, float]
 SHOWN_PICTURES = 8
 FRAMES = 9
 
@@ -69,8 +70,11 @@ class Judge:
         found = []
         with bar(label, len(pictures)) as progress:
             for i, (camera, reference) in enumerate(pictures):
-                drawn = (draw or self.drawn)(camera)
                 wanted = reference()
+                if not np.isfinite(wanted).any():
+                    say(f"note: {label}: no pixel of picture {i} is known: it is left out")
+                    continue
+                drawn = (draw or self.drawn)(camera)
                 quality = self.metrics(drawn, wanted)
                 wanted = np.where(np.isfinite(wanted), wanted, drawn)
                 found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
@@ -98,8 +102,9 @@ class Reference:
             return partial(rendering.render, self.teacher)
         rig = rig_of(self.bundle)
         dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
-        grid = density_of(BakeJob(self.teacher, BakeConfig(), rig, dataset))
-        return FastRenderer(self.teacher, grid).render
+        config = config_of(self.bundle)
+        grid = density_of(BakeJob(self.teacher, config, rig, dataset))
+        return FastRenderer(self.teacher, grid, config.views.sub_steps).render
 
     def drawn(self, camera: Camera) -> Array:
         """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
@@ -130,14 +135,16 @@ def motion(judge: Judge, teacher: Reference, frames: int, size: int) -> dict[str
 
 
 def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Reference | None = None) -> list[Compared]:
-    """Compare with photos, box-filtered to a height of ``size`` pixels and put on the teacher's background.
+    """Compare with photos, box-filtered to a height of at most ``size`` pixels, on the teacher's background.
 
     ``teacher``: is judged in the bundle's place.
     """
     pictures = []
     for photo in photos:
-        width = max(round(photo.camera.width * size / photo.camera.height), 1)
-        pictures.append((photo.camera.resized(width, size), partial(_of_photo, photo, size, judge.bundle.background)))
+        height = min(size, photo.camera.height)  # nothing is learned from a photo's pixels drawn larger
+        width = max(round(photo.camera.width * height / photo.camera.height), 1)
+        camera = photo.camera.resized(width, height)
+        pictures.append((camera, partial(_of_photo, photo, height, judge.bundle.background)))
     if teacher:
         return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
     return judge.compare(pictures, "against the photos")
@@ -169,23 +176,59 @@ def rig_of(bundle: Bundle) -> Rig:
     return rig
 
 
+def config_of(bundle: Bundle) -> BakeConfig:
+    """The settings by which the bake drew its teacher, as far as the bundle tells; the preset's otherwise."""
+    config, settings = BakeConfig(), bundle.report.get("settings", {})
+    try:
+        density = {key: int(settings["density"][key]) for key in ("grid", "scan")}
+        steps = int(settings["views"]["sub_steps"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return config
+    config = replace(config, density=replace(config.density, **density), views=replace(config.views, sub_steps=steps))
+    check(config)
+    return config
+
+
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
-    """The teacher with near, far, background and space as the bake used them, whatever its configuration says."""
+    """The teacher with background, space and bounds as the bake used them, whatever its configuration says.
+
+    The standard renderer draws what lies outside of the bounds too: that is said where they are narrower.
+    """
+    near, far = depths_of(bundle) or (teacher.scene.near, teacher.scene.far)
+    space, bounds = spaces.from_json(bundle.teacher.get("space")), teacher.scene.bounds
+    if "bounds" in bundle.teacher:
+        bounds = _bounds(bundle.teacher["bounds"])
+        if bounds and not (teacher.scene.bounds and np.allclose(bounds, teacher.scene.bounds)):
+            say("note: only a part of the scene was baked; --fast draws no more of the teacher either")
+    scene = replace(teacher.scene, background=bundle.background, space=space, near=near, far=far, bounds=bounds)
+    return replace(teacher, scene=scene)
+
+
+def _bounds(corners: Any) -> tuple[Triple, Triple] | None:
+    if corners is None:
+        return None
+    try:
+        (a, b, c), (d, e, f) = ([float(x) for x in corner] for corner in corners)
+    except (TypeError, ValueError, OverflowError):
+        raise DuplexError(f"manifest.json: teacher: bounds {str(corners)[:80]}: expected two corners") from None
+    return (a, b, c), (d, e, f)
+
+
+def depths_of(bundle: Bundle) -> tuple[float, float] | None:
+    """Near and far of the bake's rays, if the bundle tells."""
     found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
     try:
-        found = {key: float(value) for key, value in found.items()}
+        return (float(found["near"]), float(found["far"])) if len(found) == 2 else None
     except (TypeError, ValueError, OverflowError):
         raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
-    space = spaces.from_json(bundle.teacher.get("space"))
-    return replace(teacher, scene=replace(teacher.scene, background=bundle.background, space=space, **found))
 
 
 def overrides_of(bundle: Bundle) -> Overrides:
-    """What the bake was told of the teacher's network, so that it is read the same way again."""
+    """What the bake was told of the teacher, so that it is read the same way again."""
     activation, encoding = bundle.teacher.get("activation"), bundle.teacher.get("encoding")
     if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
         raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
-    return Overrides(activation=activation, encoding=encoding)
+    return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
 
 
 def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:

@@ -23,6 +23,7 @@ from duplex.baking.evaluate import (
     against_photos,
     against_teacher,
     as_baked,
+    depths_of,
     facts,
     frame_seconds,
     motion,
@@ -35,7 +36,7 @@ from duplex.baking.progress import say
 from duplex.baking.report import html_report
 from duplex.baking.scene_arguments import pick_device
 from duplex.baking.speed import compare_speed, text
-from duplex.baking.teachers import Teacher, load_teacher
+from duplex.baking.teachers import Overrides, Teacher, load_teacher
 
 DEFAULT_VIEWS = 8
 FRAME_SIDES = (400, 800)  # of the pictures whose time the report gives
@@ -131,7 +132,8 @@ def _speed(arguments: argparse.Namespace) -> int:
         raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
     size = parse_size(arguments.size or "800x800")
     bundle = read_bundle(arguments.bundle)
-    result = compare_speed(bundle, load_teacher(arguments.teacher, pick_device(arguments.device)), size)
+    told = Overrides(depths=depths_of(bundle))  # by which some checkpoints cannot be read without
+    result = compare_speed(bundle, load_teacher(arguments.teacher, pick_device(arguments.device), told), size)
     print(json.dumps(result) if arguments.json else text(result))
     return 0
 

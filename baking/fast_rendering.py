@@ -21,7 +21,6 @@ from duplex.baking.density import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
 from duplex.baking.teachers import Teacher
 
-RAYS_PER_CHUNK = 1 << 14
 MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
 MIN_WEIGHT = 1e-3  # that a ray gathers before a colour is worth asking for
 BAND = 8  # samples of each ray that are evaluated before looking which rays still get light
@@ -70,7 +69,7 @@ class FastRenderer:
         return out[:, :4], torch.where(out[:, 3] > 0.99, out[:, 4], torch.inf)
 
     def _march(self, origins: Tensor, directions: Tensor) -> Tensor:
-        chunk = RAYS_PER_CHUNK if origins.device.type == "cpu" else 1 << 16
+        chunk = rays_per_chunk(origins.device)
         o, d = self.space.rays(origins, directions)
         views = F.normalize(self.space.view_directions(directions, d), dim=-1)
         return in_chunks(
@@ -191,6 +190,11 @@ class FastRenderer:
         share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
         t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
         return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps
+
+
+def rays_per_chunk(device: torch.device) -> int:
+    """How many rays are marched at once."""
+    return 1 << 14 if device.type == "cpu" else 1 << 16
 
 
 def rows(values: Tensor, index: Tensor) -> Tensor:

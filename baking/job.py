@@ -14,7 +14,7 @@ from duplex.app.camera import Array, Camera
 from duplex.app.network import VIEW_CHANNELS
 from duplex.baking.config import BakeConfig
 from duplex.baking.datasets import Photo
-from duplex.baking.fast_rendering import RAYS_PER_CHUNK
+from duplex.baking.fast_rendering import rays_per_chunk
 from duplex.baking.memory import Needs
 from duplex.baking.rig import Rig
 from duplex.baking.teachers import Teacher
@@ -23,8 +23,10 @@ from duplex.baking.views import VIEW_BYTES, at_scales
 
 HELD_OUT_VIEWS = 4
 # memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
-# of a feature of a texel (value, gradient, two moments, tables of mip levels); of a channel of a crop's pixel
-BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES = 700e6, 60, 40, 36, 40
+# of a feature of a texel (value, gradient, two moments, tables of mip levels); of a channel of a crop's pixel; of a
+# photo's pixel while its hits are found. Disk: of a feature in the trainer's state, of which there are two for a moment
+BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES, PHOTO_BYTES = 700e6, 60, 40, 36, 40, 160
+STATE_BYTES = 24
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class BakeJob:
             self.rig.to_json(),
             self.teacher.scene.space.to_json(),
             poses,
-            [_identity(photo) for photo in self.photos],
+            [identity(photo) for photo in self.photos],
             scene,
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
@@ -60,7 +62,7 @@ class BakeJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _identity(photo: Photo) -> list[Any]:
+def identity(photo: Photo) -> list[Any]:
     """What tells a photo from another one without reading it."""
     files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, photo.mask) if file]
     lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
@@ -68,19 +70,22 @@ def _identity(photo: Photo) -> list[Any]:
 
 
 def needs(job: BakeJob) -> Needs:
-    """What :func:`bake` will take, all of it on the CPU; the factors were measured at its peaks."""
-    config = job.config
+    """What :func:`bake` will take; the factors were measured at its peaks on a CPU, and are taken for a GPU's too."""
+    config, device = job.config, job.teacher.device
     cells = config.density.grid**3
-    marched = RAYS_PER_CHUNK * config.density.grid * 2 * beside(job.teacher.device)
+    marched = rays_per_chunk(device) * config.density.grid * 2 * beside(device)
     features = 2 * config.distill.features * config.atlas.texels**2
     crops = config.distill.batch * (config.distill.crop + 4) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
-    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched)
-    memory += FEATURE_BYTES * features + CROP_BYTES * crops * channels
+    photos = scaled_photos(job)
+    largest = max((height**2 * photo.camera.width / photo.camera.height for photo, height in photos), default=0)
+    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * largest)
+    learned = FEATURE_BYTES * features + CROP_BYTES * crops * channels
     pixels: float = config.views.views * (config.views.window_size + 2) ** 2
     pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
-    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job))
-    return Needs(memory, VIEW_BYTES * pixels)
+    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in photos)
+    gpu = MARCH_BYTES * marched + learned if device.type == "cuda" else 0.0
+    return Needs(memory + learned, VIEW_BYTES * pixels + STATE_BYTES * features + 4 * cells, gpu)
 
 
 def scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:

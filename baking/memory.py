@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from duplex.app.errors import DuplexError
+from duplex.app.errors import DuplexError, out_of_memory
 
 GIB = 2**30
 SMALLEST_CHUNK = 256
+CONTROL_GROUPS = (  # as Linux shows them in a container: folder, limit, what is taken, and what of that is cache
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "file"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
+)
 
 Result = TypeVar("Result")
 
 
 class OutOfMemory(DuplexError, RuntimeError):
     """Memory ran out even for the smallest portion; whoever shares out larger ones may still try smaller ones."""
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch raised ``error`` because memory ran out, on a GPU or on the CPU."""
-    text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError | OutOfMemory)
-        or "not enough memory" in text
-        or "can't allocate memory" in text
-    )
 
 
 def with_less(function: Callable[[int], Result], size: int, smallest: int = SMALLEST_CHUNK) -> tuple[Result, int]:
@@ -42,7 +36,7 @@ def with_less(function: Callable[[int], Result], size: int, smallest: int = SMAL
         try:
             return function(size), size
         except RuntimeError as error:
-            if not out_of_memory(error):
+            if not isinstance(error, OutOfMemory) and not out_of_memory(error):
                 raise
         if size <= smallest:
             raise OutOfMemory(
@@ -56,16 +50,17 @@ def with_less(function: Callable[[int], Result], size: int, smallest: int = SMAL
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes that a bake will take: ``memory`` at its peak, and ``disk`` in its folder while it runs.
+    """Bytes that a bake will take at its peaks: ``memory``, ``disk`` in its folder, and ``gpu`` if it uses one.
 
     What lies on disk is mapped: the system keeps it in memory too as long as nobody else wants the room.
     """
 
     memory: float
     disk: float
+    gpu: float = 0.0
 
-    def check(self, folder: Path) -> None:
-        """Raise :class:`DuplexError` when this machine, or the disk of ``folder``, has less.
+    def check(self, folder: Path, device: torch.device | None = None) -> None:
+        """Raise :class:`DuplexError` when this machine, the disk of ``folder``, or the GPU ``device`` has less.
 
         What an interrupted bake has left in ``folder`` already is not needed again.
         """
@@ -81,15 +76,37 @@ class Needs:
                 f"this bake needs about {self.memory / GIB:.1f} GiB of memory, {memory / GIB:.1f} GiB are available: "
                 "give a smaller --grid, --texels or --batch, or close other programs"
             )
+        if self.gpu and device and self.gpu > (left := torch.cuda.mem_get_info(device)[0]):
+            raise DuplexError(
+                f"this bake needs about {self.gpu / GIB:.1f} GiB on {device}, {left / GIB:.1f} GiB are free there: "
+                "give a smaller --grid, --texels or --batch, or --device cpu"
+            )
+
+
+def peak_gpu_memory(device: torch.device) -> float:
+    """The most bytes that tensors have taken on a GPU, 0 for a CPU."""
+    return float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else 0.0
 
 
 def available_memory() -> float | None:
-    """Bytes of memory that a program may still take; None where the system does not tell."""
+    """Bytes of memory that a program may still take, in a container of what that has; None where nobody tells."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        return min([free, *_left_in_containers()])
     except (OSError, StopIteration, ValueError):
         pass
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return None
+
+
+def _left_in_containers() -> Iterator[float]:
+    """What control groups of this program, of version 2 or 1, leave of their limits; caches do not count as taken."""
+    for folder, limit, used, cached in CONTROL_GROUPS:
+        try:
+            most, now = (float((folder / name).read_text("ascii")) for name in (limit, used))
+            lines = (folder / "memory.stat").read_text("ascii").splitlines()
+            yield most - now + sum(float(line.split()[1]) for line in lines if line.split()[0] == cached)
+        except (OSError, ValueError, IndexError):  # no such group, or one without a limit ("max")
+            continue

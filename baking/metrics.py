@@ -14,6 +14,8 @@ from duplex.app.psnr import psnr
 from duplex.baking.lpips import BACKBONES, MIN_SIDE, Lpips
 from duplex.baking.progress import say
 
+SSIM_WINDOW = 11
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -50,16 +52,19 @@ def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
 
 
 def psnr_of_known(drawn: Array, wanted: Array) -> float:
-    """:func:`psnr` over the pixels where ``wanted`` is not NaN; both (h, w, 3)."""
+    """:func:`psnr` over the pixels where ``wanted`` is not NaN, of which there must be some; both (h, w, 3)."""
     known = np.isfinite(wanted).all(-1)
-    return psnr(drawn[known], wanted[known]) if known.any() else 120.0
+    return psnr(drawn[known], wanted[known])
 
 
 def ssim(a: Array, b: Array) -> float:
     """Structural similarity of two (h, w, 3) float pictures in [0, 1].
 
-    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels.
+    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels. Raises
+    :class:`DuplexError` for pictures smaller than that.
     """
+    if min(a.shape[:2]) < SSIM_WINDOW:
+        raise DuplexError(f"pictures of {a.shape[1]} x {a.shape[0]}: SSIM needs {SSIM_WINDOW} a side: larger --size")
     return float(
         structural_similarity(
             a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False

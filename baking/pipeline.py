@@ -24,7 +24,7 @@ from duplex.baking.export import export_student, thumbnail
 from duplex.baking.fast_rendering import FastRenderer
 from duplex.baking.gbuffers import Rasterizer
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
-from duplex.baking.memory import GIB
+from duplex.baking.memory import GIB, peak_gpu_memory
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.references import references_of
 from duplex.baking.shells import Shell, extract_shells, in_world
@@ -48,8 +48,10 @@ def bake(
     ``preview``: a bundle of what is learned so far, written now and then.
     """
     needed = needs(job)
-    needed.check(workspace.folder)
-    say(f"needs up to {needed.memory / GIB:.1f} GiB of memory, and {needed.disk / GIB:.1f} GiB in {workspace.folder}")
+    needed.check(workspace.folder, job.teacher.device)
+    gpu = f", {needed.gpu / GIB:.1f} GiB on {job.teacher.device}" if needed.gpu else ""
+    disk = f"{needed.disk / GIB:.1f} GiB in {workspace.folder}"
+    say(f"needs up to {needed.memory / GIB:.1f} GiB of memory{gpu}, and {disk}")
     grid, shells = duplex_mesh(job, workspace, ctx)
     rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
     with stage("bracketing", workspace):
@@ -202,6 +204,7 @@ def _finished(
             "far": scene.far,
             "principal_shift": scene.principal_shift,
             "space": scene.space.to_json(),
+            "bounds": scene.bounds,
             "dataset_to_world": scene.dataset_to_world,
             "activation": teacher.overrides.activation,
             "encoding": teacher.overrides.encoding,
@@ -211,6 +214,7 @@ def _finished(
             "seed": job.seed,
             "settings": settings,
             "peak_memory_gib": round(peak_memory_gib(), 2),
+            "peak_gpu_memory_gib": round(peak_gpu_memory(teacher.device) / GIB, 2),
             "expected_memory_gib": round(needs(job).memory / GIB, 2),
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         },

@@ -118,6 +118,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def read_seed(seed: int) -> int:
+    """The number of a ``--seed`` flag; raises :class:`DuplexError` for one that no generator takes."""
+    if not 0 <= seed < 1 << 63:
+        raise DuplexError(f"--seed {seed}: expected 0 to 2^63 - 1")
+    return seed
+
+
 def read_background(text: str | None) -> tuple[float, float, float] | None:
     """The colour of a ``--background`` flag; raises :class:`DuplexError` for what is none."""
     if text is None or text in BACKGROUNDS:

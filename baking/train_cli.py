@@ -9,7 +9,7 @@ from pathlib import Path
 from duplex.app.errors import DuplexError, run_command
 from duplex.baking.datasets import read_dataset
 from duplex.baking.progress import say
-from duplex.baking.scene_arguments import pick_device, read_background, read_bounds
+from duplex.baking.scene_arguments import pick_device, read_background, read_bounds, read_seed
 from duplex.baking.training.config import PRESETS, add_arguments, from_arguments
 from duplex.baking.training.job import FIELDS, TrainingWorkspace, TrainJob, train
 from duplex.baking.training.scene import Given
@@ -42,8 +42,7 @@ def main() -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    if not 0 <= arguments.seed < 1 << 63:
-        raise DuplexError(f"--seed {arguments.seed}: expected 0 to 2^63 - 1")
+    seed = read_seed(arguments.seed)
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the checkpoint to write")
     config, device = from_arguments(arguments), pick_device(arguments.device)
@@ -52,9 +51,9 @@ def _train(arguments: argparse.Namespace) -> int:
     dataset = read_dataset(arguments.data)
     if dataset.missing:
         say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
-    job = TrainJob(dataset, arguments.field, config, given, arguments.seed, device)
-    workspace = TrainingWorkspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart)
-    report = train(job, arguments.output, workspace)
+    job = TrainJob(dataset, arguments.field, config, given, seed, device)
+    with TrainingWorkspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart) as workspace:
+        report = train(job, arguments.output, workspace)
     if arguments.json:
         print(json.dumps(report))
         return 0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from safetensors.numpy import load_file, save
@@ -18,6 +18,8 @@ from duplex.app.camera import Array
 from duplex.app.errors import DuplexError
 from duplex.app.files import write_atomically
 from duplex.baking.progress import say
+
+OWN = NOTE, LOCK = "job.json", "lock"
 
 
 @contextmanager
@@ -37,6 +39,8 @@ def stage(name: str, workspace: Workspace) -> Iterator[None]:
 class Workspace:
     """The folder beside the output where an unfinished bake keeps what it has; removed when it is done.
 
+    As a context it is removed too after a :class:`DuplexError` that came before there was anything to go on with.
+
     Raises :class:`DuplexError` when another bake is at work in it, when an interrupted one lies there and neither
     ``resume`` nor ``restart`` is asked for, or when what lies there was made with other settings.
     """
@@ -45,11 +49,11 @@ class Workspace:
 
     def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
         self.folder, self.fingerprint = output.with_name(output.name + self.suffix), fingerprint
-        self.note = self.folder / "job.json"
+        self.note = self.folder / NOTE
         self.seconds: dict[str, float] = {}
         try:
             self.folder.mkdir(exist_ok=True)
-            self.lock = _locked(self.folder / "lock", self.work)
+            self.lock = _locked(self.folder / LOCK, self.work)
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
@@ -63,6 +67,13 @@ class Workspace:
         for stray in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
             stray.unlink()
         self.note_seconds()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DuplexError) and not any(file.name not in OWN for file in self.folder.iterdir()):
+            self.remove()
 
     def _take_up(self, resume: bool) -> None:
         if not resume:
@@ -85,7 +96,7 @@ class Workspace:
         """Delete everything but the lock, the note first: without it nothing left is believed."""
         self.note.unlink(missing_ok=True)
         for file in self.folder.iterdir():
-            if file.name != "lock":
+            if file.name != LOCK:
                 file.unlink()
 
     @property

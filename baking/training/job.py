@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from duplex.app.errors import DuplexError
 from duplex.app.files import write_atomically
 from duplex.baking.datasets import Dataset, Photo
+from duplex.baking.job import identity
 from duplex.baking.progress import peak_memory_gib, say
 from duplex.baking.spaces import Ndc
 from duplex.baking.teachers import SceneInfo
@@ -48,29 +48,19 @@ class TrainJob:
 
     def fingerprint(self) -> str:
         """Changes with everything that changes the result."""
-        photos = {
-            name: [[str(p.path), p.path.stat().st_size, p.path.stat().st_mtime_ns, p.camera.to_json()] for p in part]
-            for name, part in self.dataset.photos.items()
-        }
+        data = self.dataset
+        photos = {name: [identity(photo) for photo in part] for name, part in data.photos.items()}
+        said = [data.near, data.far, np.asarray(data.up).tolist()]
         bounds = None if self.given.bounds is None else np.asarray(self.given.bounds).tolist()
         given = [self.given.near, self.given.far, self.given.background, bounds]
-        everything = [photos, self.field, asdict(self.config), given, self.seed]
+        everything = [photos, said, self.field, asdict(self.config), given, self.seed]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
 def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
     """Train ``job`` and write its checkpoint to ``output``; returns what there is to report."""
-    state = workspace.folder / "training.safetensors"
-    try:
-        return _train(job, output, workspace, state)
-    except DuplexError:
-        if not state.exists():  # nothing that another run could go on with
-            workspace.remove()
-        raise
-
-
-def _train(job: TrainJob, output: Path, workspace: Workspace, state: Path) -> dict[str, Any]:
     torch.manual_seed(job.seed)
+    state = workspace.folder / "training.safetensors"
     size = job.config.training.size
     with stage("photos", workspace):
         shown, unseen = split(job.dataset)
