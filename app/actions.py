@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glfw
+import numpy as np
 
+from duplex.app.gpu import color_target, driver_errors
 from duplex.app.headless import save_png
 from duplex.app.panel import Wanted
 from duplex.app.scene import Scene, folder_of
+from duplex.app.ui import clipboard
 
 if TYPE_CHECKING:
     from duplex.app.window import Viewer
@@ -26,17 +29,19 @@ def perform(viewer: Viewer, scene: Scene, wanted: Wanted) -> None:
         glfw.set_clipboard_string(window, scene.controls.to_text())
         viewer.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
     elif wanted is Wanted.PASTE:
-        text = glfw.get_clipboard_string(window) or b""
-        scene.controls.paste(text if isinstance(text, str) else text.decode("utf-8", "replace"), scene.center)
+        scene.controls.paste(clipboard(window), scene.center)
     elif wanted is Wanted.PICTURE:
         _save_picture(viewer, scene)
 
 
 def _save_picture(viewer: Viewer, scene: Scene) -> None:
+    """What is in the window without the panel, in full: the camera may move at the moment."""
     size = viewer.box(glfw.get_framebuffer_size(viewer.window._window))[2:]
-    red, green, blue = viewer.panel.background
     folder, stem = folder_of(scene.path), scene.path.stem
     file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
-    camera = scene.controls.camera(*size)
-    save_png(scene.renderer.image(camera, (red, green, blue, 1.0), viewer.inspection.drawn(viewer.panel.view)), file)
+    with driver_errors(f"a picture of {size[0]} x {size[1]}"):
+        out = viewer.ctx.framebuffer([color_target(viewer.ctx, size, "f1")])
+        viewer.compose(scene, size, (0, 0, *size), out)
+    pixels = np.frombuffer(out.read(components=3, alignment=1), np.uint8).reshape(size[1], size[0], 3)
+    save_png(pixels[::-1], file)
     viewer.notices.note(f"{file}: {size[0]} x {size[1]}")

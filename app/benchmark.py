@@ -47,11 +47,12 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
     """
     ctx = create_headless_context()
     path = scene_orbit(bundle).cameras(PATH, *size)
-    calibration, backends = calibrate(ctx), dict[str, dict[str, Any]]()
+    calibration, backends, reasons = calibrate(ctx), dict[str, dict[str, Any]](), list[str]()
     for name in NAMES:
         try:
             renderer = Renderer(ctx, bundle, name)
-        except DuplexError:  # not here
+        except DuplexError as error:  # not here
+            reasons.append(str(error))
             continue
         frames = frame_times(renderer, path)
         passes, timed_by = pass_times(renderer, path)
@@ -67,6 +68,8 @@ def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
         }
         if provider := getattr(renderer.shading, "provider", ""):
             backends[name]["provider"] = provider
+    if not backends:
+        raise DuplexError(reasons[0])
     name = min(backends, key=lambda name: backends[name]["frame_ms"]["median"])
     best = backends[name]
     return {

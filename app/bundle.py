@@ -26,6 +26,7 @@ MAX_TEXELS_SIDE = 8192
 MAX_CAMERAS = 4096
 MAX_REFERENCES = 16
 MAX_NUMBER = 1e9
+MAX_MESH_BYTES, MAX_WEIGHTS_BYTES, MAX_THUMBNAIL_BYTES = 1 << 28, 1 << 23, 1 << 22
 SHELLS = ("outer", "inner")
 
 
@@ -183,8 +184,8 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         rig=dict(cameras["rig"]),
         teacher=dict(manifest["teacher"]),
         report=_report(archive.json("report.json")),
-        thumbnail=archive.read("thumbnail.png"),
-        onnx=archive.read("shading.onnx"),
+        thumbnail=archive.read("thumbnail.png", MAX_THUMBNAIL_BYTES),
+        onnx=archive.read("shading.onnx", MAX_WEIGHTS_BYTES),
         references=_references(archive, manifest.get("references", []), name),
     )
 
@@ -206,7 +207,7 @@ def _references(archive: Archive, entries: list[dict[str, Any]], name: str) -> t
 
 
 def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: str) -> BundleShell:
-    positions, uvs, faces = glb.read(archive.read(entry["mesh"]), f"{name}: {entry['mesh']}")
+    positions, uvs, faces = glb.read(archive.read(entry["mesh"], MAX_MESH_BYTES), f"{name}: {entry['mesh']}")
     if (len(positions), len(faces)) != (entry["vertices"], entry["faces"]):
         raise DuplexError(
             f"{name}: {len(positions)} vertices and {len(faces)} faces where the manifest states "
@@ -256,7 +257,7 @@ def _png(texels: Array) -> bytes:
 
 def _weights(archive: Archive, network: NetworkSpec, name: str) -> NetworkWeights:
     try:
-        tensors = safetensors.load(archive.read("shading.safetensors"))
+        tensors = safetensors.load(archive.read("shading.safetensors", MAX_WEIGHTS_BYTES))
         layers = range(len(network.layers))
         weights = NetworkWeights(
             tuple(tensors[f"layers.{i}.weight"].astype(np.float32) for i in layers),

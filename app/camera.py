@@ -249,6 +249,8 @@ def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
     if not rig.get("forward"):
         return Orbit(center, float(radius), up, float(fov))
     eye = _finite_numbers(rig.get("eye"), 3, "cameras.json: rig: eye")
+    if not np.linalg.norm(eye - center) > 1e-9:
+        raise DuplexError("cameras.json: rig: the eye is at the center: a damaged bundle; bake again")
     spread = _finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
     return Sway(eye, center, float(spread[0]), up, float(fov))
 

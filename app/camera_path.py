@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from pyglm import glm
@@ -44,7 +45,7 @@ class CameraPath:
     width: int = 1280
     height: int = 720
 
-    @property
+    @cached_property
     def seconds(self) -> Array:
         """When each keyframe is passed, from 0 on, and in a loop the end as well; (n,) or (n + 1,)."""
         steps = [self.transition if key.seconds is None else key.seconds for key in self.keyframes]
@@ -70,7 +71,7 @@ class CameraPath:
             raise ValueError("a path without keyframes leads nowhere")
         if len(self.keyframes) == 1:
             return self.keyframes[0].camera_to_world, self.keyframes[0].fov
-        times, values = self._knots()
+        times, values = self._knots
         duration = self.duration
         second = second % duration if self.loop else min(max(second, 0.0), duration)
         if self.ease and not self.loop:
@@ -101,6 +102,7 @@ class CameraPath:
 
         return replace(self, keyframes=tuple(replace(key, camera_to_world=pose(key)) for key in self.keyframes))
 
+    @cached_property
     def _knots(self) -> tuple[Array, Array]:
         """Times (k,) and values (k, 8): position, quaternion, field of view; in a loop, two rounds' ends overlap."""
         count, times = len(self.keyframes), self.seconds

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from duplex.app.backend_names import AUTO, NAMES
 from duplex.app.camera import MAX_SIDE
-from duplex.app.errors import DuplexError, run_command
+from duplex.app.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError, printable, run_command
+from duplex.app.files import stamp_of
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -71,18 +72,22 @@ def _view(arguments: argparse.Namespace) -> int:
         return _record(arguments, size, background)
     if arguments.output:
         raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
+    from duplex.app.gpu import INSTALL_HINT
     from duplex.app.headless import choose_camera, scene_orbit, screenshot
 
+    stamp = stamp_of(arguments.bundle)
     bundle = read_bundle(arguments.bundle)
     camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
     if arguments.screenshot:
         driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
         print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
         return 0
-    from duplex.app.window import Viewer
-
+    try:
+        from duplex.app.window import Viewer
+    except ImportError as error:  # of a library that a system without screens need not have
+        raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
     viewer = Viewer(size if arguments.size else None, arguments.backend)
-    viewer.show(bundle, arguments.bundle, camera)
+    viewer.show(bundle, arguments.bundle, camera, stamp)
     if background:
         viewer.panel.background = list(background[:3])
     viewer.run()
@@ -198,4 +203,4 @@ def _info(path: Path) -> str:
         "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
     }
     text = "\n".join(f"{name:10}{value}" for name, value in lines.items())
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)  # a stranger's names reach no terminal raw
+    return printable(text)

@@ -14,6 +14,7 @@ from duplex.app.benchmark import MIN_PARITY, parity
 from duplex.app.bundle import Bundle
 from duplex.app.errors import DuplexError
 from duplex.app.gpu import PassTimers, create_headless_context, describe, is_software
+from duplex.app.headless import scene_orbit
 from duplex.app.renderer import Renderer
 
 PACKAGES = ("moderngl", "glcontext", "moderngl-window", "glfw", "imgui-bundle", "pyglm", "numpy", "onnxruntime")
@@ -65,10 +66,13 @@ def _display() -> str:
 
 
 def _timers(ctx: moderngl.Context, bundle: Bundle) -> str:
-    renderer = Renderer(ctx, bundle)
-    renderer.timers = timers = PassTimers(ctx)
-    for camera in (bundle.cameras or ())[:1] * (PassTimers.RING + 1):
-        renderer.draw(camera.resized(*SIZE))
+    try:
+        renderer = Renderer(ctx, bundle)
+        renderer.timers = timers = PassTimers(ctx)
+        for _ in range(PassTimers.RING + 1):
+            renderer.draw(scene_orbit(bundle).camera(0, *SIZE))
+    except DuplexError as error:
+        return str(error)
     return "GPU time of each pass" if any(timers.milliseconds.values()) else "none: only whole frames can be timed"
 
 
@@ -83,7 +87,7 @@ def _providers() -> str:
 def _backend(ctx: moderngl.Context, bundle: Bundle, name: str) -> tuple[str, bool]:
     try:
         renderer = Renderer(ctx, bundle, name)
-        decibels = min(parity(renderer, camera.resized(*SIZE))[0] for camera in bundle.cameras[:2])
+        decibels = min(parity(renderer, camera)[0] for camera in scene_orbit(bundle).cameras(2, *SIZE))
     except DuplexError as error:
         return str(error), False
     provider = getattr(renderer.shading, "provider", "")

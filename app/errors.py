@@ -18,6 +18,9 @@ class NoDisplayError(DuplexError):
     status = 3
 
 
+WITHOUT_WINDOW = "or draw without a window with --screenshot picture.png or --turntable -o turn.mp4"
+
+
 def run_command(command: Callable[[], int]) -> int:
     """Run a command line's body and turn its expected failures into an exit status.
 
@@ -41,6 +44,11 @@ def run_command(command: Callable[[], int]) -> int:
         return 130
     print(f"error: {sentence}", file=sys.stderr)
     return status
+
+
+def printable(text: str) -> str:
+    """``text`` from a stranger as a terminal, a title or a widget can show it: what is no character becomes ``?``."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def out_of_memory(error: Exception) -> bool:

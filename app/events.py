@@ -20,6 +20,8 @@ BUTTONS = {1: 0, 2: 1, 3: 2}  # moderngl-window's numbers of left, right and mid
 LEFT = 1
 CLICK = 4  # pixels that a mouse may move between press and release of a click
 NEAR = 12  # pixels from a camera to a click that means it
+REPEATED = (glfw.KEY_LEFT_BRACKET, glfw.KEY_RIGHT_BRACKET)  # keys that act on and on while they are held
+COMMAND = (glfw.KEY_LEFT_SUPER, glfw.KEY_RIGHT_SUPER)  # what macOS has for Ctrl
 WANTED = {
     (glfw.KEY_F, False): Wanted.FRAME,
     (glfw.KEY_R, False): Wanted.RESET,
@@ -43,7 +45,7 @@ class Events:
         window.mouse_release_event_func = lambda x, y, button: self._mouse_button(button, False)
         window.mouse_scroll_event_func = self._mouse_wheel
         window.key_event_func = self._key
-        window.unicode_char_entered_func = self.ui.character
+        window.unicode_char_entered_func = self._character
         glfw.set_cursor_enter_callback(window._window, self._mouse_entered)
         glfw.set_drop_callback(window._window, self._dropped)  # type: ignore[arg-type]  # glfw hands a list over
 
@@ -100,25 +102,30 @@ class Events:
         if self.viewer.scene and not self.ui.io.want_capture_mouse:
             self.viewer.scene.controls.dolly(y)
 
+    def _character(self, text: str) -> None:
+        self.ui.character(text)
+        if text == "?" and not self.ui.io.want_text_input:  # wherever this keyboard has it
+            self.viewer.panel.help_visible = not self.viewer.panel.help_visible
+
     def _key(self, key: int, action: int, modifiers: object) -> None:
         down = action != glfw.RELEASE
         held = {name: bool(getattr(modifiers, name)) for name in ("shift", "ctrl", "alt")}
+        held["command"] = any(glfw.get_key(self.window._window, key) == glfw.PRESS for key in COMMAND)
         if action != glfw.REPEAT:  # Dear ImGui has its own
             self.ui.key(key, down, **held)
         if not down:
             self.pressed.discard(key)
         elif not self.ui.io.want_text_input:
             self.pressed.add(key)
-            self._act(key, held["ctrl"], held["shift"])
+            if action == glfw.PRESS or key in REPEATED:
+                self._act(key, held["ctrl"] or held["command"])
 
-    def _act(self, key: int, ctrl: bool, shift: bool) -> None:
+    def _act(self, key: int, ctrl: bool) -> None:
         panel = self.viewer.panel
         if (key, ctrl) in WANTED and self.viewer.scene:
             panel.wanted = WANTED[key, ctrl]
         elif key == glfw.KEY_TAB:
             panel.visible = not panel.visible
-        elif key == glfw.KEY_SLASH and shift:
-            panel.help_visible = not panel.help_visible
         elif key == glfw.KEY_ESCAPE:
             panel.help_visible = False
         elif self.viewer.scene:
@@ -136,7 +143,7 @@ class Events:
             notices.note(f"keyframe {editor.selected + 1} of {len(editor.path.keyframes)}")
         elif key == glfw.KEY_SPACE:
             editor.play()
-        elif key in (glfw.KEY_LEFT_BRACKET, glfw.KEY_RIGHT_BRACKET) and cameras:
+        elif key in REPEATED and cameras:
             step = 1 if key == glfw.KEY_RIGHT_BRACKET else -1
             self._jump((max(scene.camera_index, -1 if step > 0 else 0) + step) % cameras)
         elif glfw.KEY_1 <= key <= glfw.KEY_9 and key - glfw.KEY_1 < len(views):

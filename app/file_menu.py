@@ -10,6 +10,7 @@ from typing import Any
 
 from imgui_bundle import imgui, portable_file_dialogs
 
+from duplex.app.errors import printable
 from duplex.assets import DEMO_BUNDLE
 
 LINUX_DIALOGS = ("zenity", "kdialog", "matedialog", "qarma")
@@ -39,7 +40,7 @@ class FileMenu:
         """Declare the widgets; ``is_open``: whether there is a bundle to close."""
         entered, self.text = imgui.input_text("path", self.text, imgui.InputTextFlags_.enter_returns_true)
         if imgui.button("open") or entered:
-            self.chosen = Path(self.text.strip()).expanduser() if self.text.strip() else None
+            self.chosen = Path(self.text.strip()) if self.text.strip() else None
         if self.has_dialogs:
             imgui.same_line()
             if imgui.button("browse ...") and self.dialog is None:
@@ -55,10 +56,10 @@ class FileMenu:
             imgui.text_disabled("opened before:")
         for i, name in enumerate(recent):
             imgui.push_id(i)
-            if imgui.selectable(Path(name).name, False)[0]:
+            if imgui.selectable(printable(Path(name).name), False)[0]:
                 self.chosen = Path(name)
             if imgui.is_item_hovered():
-                imgui.set_tooltip(name)
+                imgui.set_tooltip(printable(name))
             imgui.pop_id()
 
 

@@ -5,6 +5,27 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from duplex.app.errors import DuplexError
+
+Stamp = tuple[int, int]
+
+
+def expanded(path: Path) -> Path:
+    """``path`` as a user typed it, ``~`` being somebody's home; raises :class:`DuplexError` where there is none."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise DuplexError(f"{path}: no such user's home: expected a path that begins with / or ~/") from None
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """When ``path`` was changed, and its size in bytes; None where there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
 
 def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> None:
     """Write ``content`` beside ``path`` and rename it into place; the old file stays until the new one is whole.

@@ -59,6 +59,12 @@ class Inspection:
         """How targets are shown."""
         return Display(self.channel - 1 if self.channel else None, self.ramp, self.low, self.high)
 
+    def plain(self) -> bool:
+        """Ask for nothing but the picture; returns whether there was more."""
+        more = bool(self.compared) or any(self.wires) or not self.network
+        self.compared, self.wires, self.network = None, (False, False), True
+        return more
+
     def forget(self) -> None:
         """Forget what was found out about a scene, and what was made for it."""
         self.other, self.probed, self.measured, self.agreement = None, None, None, ""

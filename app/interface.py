@@ -69,8 +69,8 @@ class Interface:
         if complaint := self._complaint(scene, overlay):
             say_in_the_middle(complaint, viewer.ui.left)
         if viewer.panel.frusta:
-            for pose in scene.bundle.cameras:
-                overlay.frustum(pose.camera_to_world, pose.fov_y, CAMERA_SIZE * scene.size, CAMERAS)
+            cameras, size = scene.bundle.cameras, CAMERA_SIZE * scene.size
+            overlay.frusta([c.camera_to_world for c in cameras], [c.fov_y for c in cameras], size, CAMERAS)
         if viewer.panel.visible:
             scene.path_editor.draw_way(overlay, CAMERA_SIZE * scene.size)
         if viewer.inspection.compared:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from imgui_bundle import imgui
 
+from duplex.app.errors import printable
+
 SECONDS = {"note": 5.0, "error": 15.0}
 COLORS = {"note": (0.16, 0.17, 0.20), "error": (0.55, 0.12, 0.10)}
 AT_MOST = 4
@@ -26,6 +28,7 @@ class Notices:
         self._add(text, "error")
 
     def _add(self, text: str, kind: str) -> None:
+        text = printable(text)
         kept = [line for line in self.lines if line[0] != text]
         self.lines = [*kept, (text, kind, SECONDS[kind])][-AT_MOST:]
 

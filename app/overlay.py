@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from imgui_bundle import imgui
 
 from duplex.app.camera import Array, Camera
+
+MOST_FRUSTA = 400
+EDGES = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)])  # of a frustum
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,28 @@ class Overlay:
 
     def way(self, points: Array, color: int) -> None:
         """Declare lines from each of ``points`` (n, 3) to the next; ``color``: ABGR."""
-        self._lines(list(itertools.pairwise(self.places(points))), color, 2)
+        found = self.places(points)
+        self._lines(found[:-1], found[1:], color, 2)
 
-    def frustum(self, pose: Array, fov: float, size: float, color: int) -> None:
-        """Declare a pyramid, ``size`` world units high, where a camera of ``pose`` (4, 4) and ``fov`` stands."""
-        side = size * math.tan(0.5 * fov)
-        base = [[x * side, y * side, -size] for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1))]
-        found = self.places(np.array([[0, 0, 0], *base]) @ pose[:3, :3].T + pose[:3, 3])
-        edges = ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1))
-        self._lines([(found[a], found[b]) for a, b in edges], color, 1.5)
+    def frusta(self, poses: Sequence[Array], fovs: Sequence[float], size: float, color: int) -> None:
+        """Declare a pyramid, ``size`` world units high, for each camera of ``poses`` (4, 4) and ``fovs``.
 
-    def _lines(self, ends: list[tuple[Array, Array]], color: int, width: float) -> None:
+        Of very many only some, evenly chosen, so that the window stays quick.
+        """
+        chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), MOST_FRUSTA)).round().astype(int))
+        if not len(chosen):
+            return
+        placed, side = np.stack([poses[i] for i in chosen]), np.tan(0.5 * np.array([fovs[i] for i in chosen]))
+        corners = np.array([[0, 0, 0], [1, 1, -1], [-1, 1, -1], [-1, -1, -1], [1, -1, -1]], np.float64)
+        local = size * corners * np.stack([side, side, np.ones_like(side)], -1)[:, None]
+        points = local @ placed[:, :3, :3].transpose(0, 2, 1) + placed[:, None, :3, 3]
+        found = self.places(points.reshape(-1, 3)).reshape(-1, 5, 2)
+        ends = found[:, EDGES].reshape(-1, 2, 2)
+        self._lines(ends[:, 0], ends[:, 1], color, 1.5)
+
+    def _lines(self, begins: Array, ends: Array, color: int, width: float) -> None:
+        """Declare lines between places (n, 2), but for those that are nowhere or far out."""
         target, width = imgui.get_background_draw_list(), width * imgui.get_style().font_scale_dpi
-        for a, b in ends:
-            if np.isfinite([a, b]).all() and max(np.abs(a).max(), np.abs(b).max()) < 1e5:
-                target.add_line(imgui.ImVec2(*a), imgui.ImVec2(*b), color, width)
+        near = (np.abs(np.concatenate([begins, ends], -1)) < 1e5).all(-1)  # NaN is not
+        for (ax, ay), (bx, by) in zip(begins[near].tolist(), ends[near].tolist(), strict=True):
+            target.add_line(imgui.ImVec2(ax, ay), imgui.ImVec2(bx, by), color, width)

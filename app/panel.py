@@ -11,6 +11,7 @@ from imgui_bundle import imgui
 
 from duplex.app.bundle import Bundle
 from duplex.app.controls import MODES, UPS, CameraControls
+from duplex.app.errors import printable
 from duplex.app.passes.present import PATTERNS, Backdrop
 from duplex.app.renderer import FINAL
 
@@ -56,6 +57,12 @@ class PanelState:
         """What is behind the scene."""
         red, green, blue = self.background
         return Backdrop((red, green, blue), self.pattern, self.exposure)
+
+    def plain(self) -> bool:
+        """Show the picture on a plain background; returns whether anything else was shown."""
+        more = self.view != FINAL or self.backdrop.number > 0
+        self.view, self.pattern, self.exposure, self.view_changed = FINAL, PATTERNS[0], 0.0, True
+        return more
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,7 @@ def _speed(facts: FrameFacts) -> None:
 
 def _bundle(bundle: Bundle, facts: FrameFacts) -> None:
     width, height = bundle.outer.texels.shape[2], bundle.outer.texels.shape[1]
+    bracketing = bundle.report.get("bracketing")
     lines = {
         "file": facts.bundle_name,
         "size": f"{facts.bundle_bytes / 1e6:.2f} MB",
@@ -206,12 +214,12 @@ def _bundle(bundle: Bundle, facts: FrameFacts) -> None:
         "features": f"{bundle.network.feature_channels} at {width} x {height}",
         "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
         "teacher": str(bundle.teacher.get("family", "unknown")),
-        "bracketing": f"{100 * bundle.report['bracketing']:.1f}%" if "bracketing" in bundle.report else "unknown",
+        "bracketing": f"{100 * bracketing:.1f}%" if bracketing is not None else "unknown",
     }
     if imgui.begin_table("bundle", 2, imgui.TableFlags_.sizing_fixed_fit):
         for name, value in lines.items():
             imgui.table_next_column()
             imgui.text_disabled(name)
             imgui.table_next_column()
-            imgui.text(value)
+            imgui.text(printable(value))
         imgui.end_table()

@@ -11,16 +11,17 @@ import numpy as np
 from imgui_bundle import imgui
 
 from duplex.app.bundle import Bundle
-from duplex.app.camera import MAX_SIDE, Camera
+from duplex.app.camera import MAX_SIDE, Array, Camera
 from duplex.app.camera_path import MAX_FRAMES, CameraPath, Keyframe
 from duplex.app.errors import DuplexError, sentence_of
+from duplex.app.files import expanded
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
 from duplex.app.path_files import read_path, write_path
 from duplex.app.recording import Color, Recording
 from duplex.app.renderer import Renderer
 
-PREVIEW_POINTS = 24  # between two keyframes
+PREVIEW_POINTS, MOST_POINTS = 24, 1000  # between two keyframes; of the whole way
 WAY, KEY, SELECTED = 0xFFFFB040, 0xFF40C0FF, 0xFF4060FF  # ABGR
 RECORDING_SECONDS = 0.1  # of each frame of the window, while a path is recorded
 
@@ -42,6 +43,7 @@ class PathEditor:
     ngp: bool = False
     transparent: bool = False
     recording: Recording | None = None
+    way: tuple[CameraPath, Array] | None = None  # a path, and places along it to draw
 
     @classmethod
     def beside(cls, bundle: Bundle, folder: Path, stem: str) -> PathEditor:
@@ -54,6 +56,10 @@ class PathEditor:
         keys = list(self.path.keyframes)
         keys.insert(at, Keyframe(camera.camera_to_world, camera.fov_y))
         self.path, self.selected = replace(self.path, keyframes=tuple(keys)), at
+
+    def _chosen(self) -> list[Keyframe]:
+        """The selected keyframe, if there is one."""
+        return list(self.path.keyframes[self.selected : self.selected + 1]) if self.selected >= 0 else []
 
     def change(self, index: int, key: Keyframe | None) -> None:
         """Put ``key`` in the place of keyframe ``index``, or with None take that out."""
@@ -136,10 +142,12 @@ class PathEditor:
         if self.playing:
             return
         if len(keys) > 1:
-            steps = np.linspace(0, self.path.duration, PREVIEW_POINTS * len(keys))
-            overlay.way(np.stack([self.path.at(float(t))[0][:3, 3] for t in steps]), WAY)
-        for i, key in enumerate(keys):
-            overlay.frustum(key.camera_to_world, key.fov, size, SELECTED if i == self.selected else KEY)
+            if self.way is None or self.way[0] is not self.path:
+                steps = np.linspace(0, self.path.duration, min(PREVIEW_POINTS * len(keys), MOST_POINTS))
+                self.way = (self.path, np.stack([self.path.at(float(t))[0][:3, 3] for t in steps]))
+            overlay.way(self.way[1], WAY)
+        for chosen, color in (([k for i, k in enumerate(keys) if i != self.selected], KEY), (self._chosen(), SELECTED)):
+            overlay.frusta([key.camera_to_world for key in chosen], [key.fov for key in chosen], size, color)
 
     def draw_panel(
         self, camera: Camera, show: Callable[[Camera], None], record: Callable[[], None], notices: Notices
@@ -160,28 +168,33 @@ class PathEditor:
             if moved:
                 self.playing = False
                 show(self.path.camera(self.second))
-        _, loop = imgui.checkbox("loop", self.path.loop)
+        looped, loop = imgui.checkbox("loop", self.path.loop)
         imgui.same_line()
-        _, ease = imgui.checkbox("slow ends", self.path.ease)
-        _, seconds = imgui.slider_float("seconds each", self.path.transition, 0.1, 20, "%.1f")
-        _, tension = imgui.slider_float("tension", self.path.tension, 0, 1, "%.2f")
-        self.path = replace(
-            self.path, loop=loop, ease=ease, transition=max(seconds, 0.01), tension=min(max(tension, 0), 1)
-        )
+        eased, ease = imgui.checkbox("slow ends", self.path.ease)
+        timed, seconds = imgui.slider_float("seconds each", self.path.transition, 0.1, 20, "%.1f")
+        bent, tension = imgui.slider_float("tension", self.path.tension, 0, 1, "%.2f")
+        if looped or eased or timed or bent:
+            self.path = replace(
+                self.path, loop=loop, ease=ease, transition=max(seconds, 0.01), tension=min(max(tension, 0), 1)
+            )
         self._draw_files(notices)
         self._draw_recording(record)
 
     def _draw_keyframes(self, camera: Camera, show: Callable[[Camera], None]) -> None:
-        for i, key in enumerate(self.path.keyframes):
-            imgui.push_id(i)
-            chosen, _ = imgui.selectable(f"{i + 1}   {self.path.seconds[i]:.1f} s", i == self.selected)
-            if chosen:
-                self.selected, self.second, self.playing = i, float(self.path.seconds[i]), False
-                show(Camera.from_fov(key.camera_to_world, camera.width, camera.height, key.fov))
-            imgui.pop_id()
-        if not 0 <= self.selected < len(self.path.keyframes):
+        rows = imgui.ListClipper()
+        rows.begin(len(self.path.keyframes))
+        while rows.step():
+            for i in range(rows.display_start, rows.display_end):
+                imgui.push_id(i)
+                chosen, _ = imgui.selectable(f"{i + 1}   {self.path.seconds[i]:.1f} s", i == self.selected)
+                if chosen:
+                    key, self.selected = self.path.keyframes[i], i
+                    self.second, self.playing = float(self.path.seconds[i]), False
+                    show(Camera.from_fov(key.camera_to_world, camera.width, camera.height, key.fov))
+                imgui.pop_id()
+        if not self._chosen():
             return
-        key = self.path.keyframes[self.selected]
+        (key,) = self._chosen()
         if imgui.button("set to view"):
             self.change(self.selected, replace(key, camera_to_world=camera.camera_to_world, fov=camera.fov_y))
         imgui.same_line()
@@ -238,4 +251,4 @@ def _named(field: str) -> Path:
     """The path in a field of the panel; raises :class:`DuplexError` where the field is empty."""
     if not field.strip():
         raise DuplexError("no name is given for the file: type one into its field")
-    return Path(field.strip())
+    return expanded(Path(field.strip()))

@@ -153,8 +153,10 @@ def _frame(frame: Any, matrix: str, name: str) -> Keyframe:
 
 
 def _to_ngp(path: CameraPath) -> dict[str, Any]:
+    # a timestamp there is when the way from its keyframe to the next one ends; the last one of an open way says nothing
+    ends = [*path.seconds[1:], *([] if path.loop else [path.duration + path.transition])]
     keys = []
-    for i, key in enumerate(path.keyframes):
+    for key, end in zip(path.keyframes, ends, strict=True):
         pose = key.camera_to_world @ NGP_CAMERA
         rotation = glm.quat_cast(glm.dmat3(glm.dmat4(*pose.T.reshape(-1).tolist())))
         keys.append(
@@ -165,7 +167,7 @@ def _to_ngp(path: CameraPath) -> dict[str, Any]:
                 "scale": 1.0,
                 "fov": math.degrees(key.fov),
                 "aperture_size": 0.0,
-                "timestamp": float(path.seconds[i]),
+                "timestamp": float(end),
             }
         )
     return {"loop": path.loop, "time": 0.0, "path": keys, "duration_seconds": path.duration, "spline_order": 3}
@@ -187,9 +189,24 @@ def _from_ngp(data: dict[str, Any], name: str) -> CameraPath:
         keys.append(Keyframe(pose @ NGP_CAMERA, fov))
     if not keys:
         raise DuplexError(f"{name}: no keyframes: expected at least one")
-    loop, steps = data.get("loop") is True, len(keys) - (data.get("loop") is not True)
+    loop = data.get("loop") is True
+    count = len(keys) - (not loop)
+    if count and (steps := _ngp_steps(data["path"], count)):
+        own = [None if abs(step - steps[0]) < 1e-6 else step for step in steps]
+        timed = [replace(key, seconds=step) for key, step in zip([*keys[1:], keys[0]], own, strict=False)]
+        timed = [timed[-1], *timed[:-1]] if loop else [keys[0], *timed]
+        return CameraPath(tuple(timed), loop, steps[0])
     seconds = _number(data.get("duration_seconds", 0), f"{name}: duration_seconds", 0, MAX_SECONDS)
-    return CameraPath(tuple(keys), loop, max(seconds / steps, MIN_SECONDS) if seconds and steps else 2.0)
+    return CameraPath(tuple(keys), loop, max(seconds / count, MIN_SECONDS) if seconds and count else 2.0)
+
+
+def _ngp_steps(path: list[dict[str, Any]], count: int) -> list[float]:
+    """Seconds of the first ``count`` ways between keyframes; none unless all say so, as its loader has it."""
+    ends = [key.get("timestamp") for key in path[:count]]
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < np.inf for end in ends):
+        return []
+    steps = np.diff(np.array([0.0, *ends]))
+    return steps.tolist() if ((steps >= MIN_SECONDS) & (steps <= MAX_SECONDS)).all() else []
 
 
 def _numbers(matrix: Array) -> list[float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -53,9 +53,9 @@ class Recording:
     def advance(self) -> None:
         """Draw the next frame; after the last one the file is in place."""
         self.writer.add(self.renderer.image(next(self.cameras), self.background))
-        self.done += 1
-        if self.finished:
+        if self.done + 1 == self.count:
             self.writer.finish()
+        self.done += 1
 
     def cancel(self) -> None:
         """Leave no unfinished video behind; pictures stay."""
@@ -106,20 +106,28 @@ class _Video:
                 raise DuplexError(f"{self.file}: {width}x{height}: the sides of an MP4 must be even: give {even}")
             self.stream.width, self.stream.height, self.begun = width, height, True
         frame = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(image[..., :3]), format="rgb24")
-        self._encode(frame)
+        with self._named():
+            self.container.mux(self.stream.encode(frame))
 
     def finish(self) -> None:
-        self._encode()
-        self.container.close()
-        self.unfinished.replace(self.file)
+        with self._named():
+            self.container.mux(self.stream.encode())
+            self.container.close()
+            self.unfinished.replace(self.file)
 
     def discard(self) -> None:
-        self.container.close()
-        self.unfinished.unlink(missing_ok=True)
-
-    def _encode(self, frame: Any = None) -> None:
         try:
-            self.container.mux(self.stream.encode(frame))
+            self.container.close()
+        except OSError:  # the disk is full
+            pass
+        finally:
+            self.unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give up where the disk refuses, and say so of the file that was asked for."""
+        try:
+            yield
         except OSError as error:
             self.discard()
             raise OSError(error.errno, error.strerror, str(self.file)) from None

@@ -13,6 +13,7 @@ from duplex.app.benchmark import fastest
 from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.camera import Camera, way_from_rig
 from duplex.app.controls import CameraControls
+from duplex.app.files import stamp_of
 from duplex.app.gpu import PassTimers
 from duplex.app.headless import scene_orbit, scene_pivot
 from duplex.app.passes.gbuffer import View
@@ -25,8 +26,8 @@ from duplex.assets import DEMO_BUNDLE
 class Scene:
     """``bundle``, which was read from ``path``, drawn with ``timers``; it begins at ``camera``.
 
-    ``backend``: with ``auto`` the fastest one here is found out by :meth:`choose_backend`. ``camera_index``: the
-    bundle's camera that was jumped to last, -1 at first.
+    ``backend``: with ``auto`` the fastest one here is found out by :meth:`choose_backend`. ``stamp``: the file's when
+    it was read, by which a change is known. ``camera_index``: the bundle's camera that was jumped to last, -1 at first.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Scene:
         backend: str = AUTO,
     ):
         self.bundle, self.path, self.backend, self.camera_index = bundle, path, backend, -1
-        self.stamp = _stamp(path) or (0, 0)
+        self.stamp = stamp_of(path) or (0, 0)
         self.renderer = Renderer(ctx, bundle, backend)
         self.wires: list[WireframePass] = []
         self.undecided = backend == AUTO
@@ -80,7 +81,7 @@ class Scene:
 
     def changed(self) -> bool:
         """Whether the file is another one now; told once for every change."""
-        old, self.stamp = self.stamp, _stamp(self.path) or self.stamp
+        old, self.stamp = self.stamp, stamp_of(self.path) or self.stamp
         return old != self.stamp
 
     def renewed(self, bundle: Bundle | None = None) -> Scene:
@@ -88,6 +89,7 @@ class Scene:
         ctx, width = self.renderer.ctx, 800
         backend = self.backend if self.undecided else self.renderer.shading.name
         made = Scene(ctx, bundle or self.bundle, self.path, self.timers, self.controls.camera(width, width), backend)
+        made.stamp = self.stamp
         made.backend, made.start, made.camera_index = self.backend, self.start, self.camera_index
         made.controls, made.path_editor = self.controls, self.path_editor
         made.path_editor.bundle = made.bundle
@@ -131,12 +133,3 @@ def folder_of(path: Path) -> Path:
     """Where files about the bundle ``path`` go: beside it, or where that cannot be written, into the user's home."""
     folder = path.absolute().parent
     return folder if path != DEMO_BUNDLE and os.access(folder, os.W_OK) else Path.home()
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """When ``path`` was changed, and its size in bytes; None where there is no such file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
 from imgui_bundle import imgui, implot
 from moderngl_window.context.glfw.window import Window
 
-from duplex.app.errors import DuplexError, NoDisplayError
+from duplex.app.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
 from duplex.app.theme import Theme
 
@@ -35,6 +37,12 @@ NAMED_KEYS = {
     "MINUS": "minus",
     "PERIOD": "period",
 }
+MODIFIERS = {
+    "shift": imgui.Key.mod_shift,
+    "ctrl": imgui.Key.mod_ctrl,
+    "alt": imgui.Key.mod_alt,
+    "command": imgui.Key.mod_super,
+}
 
 
 def _key_map() -> dict[int, imgui.Key]:
@@ -44,10 +52,14 @@ def _key_map() -> dict[int, imgui.Key]:
 
 
 class Ui:
-    """One ImGui context on the current OpenGL context."""
+    """One ImGui context on the current OpenGL context, with the clipboard of the GLFW ``window``."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: Any = None) -> None:
         imgui.create_context()
+        if window:
+            platform = imgui.get_platform_io()
+            platform.platform_get_clipboard_text_fn = lambda _: clipboard(window)
+            platform.platform_set_clipboard_text_fn = lambda _, text: glfw.set_clipboard_string(window, text)
         implot.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
@@ -108,10 +120,10 @@ class Ui:
         self.io.add_mouse_wheel_event(float(x), float(y))
         self.touched()
 
-    def key(self, key: int, down: bool, shift: bool, ctrl: bool, alt: bool) -> None:
-        """A glfw ``key`` went down or up with these modifiers."""
-        for modifier, held in ((imgui.Key.mod_shift, shift), (imgui.Key.mod_ctrl, ctrl), (imgui.Key.mod_alt, alt)):
-            self.io.add_key_event(modifier, held)
+    def key(self, key: int, down: bool, **held: bool) -> None:
+        """A glfw ``key`` went down or up while the modifiers of :data:`MODIFIERS` were ``held`` or not."""
+        for name, modifier in MODIFIERS.items():
+            self.io.add_key_event(modifier, held[name])
         if key in self.keys:
             self.io.add_key_event(self.keys[key], down)
         self.touched()
@@ -122,6 +134,18 @@ class Ui:
         self.touched()
 
 
+def content_scale(window: Any, width: int, pixels: int) -> float:
+    """How much larger than at 96 dpi text must be in a window's own coordinates, ``width`` of them for ``pixels``."""
+    scale = max(glfw.get_window_content_scale(window)) * width / max(pixels, 1)
+    return float(scale) if math.isfinite(scale) and scale > 0 else 1.0
+
+
+def clipboard(window: Any) -> str:
+    """The text that was copied last, here or in another program."""
+    found = glfw.get_clipboard_string(window) or b""
+    return found if isinstance(found, str) else found.decode("utf-8", "replace")
+
+
 def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
     """A resizable window with OpenGL 3.3, with ``fit`` no larger than the screen.
 
@@ -129,10 +153,7 @@ def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
     """
     linux = sys.platform.startswith("linux")
     if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-        raise NoDisplayError(
-            "no display: run duplex-viewer in a desktop session, or draw without a window with "
-            "--screenshot picture.png or --turntable -o turn.mp4"
-        )
+        raise NoDisplayError(f"no display: run duplex-viewer in a desktop session, {WITHOUT_WINDOW}")
     try:
         window = Window(
             title=title,
@@ -148,8 +169,7 @@ def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
         )
     except Exception as error:  # moderngl-window and glfw raise what they like
         raise NoDisplayError(
-            f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; "
-            "or draw without a window with --screenshot picture.png"
+            f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}"
         ) from None
     window.exit_key = None
     return window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from duplex.app.actions import perform
 from duplex.app.backend_names import AUTO
 from duplex.app.bundle import Bundle, read_bundle
 from duplex.app.camera import Camera
-from duplex.app.errors import DuplexError, sentence_of
+from duplex.app.errors import DuplexError, printable, sentence_of
 from duplex.app.events import Events
 from duplex.app.file_menu import FileMenu
+from duplex.app.files import Stamp, expanded, stamp_of
 from duplex.app.gpu import PassTimers, describe, is_software
 from duplex.app.inspection import Inspection
 from duplex.app.interface import Interface
@@ -30,7 +30,7 @@ from duplex.app.renderer import Renderer
 from duplex.app.resolution import DynamicResolution
 from duplex.app.scene import Scene
 from duplex.app.settings import load_settings
-from duplex.app.ui import Ui, open_window
+from duplex.app.ui import Ui, content_scale, open_window
 
 EMPTY = (0.05, 0.055, 0.065)  # the colour of a window in which nothing is open
 WATCH_SECONDS = 0.5  # between looks at whether files have changed
@@ -49,7 +49,7 @@ class Viewer:
         self.ctx.gc_mode = "auto"
         self.backend, self.timers = backend, PassTimers(self.ctx)
         self.screen = ScreenPass(self.ctx)
-        self.ui = Ui()
+        self.ui = Ui(self.window._window)
         self.panel = PanelState(
             scale=self.settings.scale, smooth=self.settings.smooth, frame_rate=self.settings.frame_rate
         )
@@ -65,15 +65,19 @@ class Viewer:
         self.kept_panel = KeptPanel(self.ctx, self.software)
         self.ui.touched = self.kept_panel.touch
 
-    def show(self, bundle: Bundle, path: Path, camera: Camera | None = None) -> None:
-        """Show ``bundle``, which was read from ``path``, from ``camera``; raises :class:`DuplexError`."""
+    def show(self, bundle: Bundle, path: Path, camera: Camera | None = None, stamp: Stamp | None = None) -> None:
+        """Show ``bundle``, which was read from ``path``, from ``camera``; raises :class:`DuplexError`.
+
+        ``stamp``: the file's (:func:`~duplex.app.files.stamp_of`) before it was read.
+        """
         scene = Scene(self.ctx, bundle, path, self.timers, camera, self.backend)
+        scene.stamp = stamp or scene.stamp
         if self.scene:
             self.scene.path_editor.cancel()
         self._enter(scene)
         self.panel.background = list(bundle.background)
         self.timers.forget()
-        self.window.title = f"{path.name} - duplex"
+        self.window.title = f"{printable(path.name)} - duplex"
         self.settings.opened(path)
 
     def _enter(self, scene: Scene) -> None:
@@ -87,7 +91,9 @@ class Viewer:
     def open(self, path: Path) -> None:
         """Show the bundle ``path``; where that fails, what is open stays, and the reason is told."""
         try:
-            self.show(read_bundle(path), path)
+            path = expanded(path)
+            stamp = stamp_of(path)
+            self.show(read_bundle(path), path, stamp=stamp)
         except (DuplexError, OSError) as error:
             self.notices.error(sentence_of(error))
 
@@ -103,14 +109,16 @@ class Viewer:
         """Draw until the window is closed."""
         if self.software:
             self.notices.note(f"The CPU draws ({self.driver.split(',')[0]}): with a graphics card it is much faster")
-        while not self.window.is_closing:
-            self.frame()
-            self.window.swap_buffers()
-            if self.scene and self.scene.undecided and min(self.drawn_size) > 0:
-                self.scene.choose_backend(self.drawn_size)
-                self._enter(self.scene)
-                self.last = time.perf_counter()  # the choice is no slow frame
-        self.close()
+        try:
+            while not self.window.is_closing:
+                self.frame()
+                self.window.swap_buffers()
+                if self.scene and self.scene.undecided and min(self.drawn_size) > 0:
+                    self.scene.choose_backend(self.drawn_size)
+                    self._enter(self.scene)
+                    self.last = time.perf_counter()  # the choice is no slow frame
+        finally:
+            self.close()
 
     def frame(self) -> None:
         """React to what has come in and draw one frame into the window (not yet swapped)."""
@@ -119,25 +127,25 @@ class Viewer:
         self.frame_milliseconds = (
             0.9 * self.frame_milliseconds + 0.1 * 1000 * seconds if self.frame_milliseconds else 1000 * seconds
         )
+        self._watch(now)
+        if self.scene:
+            self.scene.path_editor.record_some(self.notices)
         buffer_size = glfw.get_framebuffer_size(self.window._window)
         if min(buffer_size) < 1:  # minimised
-            glfw.wait_events_timeout(0.1)
+            glfw.wait_events_timeout(0.0 if self.scene and self.scene.path_editor.recording else 0.1)
             return
         chosen = self.file_menu.take()
         if chosen:
             self.open(chosen)
         if self.file_menu.closing:
             self._close_scene()
-        self._watch(now)
         size = glfw.get_window_size(self.window._window)
-        scale = self._content_scale(size, buffer_size)
+        scale = content_scale(self.window._window, size[0], buffer_size[0])
         if self.scene:
-            self.scene.path_editor.record_some(self.notices)
             self._move(self.scene, min(seconds, 0.1))
             self.ui.left = room_for_panel(self.panel, size[0], scale)
-            self.drawn_size = self._draw(self.scene, buffer_size, seconds)
-            self._check(self.scene)
-        else:
+            self._draw(self.scene, buffer_size, seconds)
+        if not self.scene:
             self.ui.left = 0.0
             self.ctx.screen.use()
             self.ctx.screen.clear(*EMPTY)
@@ -152,6 +160,23 @@ class Viewer:
         self.ui.end()
         self.kept_panel.keep(strip, now, self.ctx.screen)
 
+    def _draw(self, scene: Scene, buffer_size: tuple[int, int], seconds: float) -> None:
+        """Draw the scene into what the panel leaves of the window.
+
+        Where the driver refuses what is asked for, that is told and the plain picture is shown from then on; where it
+        refuses that too, nothing is open any more.
+        """
+        scale, box = self.panel.scale * self._movement_scale(scene, seconds), self.box(buffer_size)
+        size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
+        try:
+            self.compose(scene, size, box, self.ctx.screen)
+            self.drawn_size = size
+            self._check(scene)
+        except (DuplexError, moderngl.Error) as error:
+            self.notices.error(sentence_of(error))
+            if not (self.panel.plain() | self.inspection.plain()):
+                self._close_scene()
+
     def _check(self, scene: Scene) -> None:
         """Say what is wrong with what ``scene`` draws, once for every renderer."""
         if scene.renderer is not self.checked:
@@ -164,33 +189,35 @@ class Viewer:
         if not self.scene or now - self.watched < WATCH_SECONDS:
             return
         self.watched = now
-        stamp, old = shaders.stamp(), self.shader_stamp
-        self.shader_stamp = stamp
         try:
+            stamp, old = shaders.stamp(), self.shader_stamp
+            self.shader_stamp = stamp
             if self.scene.changed():
                 self._enter(self.scene.read_again())
                 self.notices.note(f"{self.scene.path.name} has changed: read again")
             elif stamp != old:
-                screen = ScreenPass(self.ctx)
-                self._enter(self.scene.renewed())
+                screen, made = ScreenPass(self.ctx), self.scene.renewed()
+                if min(self.drawn_size) > 0:  # what is shown now must go on
+                    view = self.inspection.drawn(self.panel.view)
+                    made.renderer.draw(self.drawn_camera(made), None, view, self.inspection.display)
+                self._enter(made)
                 self.screen = screen
                 self.notices.note("shaders have changed: built again")
         except (DuplexError, OSError, moderngl.Error) as error:  # and what was there goes on
             self.notices.error(sentence_of(error))
 
-    def _draw(self, scene: Scene, buffer_size: tuple[int, int], seconds: float) -> tuple[int, int]:
-        """Draw the scene into what the panel leaves of the window; returns the size that it was drawn at."""
-        scale, box = self.panel.scale * self._movement_scale(scene, seconds), self.box(buffer_size)
-        size = (max(round(box[2] * scale), 1), max(round(box[3] * scale), 1))
+    def compose(
+        self, scene: Scene, size: tuple[int, int], box: tuple[int, int, int, int], out: moderngl.Framebuffer
+    ) -> None:
+        """Draw all that is shown of the scene, at ``size``, into ``box`` of ``out``; raises :class:`DuplexError`."""
         scene.renderer.features.shown = self.inspection.shown
         camera = scene.controls.camera(*size)
         texture = self._picture(scene.renderer, camera, self.inspection.drawn(self.panel.view))
         with self.timers.measure("screen"):
-            self.screen.render(texture, self.panel.backdrop, box, box, out=self.ctx.screen)
+            self.screen.render(texture, self.panel.backdrop, box, box, out=out)
         if self.inspection.compared:
-            self._draw_second(scene, camera, box)
-        scene.draw_wires(self.inspection.wires, scene.controls.camera(*box[2:]), box, self.ctx.screen)
-        return size
+            self._draw_second(scene, camera, box, out)
+        scene.draw_wires(self.inspection.wires, scene.controls.camera(*box[2:]), box, out)
 
     def _picture(self, renderer: Renderer, camera: Camera, view: str) -> moderngl.Texture:
         picture = renderer.draw(camera, self.panel.backdrop.drawn, view, self.inspection.display)
@@ -199,7 +226,9 @@ class Viewer:
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         return texture
 
-    def _draw_second(self, scene: Scene, camera: Camera, box: tuple[int, int, int, int]) -> None:
+    def _draw_second(
+        self, scene: Scene, camera: Camera, box: tuple[int, int, int, int], out: moderngl.Framebuffer
+    ) -> None:
         """Draw what the picture is compared with over its right part."""
         left = round(self.inspection.split * box[2])
         try:
@@ -210,10 +239,12 @@ class Viewer:
             return
         shown, renderer.features.shown = renderer.features.shown, renderer_shown
         self.timers.enabled = False  # its passes are those of the first picture, or another renderer's
-        texture = self._picture(renderer, camera, view)
-        part = (box[0] + left, box[1], box[2] - left, box[3])
-        self.screen.render(texture, self.panel.backdrop, box, part, out=self.ctx.screen)
-        self.timers.enabled, renderer.features.shown = True, shown
+        try:
+            texture = self._picture(renderer, camera, view)
+            part = (box[0] + left, box[1], box[2] - left, box[3])
+            self.screen.render(texture, self.panel.backdrop, box, part, out=out)
+        finally:
+            self.timers.enabled, renderer.features.shown = True, shown
 
     def drawn_camera(self, scene: Scene) -> Camera:
         """The camera of the picture in the window."""
@@ -253,11 +284,6 @@ class Viewer:
             return
         self.events.held(seconds)
         scene.controls.update(seconds)
-
-    def _content_scale(self, size: tuple[int, int], buffer_size: tuple[int, int]) -> float:
-        """How much larger than at 96 dpi text must be in window coordinates, which themselves may be scaled."""
-        scale = max(glfw.get_window_content_scale(self.window._window)) * size[0] / max(buffer_size[0], 1)
-        return float(scale) if math.isfinite(scale) and scale > 0 else 1.0
 
     def close(self) -> None:
         """Free the window and everything drawn in it."""

@@ -19,6 +19,7 @@ from duplex.app.backend_names import NAMES
 from duplex.app.bundle import Bundle
 from duplex.app.gpu import colors
 from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
+from duplex.app.passes import compute
 from duplex.app.renderer import Renderer
 from duplex.baking.shading import ShadingNetwork
 from duplex.baking.speed import compare_speed
@@ -121,6 +122,16 @@ def test_a_frame_makes_no_gl_object_and_no_array_of_a_picture(
         tracemalloc.stop()
     assert made == ["texture"]
     assert peak < 400 * 300  # not a byte for each pixel
+
+
+def test_more_tiles_than_a_row_of_work_groups_has_are_all_shaded(
+    ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = demo.cameras[0].resized(160, 160)
+    expected = Renderer(ctx, demo, "compute").image(camera)
+    for row in (1, 7, 16):
+        monkeypatch.setattr(compute, "ROW", row)
+        assert np.array_equal(Renderer(ctx, demo, "compute").image(camera), expected)
 
 
 @pytest.mark.parametrize("backend", ["fragment", "compute"])

@@ -80,8 +80,8 @@ def test_frames_are_counted_and_eased() -> None:
 def test_a_saved_path_is_read_without_loss(tmp_path: Path, ngp: bool) -> None:
     file, frames = tmp_path / "path.json", (similarity(), np.linalg.inv(similarity()))
     way = path(loop=True, transition=1.5, tension=0.25, ease=True, fps=24.0, width=640, height=400)
-    if ngp:  # which has no times of single keyframes
-        way = replace(path(), keyframes=tuple(replace(key, seconds=None) for key in way.keyframes))
+    if ngp:  # which has neither easing nor sizes
+        way = path(loop=True, transition=1.5)
     write_path(way, file, *frames, ngp=ngp)
     found = read_path(file, *frames)
     assert same(found, way)
@@ -89,6 +89,20 @@ def test_a_saved_path_is_read_without_loss(tmp_path: Path, ngp: bool) -> None:
     assert [key.seconds for key in found.keyframes] == [key.seconds for key in way.keyframes]
     other = read_path(file, EYE, EYE)  # the file itself is in the other frame
     assert not same(other, way, 1e-3)
+
+
+def test_instant_ngps_times_are_where_its_loader_has_them(tmp_path: Path) -> None:
+    way, file = path(), tmp_path / "ngp.json"
+    write_path(way, file, EYE, EYE, ngp=True)
+    data = json.loads(file.read_text())
+    ends = [key["timestamp"] for key in data["path"]]
+    assert ends[0] > 0 and (np.diff(ends) > 0).all(), "a loader that takes those for none spaces keyframes evenly"
+    assert ends[:3] == pytest.approx(way.seconds[1:]) and data["duration_seconds"] == way.duration
+    assert read_path(file, EYE, EYE).seconds == pytest.approx(way.seconds)
+    for key in data["path"]:
+        del key["timestamp"]
+    file.write_text(json.dumps(data))
+    assert read_path(file, EYE, EYE).seconds == pytest.approx(np.linspace(0, way.duration, 4))
 
 
 def test_the_file_has_what_nerfstudio_reads(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from duplex.app.errors import DuplexError
+from duplex.app.errors import DuplexError, run_command
 from duplex.baking import memory
 from duplex.baking.config import PRESETS, BakeConfig
 from duplex.baking.job import BakeJob, needs
@@ -65,8 +65,41 @@ def test_needs_grow_with_the_settings(octahedron: Path) -> None:
         needs(BakeJob(teacher, filled(argparse.Namespace(), BakeConfig, PRESETS[name]), Rig.from_scene(teacher.scene)))
         for name in ("draft", "high")
     )
-    assert 1 < draft.memory / GIB < 2 and 0.1 < draft.disk / GIB < 0.3
-    assert 4 < high.memory / GIB < 12 and 15 < high.disk / GIB < 16
+    assert 1 < draft.memory / GIB < 2 and 0.3 < draft.disk / GIB < 0.4
+    assert 4 < high.memory / GIB < 12 and 17 < high.disk / GIB < 18.5
+    assert draft.gpu == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_container_has_what_its_limit_leaves(version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, limit, used, cached) = memory.CONTROL_GROUPS[2 - version]
+    monkeypatch.setattr(
+        memory, "CONTROL_GROUPS", ((tmp_path / "none", limit, used, cached), (tmp_path, limit, used, cached))
+    )
+    (tmp_path / limit).write_text("1000000\n")
+    (tmp_path / used).write_text("700000\n")
+    (tmp_path / "memory.stat").write_text(f"anon 500000\n{cached} 200000\n")
+    assert memory.available_memory() == 500000
+    (tmp_path / limit).write_text("max\n")
+    assert memory.available_memory() != 500000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    ],
+)
+def test_a_command_that_runs_out_of_memory_ends_with_a_sentence(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(lambda: (_ for _ in ()).throw(error)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: memory ran out (") and said.count("\n") == 1 and "smaller settings" in said
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_command(lambda: (_ for _ in ()).throw(RuntimeError("shapes do not fit")))
 
 
 def test_an_outer_portion_shrinks_when_the_smallest_inner_one_does_not_fit() -> None:

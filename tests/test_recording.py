@@ -80,6 +80,14 @@ def test_a_turn_becomes_a_video(tmp_path: Path) -> None:
     assert np.abs(frames[0].astype(int) - frames[5]).mean() > 2
 
 
+def test_a_video_that_cannot_take_its_place_leaves_nothing(file: Path) -> None:
+    out = file.parent / "out.mp4"
+    out.mkdir()
+    result = viewer("--render", file, "-o", out)
+    assert result.returncode == 2 and result.stderr.strip().splitlines()[-1].startswith(f"error: {out}: ")
+    assert sorted(x.name for x in file.parent.iterdir()) == ["out.mp4", "path.json"]
+
+
 def test_a_cancelled_video_leaves_nothing_and_spares_the_old_one(
     ctx: moderngl.Context, demo: Bundle, path: CameraPath, tmp_path: Path
 ) -> None:

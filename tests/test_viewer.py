@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from duplex.app import benchmark, doctor
 from duplex.app.bundle import Bundle
 from duplex.app.doctor import examine
+from duplex.app.errors import DuplexError
 from duplex.app.headless import choose_camera, scene_orbit
 from duplex.app.renderer import Renderer
 
@@ -84,6 +86,28 @@ def test_the_doctor_says_what_works() -> None:
     assert {"system", "packages", "display", "OpenGL", "limits", "timers", "ONNX"} <= lines.keys()
     assert lines["display"].startswith("none") and "CPUExecutionProvider" in lines["ONNX"]
     assert all(lines[name].startswith("works") for name in ("fragment", "compute", "onnx"))
+
+
+def test_the_doctor_goes_on_where_nothing_can_be_drawn(monkeypatch: pytest.MonkeyPatch, demo: Bundle) -> None:
+    bare, _ = examine(dataclasses.replace(demo, cameras=()))
+    assert "fragment   works" in bare
+
+    def refuse(*_: object) -> None:
+        raise DuplexError("the driver refuses the shader")
+
+    monkeypatch.setattr(doctor, "Renderer", refuse)
+    report, works = examine(demo)
+    assert not works and report.count("the driver refuses the shader") == 4 and "ONNX" in report
+    monkeypatch.setattr(benchmark, "Renderer", refuse)
+    with pytest.raises(DuplexError, match="refuses the shader"):
+        benchmark.benchmark(demo, (32, 32))
+
+
+def test_a_library_that_a_window_lacks_is_one_sentence() -> None:
+    code = f"import sys; sys.modules['imgui_bundle'] = None; {CALL}"
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 3 and result.stderr.count("\n") == 1 and "--screenshot" in result.stderr, result.stderr
 
 
 def test_the_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, demo: Bundle) -> None:

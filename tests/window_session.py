@@ -308,6 +308,13 @@ def record(s: Session) -> None:
     s.type("file", str(file))
     s.click("save")
     assert editor.file == str(file) and file.exists(), (editor.file, v.notices.lines)
+    glfw.set_clipboard_string(s.window._window, "~nobody/copied elsewhere.json")
+    s.click("file")
+    s.key("key", "ctrl+a", "key", "ctrl+v", "key", "Return")
+    assert editor.file == "~nobody/copied elsewhere.json", f"a path cannot be pasted: {editor.file}"
+    s.click("load")
+    assert any("~nobody" in text for text, *_ in v.notices.lines), v.notices.lines
+    s.type("file", str(file))
     s.click("remove")
     s.click("remove")
     assert len(editor.path.keyframes) == 1
@@ -384,6 +391,23 @@ def files(s: Session) -> None:
     s.picture("broken-shader")
     change(s, shader, text)
     assert v.scene is not seen and v.scene.renderer is not seen.renderer, "a mended shader is not built again"
+    surface = shaders._FOLDER / "gbuffer.frag.glsl"
+    sound, wrong = surface.read_bytes(), b"\n#if SURFACE == 1\nthis is no GLSL\n#endif\n"
+    v.panel.view = "outer normal"
+    s.scene("normals")
+    seen = v.scene
+    change(s, surface, sound + wrong)
+    assert v.scene is seen and v.panel.view == "outer normal", "a shader that is shown is replaced by a broken one"
+    v.panel.view = "final"
+    s.frames()
+    change(s, surface, sound + wrong + b"\n")  # which nothing needs that is shown
+    assert v.scene is not seen
+    v.notices.lines.clear()
+    v.panel.view = "outer normal"
+    s.frames()
+    assert v.panel.view == "final" and v.scene and any("GLSL" in text for text, *_ in v.notices.lines)
+    s.picture("view-refused")
+    change(s, surface, sound)
     drop(s, DEMO_BUNDLE)
     v.scene.camera_index = -1
     copy.unlink()

@@ -18,6 +18,7 @@ from duplex.shaders import source
 
 VERSION = 430
 LIST_GROUP = 64  # tiles that a work group puts on the list
+ROW = 65535  # work groups along an axis that OpenGL has for certain
 NONE_LISTED = np.array([0, 1, 1, 0], "<u4").tobytes()
 
 
@@ -41,9 +42,9 @@ class ComputeShading:
         if ctx.version_code < VERSION:
             raise DuplexError(f"backend compute: it needs OpenGL 4.3, here is {describe(ctx)}: try another backend")
         self.ctx, self.features = ctx, features
-        self.list_tiles = ctx.compute_shader(source("tile_list.comp", VERSION))
+        self.list_tiles = ctx.compute_shader(source("tile_list.comp", VERSION, row=ROW))
         self.list_tiles["u_tiles"] = 0
-        self.look_up = ctx.compute_shader(source("features.comp", VERSION, tile=TILE, **features.defines))
+        self.look_up = ctx.compute_shader(source("features.comp", VERSION, tile=TILE, row=ROW, **features.defines))
         features.prepare(self.look_up)
         self.stages = [self._stage(layers) for layers in stages_of(layers_of(spec, weights))]
 
@@ -104,5 +105,5 @@ def stage_source(layers: list[Layer]) -> str:
     declarations += [f"layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};" for i in range(outputs)]
     results, body = stage_body(layers)
     body += [f"    imageStore(u_out{i}, pixel, {result});" for i, result in enumerate(results)]
-    text = source("shading.comp", VERSION, tile=TILE)
+    text = source("shading.comp", VERSION, tile=TILE, row=ROW)
     return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))

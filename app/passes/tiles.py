@@ -31,7 +31,7 @@ class TilePass:
 class TileProgram:
     """A fragment shader that is run on occupied tiles only. Texture units from ``UNIT`` on are taken."""
 
-    UNIT = 15  # the last that OpenGL 3.3 has for certain
+    UNIT = 16  # behind the 16 that one stage has for certain: a layer's inputs may take all of those, of 48 in all
 
     def __init__(self, ctx: moderngl.Context, fragment_shader: str):
         self.program = ctx.program(vertex_shader=source("tiles.vert", tile=TILE), fragment_shader=fragment_shader)

@@ -70,12 +70,15 @@ SPECS = [
     NetworkSpec(8, (ConvLayer(3, 24, 48, "relu"), ConvLayer(3, 48, 4, "sigmoid"))),
     dataclasses.replace(NetworkSpec.shallow(8, 16), view_kernel=3),
     NetworkSpec(8, (ConvLayer(1, 24, 8, "none"), ConvLayer(3, 8, 4, "sigmoid"))),
+    NetworkSpec(8, (ConvLayer(3, 24, 64, "relu"), ConvLayer(3, 64, 4, "sigmoid"))),
     NetworkSpec(8, (*(ConvLayer(3, a, 8, "relu") for a in (24, 8, 8)), ConvLayer(1, 8, 4, "sigmoid"))),
 ]
 
 
 @pytest.mark.parametrize(
-    "spec", SPECS, ids=["half", "quarter", "wide", "two 3x3", "two groups", "view by 3x3", "narrow", "deep"]
+    "spec",
+    SPECS,
+    ids=["half", "quarter", "wide", "two 3x3", "two groups", "view by 3x3", "narrow", "64 inputs", "deep"],
 )
 @pytest.mark.parametrize("backend", NAMES)
 def test_other_networks_agree_too(
