@@ -11,7 +11,7 @@ from duplex.app.gpu import color_target, driver_errors
 from duplex.app.headless import save_png
 from duplex.app.panel import Wanted
 from duplex.app.scene import Scene, folder_of
-from duplex.app.ui import clipboard
+from duplex.app.ui import clipboard, copy
 
 if TYPE_CHECKING:
     from duplex.app.window import Viewer
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
 def perform(viewer: Viewer, scene: Scene, wanted: Wanted) -> None:
     """Do it; raises :class:`~duplex.app.errors.DuplexError` or OSError."""
-    window = viewer.window._window
     if wanted is Wanted.FRAME:
         camera = viewer.interface.overlay(scene).camera
         scene.frame((camera.width, camera.height))
     elif wanted is Wanted.RESET:
         scene.reset()
     elif wanted is Wanted.COPY:
-        glfw.set_clipboard_string(window, scene.controls.to_text())
+        copy(scene.controls.to_text())
         viewer.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
     elif wanted is Wanted.PASTE:
-        scene.controls.paste(clipboard(window), scene.center)
+        scene.controls.paste(clipboard(), scene.center)
     elif wanted is Wanted.PICTURE:
         _save_picture(viewer, scene)
 

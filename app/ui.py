@@ -17,6 +17,7 @@ from duplex.app.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
 from duplex.app.theme import Theme
 
+ANY_WINDOW: Any = None  # GLFW has one clipboard, and no longer asks whose
 OUTSIDE = 3.4028235e38  # the largest float: what Dear ImGui takes for no mouse at all
 NAMED_KEYS = {
     "TAB": "tab",
@@ -52,14 +53,13 @@ def _key_map() -> dict[int, imgui.Key]:
 
 
 class Ui:
-    """One ImGui context on the current OpenGL context, with the clipboard of the GLFW ``window``."""
+    """One ImGui context on the current OpenGL context, with the system's clipboard."""
 
-    def __init__(self, window: Any = None) -> None:
+    def __init__(self) -> None:
         imgui.create_context()
-        if window:
-            platform = imgui.get_platform_io()
-            platform.platform_get_clipboard_text_fn = lambda _: clipboard(window)
-            platform.platform_set_clipboard_text_fn = lambda _, text: glfw.set_clipboard_string(window, text)
+        platform = imgui.get_platform_io()
+        platform.platform_get_clipboard_text_fn = lambda _: clipboard()
+        platform.platform_set_clipboard_text_fn = lambda _, text: copy(text)
         implot.create_context()
         self.io = imgui.get_io()
         self.io.set_ini_filename("")
@@ -140,9 +140,14 @@ def content_scale(window: Any, width: int, pixels: int) -> float:
     return float(scale) if math.isfinite(scale) and scale > 0 else 1.0
 
 
-def clipboard(window: Any) -> str:
+def copy(text: str) -> None:
+    """Put ``text`` where every program can paste it from."""
+    glfw.set_clipboard_string(ANY_WINDOW, text)
+
+
+def clipboard() -> str:
     """The text that was copied last, here or in another program."""
-    found = glfw.get_clipboard_string(window) or b""
+    found = glfw.get_clipboard_string(ANY_WINDOW) or b""
     return found if isinstance(found, str) else found.decode("utf-8", "replace")
 
 

@@ -49,7 +49,7 @@ class Viewer:
         self.ctx.gc_mode = "auto"
         self.backend, self.timers = backend, PassTimers(self.ctx)
         self.screen = ScreenPass(self.ctx)
-        self.ui = Ui(self.window._window)
+        self.ui = Ui()
         self.panel = PanelState(
             scale=self.settings.scale, smooth=self.settings.smooth, frame_rate=self.settings.frame_rate
         )
