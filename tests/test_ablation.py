@@ -104,6 +104,8 @@ def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
         "--no-lpips",
         *small.split(),
     ]
+    wrong = subprocess.run([*command, "--seed", "-1"], capture_output=True, text=True, timeout=60)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("error: --seed -1: expected 0"), wrong.stderr
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "t.md").read_text()

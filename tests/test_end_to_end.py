@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import moderngl
@@ -16,10 +17,13 @@ import numpy as np
 import pytest
 
 from duplex.app.bundle import read_bundle
+from duplex.app.camera import Camera, look_at
+from duplex.app.errors import DuplexError
 from duplex.app.psnr import psnr
 from duplex.app.renderer import Renderer
 from duplex.baking import rendering
 from duplex.baking.datasets import read_photos
+from duplex.baking.evaluate import Reference, as_baked, config_of, overrides_of
 from duplex.baking.teachers import load_teacher
 
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
@@ -211,6 +215,32 @@ def test_outputs_that_cannot_be_written(octahedron: Path, tmp_path: Path) -> Non
     if os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
         one_sentence(run("baking.cli", octahedron, "-o", tmp_path / "locked" / "x.bundle", *SMALL), "not writable")
+
+
+def test_a_bake_that_does_not_begin_is_in_nobodys_way(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.bundle"
+    small = [*SMALL[:-2], "--batch", 4096, "--crop", 1024]
+    one_sentence(run("baking.cli", octahedron, "-o", output, *small), "GiB of memory", "smaller --grid")
+    assert not list(tmp_path.iterdir()), "the next attempt would be told of an interrupted bake"
+
+
+def test_a_teacher_is_judged_as_it_was_baked(baked: Path, octahedron: Path) -> None:
+    bundle = read_bundle(baked)
+    assert config_of(bundle).density.grid == 64 and config_of(bundle).density.scan == 32
+    told = {**bundle.teacher, "near": 1.0, "far": 7.0, "bounds": [[-1, -1, 0], [1, 1, 1]], "activation": "softplus"}
+    cropped = replace(bundle, teacher=told)
+    overrides = overrides_of(cropped)
+    assert overrides.depths == (1.0, 7.0) and overrides.activation == "softplus"
+    teacher = as_baked(load_teacher(octahedron), cropped)
+    assert teacher.scene.bounds == ((-1, -1, 0), (1, 1, 1)) and (teacher.scene.near, teacher.scene.far) == (1, 7)
+    eye, target = np.array([4, 0, -0.4]), np.array([0, 0, -0.4])
+    camera = Camera.from_fov(look_at(eye, target, np.array([0, 0, 1.0])), 16, 16, 0.1)
+    assert Reference(teacher, cropped, fast=True).drawn(camera).min() == 1, "what was cropped is drawn"
+    assert Reference(load_teacher(octahedron), bundle, fast=True).drawn(camera).max() < 0.99
+    assert as_baked(load_teacher(octahedron), bundle).scene.bounds is None
+    for wrong in ([[1, 2], [3]], "everywhere", [[0, 0, 0], [1, 1, "x"]]):
+        with pytest.raises(DuplexError, match="two corners"):
+            as_baked(load_teacher(octahedron), replace(bundle, teacher={**told, "bounds": wrong}))
 
 
 def test_wrong_input_of_the_bake_is_one_sentence(octahedron: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from duplex.app.bundle import read_bundle
 from duplex.app.camera import Camera
+from duplex.app.errors import DuplexError
 from duplex.app.renderer import Renderer
 from duplex.assets import DEMO_BUNDLE
 from duplex.baking.evaluate import Compared, Judge, facts, frame_seconds, summary
@@ -82,6 +83,18 @@ def test_a_report_opens_in_a_browser_without_an_error(page: str, tmp_path: Path)
     assert done.stdout.count("<figure>") == page.count("<figure>") and "</html>" in done.stdout
     nosy = opened(page.replace("<h2>", '<img src="http://example.invalid/x.png"><h2>', 1))
     assert "Content Security Policy" in nosy.stderr  # the page itself forbids what it does not need
+
+
+def test_a_picture_of_which_nothing_is_known_is_left_out(judge: Judge) -> None:
+    camera = judge.bundle.cameras[0].resized(32, 32)
+    known, unknown = judge.drawn(camera), np.full((32, 32, 3), np.nan, np.float32)
+    found = judge.compare([(camera, lambda: known), (camera, lambda: unknown)], "test")
+    assert len(found) == 1 and found[0].quality.psnr > 60
+
+
+def test_pictures_smaller_than_the_window_of_ssim_are_told_of() -> None:
+    with pytest.raises(DuplexError, match="9: SSIM needs 11"):
+        Metrics(lpips=False)(np.zeros((9, 20, 3), np.float32), np.zeros((9, 20, 3), np.float32))
 
 
 def test_unknown_pixels_of_a_reference_do_not_count() -> None:
