@@ -67,7 +67,7 @@ def main(seconds: float, seed: int) -> None:
         elif what < 0.92:
             window.glfw_mouse_scroll_callback(handle, 0.0, chance.uniform(-2, 2))
         elif what < 0.96:
-            window.glfw_char_callback(handle, ord(chance.choice("aZ0.-/~\u00e9 ")))
+            window.glfw_char_callback(handle, ord(chance.choice("aZ0.-/~\u00e9? ")))
         elif what < 0.98:
             glfw.set_window_size(handle, *chance.choice(SIZES))
         elif what < 0.99:
