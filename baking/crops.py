@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.camera import Array, Camera
@@ -128,10 +127,10 @@ def cut(
     for view, (y, x) in zip(views.tolist(), corners, strict=True):
         pictures.append(source.pictures[view][y : y + height, x : x + width])
         hits.append(source.hits[view][y : y + high, x : x + wide])
-    bytes_, found = torch.from_numpy(np.stack(pictures)).to(device), np.stack(hits)
-    mask = [torch.from_numpy(found[..., i] != NOWHERE).to(device) for i in (0, 2)]
-    uv = torch.from_numpy(found[..., :4].astype(np.float32) / UV_STEPS).to(device)
-    level = torch.from_numpy(found[..., 4:].astype(np.float32) / LEVEL_STEPS + LOWEST_LEVEL).to(device)
+    bytes_, found = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pictures, hits))
+    found = found.float()  # of 16 bits until here: a GPU is handed no more than it must
+    mask = [found[..., i] != NOWHERE for i in (0, 2)]
+    uv, level = found[..., :4] / UV_STEPS, found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
     return Crops(
         rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
         valid=(bytes_ != torch.tensor(UNKNOWN, device=device)).any(-1)[:, None].float(),
@@ -152,11 +151,12 @@ def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Ten
     lenses = [(c.fx, c.fy, c.cx - x, c.cy - y) for c, (y, x) in zip(cameras, corners, strict=True)]
     fx, fy, cx, cy = torch.tensor(lenses, device=device).T[:, :, None, None]
     poses = np.stack([camera.camera_to_world[:3, :3] for camera in cameras]).astype(np.float32)
-    right, up, back = torch.from_numpy(poses).to(device).permute(2, 1, 0)[..., None, None]  # each (3, b, 1, 1)
-    x = (torch.arange(wide, device=device) + 0.5 - cx) / fx
-    y = (torch.arange(high, device=device)[:, None] + 0.5 - cy) / fy
-    rays = right * x - up * y - back
-    return torch.stack(view_bands(*F.normalize(rays, dim=0)), -1)
+    rows = torch.from_numpy(poses).to(device).permute(1, 2, 0)[..., None, None]  # of each axis (3, b, 1, 1)
+    right = (torch.arange(wide, device=device) + 0.5 - cx) / fx
+    up = -(torch.arange(high, device=device)[:, None] + 0.5 - cy) / fy
+    x, y, z = (row[0] * right + row[1] * up - row[2] for row in rows)
+    scale = torch.rsqrt(x * x + y * y + z * z)
+    return torch.stack(view_bands(x * scale, y * scale, z * scale), -1)
 
 
 def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:
