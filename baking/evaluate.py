@@ -144,16 +144,10 @@ def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Refere
         height = min(size, photo.camera.height)  # nothing is learned from a photo's pixels drawn larger
         width = max(round(photo.camera.width * height / photo.camera.height), 1)
         camera = photo.camera.resized(width, height)
-        pictures.append((camera, partial(_of_photo, photo, height, judge.bundle.background)))
+        pictures.append((camera, partial(photo.pixels, height, judge.bundle.background)))
     if teacher:
         return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
     return judge.compare(pictures, "against the photos")
-
-
-def _of_photo(photo: Photo, size: int, background: tuple[float, float, float]) -> Array:
-    rgba, valid = photo.rgba(size)
-    picture = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32)
-    return np.asarray(np.where(valid[..., None], picture, np.float32(np.nan)))
 
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:

@@ -321,7 +321,7 @@ def test_masked_pixels_show_the_background(tmp_path: Path) -> None:
     assert np.array_equal(valid, mask > 0) and np.array_equal(rgba[..., 3] == 1, valid)
     small, valid = photo.rgba(3)
     assert np.array_equal(~valid, [[True, True, False, False]] * 2 + [[False] * 4])
-    assert np.array_equal(photo.pixels(3, (0.0, 1.0, 0.0))[~valid], [[0, 1, 0]] * 4) and small[valid].min() == 1
+    assert np.isnan(photo.pixels(3, (0.0, 1.0, 0.0))[~valid]).all() and small[valid].min() == 1
     Image.fromarray(mask[:2]).save(tmp_path / "mask.png")
     refused(tmp_path, "a mask of 8 x 2", "8 x 6")
 
@@ -760,7 +760,7 @@ def test_undistorted_pictures_are_those_of_a_pinhole(tmp_path: Path, formula: An
         assert np.array_equal(valid, inside)
         inner = (abs(source_u - width / 2) < width / 2 - 0.5) & (abs(source_v - height / 2) < height / 2 - 0.5)
         assert np.abs(rgba[..., :3] - pinhole)[inner].max() < 0.005 and inner.mean() > 0.6
-        assert np.array_equal(photo.pixels(None, WHITE)[~valid], np.ones((np.sum(~valid), 3)))
+        assert np.array_equal(np.isnan(photo.pixels(None, WHITE)).any(-1), ~valid)
     small, small_valid = photo.rgba(60)
     blocks = pinhole.reshape(60, 2, 80, 2, 3).mean((1, 3))
     assert np.abs(small[..., :3] - blocks)[small_valid].max() < 0.015

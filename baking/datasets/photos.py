@@ -64,9 +64,13 @@ class Photo:
         return np.where(valid[..., None], small[..., :4], np.float32(0)), valid
 
     def pixels(self, size: int | None, background: tuple[float, float, float]) -> Array:
-        """The picture on ``background``, its height box-filtered to ``size``: (size, w, 3) float32 in [0, 1]."""
-        rgba, _ = self.rgba(size)
-        return np.asarray(rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32))
+        """The picture on ``background``, its height box-filtered to ``size``: (size, w, 3) float32 in [0, 1].
+
+        NaN where it is not known.
+        """
+        rgba, valid = self.rgba(size)
+        picture = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32)
+        return np.asarray(np.where(valid[..., None], picture, np.float32(np.nan)))
 
 
 @dataclass(frozen=True)
