@@ -18,6 +18,7 @@ import glfw
 import moderngl
 
 from duplex.app.bundle import read_bundle
+from duplex.app.passes.present import PATTERNS
 from duplex.app.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
@@ -36,6 +37,9 @@ def main(seconds: float, seed: int) -> None:
     chance, viewer = random.Random(seed), Viewer(SIZES[0])
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
     window, handle = viewer.window, viewer.window._window
+    for viewer.panel.exposure, viewer.panel.pattern in [(1.0, pattern) for pattern in PATTERNS]:
+        viewer.frame()  # each has a program of its own, which is kept
+        viewer.window.swap_buffers()
     rest(viewer)
     made = living()
     broken = Path(tempfile.mkdtemp()) / "broken.bundle"
@@ -99,6 +103,7 @@ def rest(viewer: Viewer) -> None:
     viewer.events.pressed.clear()
     viewer.inspection.compared, viewer.inspection.other, viewer.inspection.probing = None, None, False
     viewer.panel.view, viewer.panel.visible, viewer.panel.smooth, viewer.panel.scale = "final", True, False, 1.0
+    viewer.panel.pattern, viewer.panel.exposure = PATTERNS[0], 0.0
     viewer.timers.forget()
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
     for _ in range(10):
