@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -147,7 +148,9 @@ def copy(text: str) -> None:
 
 def clipboard() -> str:
     """The text that was copied last, here or in another program."""
-    found = glfw.get_clipboard_string(ANY_WINDOW) or b""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", glfw.GLFWError)  # there is nothing, or nothing that is text
+        found = glfw.get_clipboard_string(ANY_WINDOW) or b""
     return found if isinstance(found, str) else found.decode("utf-8", "replace")
 
 
