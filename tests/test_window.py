@@ -54,6 +54,7 @@ def close_window(screen: str, number: int) -> None:
     window = connection.create_resource_object("window", number)
     name, wanted = (connection.intern_atom(name) for name in ("WM_PROTOCOLS", "WM_DELETE_WINDOW"))
     window.send_event(ClientMessage(window=window, client_type=name, data=(32, [wanted, 0, 0, 0, 0])))
+    connection.sync()  # else the server may find it closed before it reads the message
     connection.close()
 
 
