@@ -79,6 +79,7 @@ def display() -> Iterator[str]:
         pytest.skip("NO XVFB: install xvfb to test the window")
     read, write = os.pipe()
     command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
+    command.append("-noreset")  # else it begins anew behind its last window, and may refuse the next one meanwhile
     server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with os.fdopen(read) as stream:
