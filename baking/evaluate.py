@@ -142,9 +142,7 @@ def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Refere
     pictures = []
     for photo in photos:
         height = min(size, photo.camera.height)  # nothing is learned from a photo's pixels drawn larger
-        width = max(round(photo.camera.width * height / photo.camera.height), 1)
-        camera = photo.camera.resized(width, height)
-        pictures.append((camera, partial(photo.pixels, height, judge.bundle.background)))
+        pictures.append((photo.camera_at(height), partial(photo.pixels, height, judge.bundle.background)))
     if teacher:
         return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
     return judge.compare(pictures, "against the photos")

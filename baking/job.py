@@ -77,13 +77,12 @@ def needs(job: BakeJob) -> Needs:
     features = 2 * config.distill.features * config.atlas.texels**2
     crops = config.distill.batch * (config.distill.crop + 4) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
-    photos = scaled_photos(job)
-    largest = max((height**2 * photo.camera.width / photo.camera.height for photo, height in photos), default=0)
-    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * largest)
+    photos = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]  # pixels
+    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photos, default=0))
     learned = FEATURE_BYTES * features + CROP_BYTES * crops * channels
     pixels: float = config.views.views * (config.views.window_size + 2) ** 2
     pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
-    pixels += sum(height**2 * photo.camera.width / photo.camera.height for photo, height in photos)
+    pixels += sum(photos)
     gpu = MARCH_BYTES * marched + learned if device.type == "cuda" else 0.0
     return Needs(memory + learned, VIEW_BYTES * pixels + STATE_BYTES * features + 4 * cells, gpu)
 
