@@ -51,7 +51,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
     config, seed = from_arguments(arguments), read_seed(arguments.seed)
     subject = read_subject(arguments.checkpoint, arguments)
     job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
-    test = [(photo, arguments.size) for photo in test_photos(subject, arguments.data)]
+    test = [(photo, min(arguments.size, photo.camera.height)) for photo in test_photos(subject, arguments.data)]
     metrics = Metrics(not arguments.no_lpips)
     judged = [identity(photo) for photo, _ in test]
     asked = f"{job.fingerprint()} {json.dumps(judged)} {arguments.size} {not arguments.no_lpips}"

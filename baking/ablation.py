@@ -27,7 +27,7 @@ from duplex.baking.memory import Needs
 from duplex.baking.metrics import Metrics, mean_of
 from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views
 from duplex.baking.progress import say
-from duplex.baking.views import NOWHERE, ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.views import NOWHERE, VIEW_BYTES, ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.workspace import Workspace
 
 UNSEEN_VIEWS = 16
@@ -59,12 +59,12 @@ class Views:
     test: ViewSet | None
 
     def each(self, change: Callable[[ViewSet, str], ViewSet]) -> Views:
-        """The same views with every set changed; ``change`` is given the set's name too."""
+        """The same views with every set but the photos changed; ``change`` is given the set's name too."""
         sets = {name: found for name in VIEW_SETS if (found := getattr(self, name)) is not None}
         return replace(self, **{name: change(found, name) for name, found in sets.items()})
 
 
-VIEW_SETS = ("distilled", "photos", "unseen", "test")
+VIEW_SETS = ("distilled", "unseen", "test")  # those of which the variants without one of the shells need others
 
 
 def ablate(
@@ -74,8 +74,10 @@ def ablate(
 
     ``test``: photos that are not trained on, with the heights to judge them at.
     """
-    needed = needs(job)
-    Needs(needed.memory + 2 * needed.disk, 2 * needed.disk).check(workspace.folder)  # hits anew, some in memory
+    needed, judged = needs(job), UNSEEN_VIEWS * (job.config.views.view_size + 2) ** 2
+    judged += sum(height * (photo.camera_at(height).width + 2) for photo, height in test)
+    kept = 2 * (needed.disk + VIEW_BYTES * judged)  # hits anew for one shell, some of them in memory
+    Needs(needed.memory + kept, kept, needed.gpu).check(workspace.folder, job.teacher.device)
     grid, shells = duplex_mesh(job, workspace, ctx)
     meshes = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in shells]
     config, folder = job.config.distill, workspace.folder

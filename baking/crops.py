@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from duplex.app.camera import Array, Camera
+from duplex.app.errors import DuplexError
 from duplex.app.network import view_bands
 from duplex.app.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.baking.views import NOWHERE, UNKNOWN, ViewSet
@@ -77,6 +78,11 @@ class CropSampler:
         self.sets = [
             torch.tensor([i for i in range(a, b) if self.spans[i] is not None]) for a, b in itertools.pairwise(ends)
         ]
+        if not len(self.sets[0]):
+            raise DuplexError(
+                f"none of {len(sets[0].cameras)} views to learn from shows the scene: expected more --views, a larger "
+                "--window, or photos of this scene"
+            )
         self.errors = torch.full((len(self.spans),), torch.nan)  # none is known at first
 
     def _spans(self, hits: Array) -> Array | None:

@@ -139,8 +139,7 @@ class Trainer:
         self.view_errors = sampler.errors
         last, spent = time.monotonic(), 0.0
         started = last
-        with bar("distillation", self.config.steps) as progress:
-            progress.advance(self.step)
+        with bar("distillation", self.config.steps, self.step) as progress:
             while self.step < self.config.steps:
                 self._schedule()
                 crops = sampler(self._counts(len(views)), self.generator)

@@ -79,6 +79,8 @@ class Judge:
                 wanted = np.where(np.isfinite(wanted), wanted, drawn)
                 found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
                 progress.advance(note=f"{quality.psnr:.2f} dB")
+        if not found:
+            raise DuplexError(f"{label}: no pixel of {len(pictures)} pictures is known: expected masks that leave some")
         return found
 
 
@@ -103,7 +105,7 @@ class Reference:
         rig = rig_of(self.bundle)
         dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
         config = config_of(self.bundle)
-        grid = density_of(BakeJob(self.teacher, config, rig, dataset))
+        grid = density_of(BakeJob(self.teacher, config, rig, dataset, seed=_seed_of(self.bundle)))
         return FastRenderer(self.teacher, grid, config.views.sub_steps).render
 
     def drawn(self, camera: Camera) -> Array:
@@ -150,15 +152,14 @@ def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Refere
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
     """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
-    rig, seed = rig_of(bundle), int(bundle.report.get("seed", 0))
-    return rig.cameras(count, size, np.random.default_rng([seed, EVALUATION_STREAM]))
+    return rig_of(bundle).cameras(count, size, np.random.default_rng([_seed_of(bundle), EVALUATION_STREAM]))
 
 
 def rig_of(bundle: Bundle) -> Rig:
     """The rig that a bundle was baked with; raises :class:`DuplexError` where it tells of none."""
     try:
         rig = Rig.from_json(bundle.rig)
-        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), int(bundle.report.get("seed", 0))
+        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), _seed_of(bundle)
         if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
             raise ValueError("counts that do not fit")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -166,6 +167,10 @@ def rig_of(bundle: Bundle) -> Rig:
     if dataset:
         rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
     return rig
+
+
+def _seed_of(bundle: Bundle) -> int:
+    return int(bundle.report.get("seed", 0))
 
 
 def config_of(bundle: Bundle) -> BakeConfig:
@@ -246,12 +251,13 @@ def principal_shift(bundle: Bundle) -> float:
 
 def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
     """What else the report names: bytes, faces, texels, multiply-adds a pixel, bracketing."""
+    bracketing = bundle.report.get("bracketing")
     return {
         "bundle_bytes": path.stat().st_size,
         "faces": bundle.faces,
         "texels": bundle.texels,
         "macs_per_pixel": bundle.network.macs_per_pixel,
-        "bracketing": bundle.report.get("bracketing"),
+        "bracketing": bracketing if isinstance(bracketing, float) else None,
     }
 
 

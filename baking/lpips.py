@@ -55,18 +55,24 @@ class Lpips:
         self.layers = BACKBONES[backbone][2]
         self.weights = _weights(backbone, folder or Path(platformdirs.user_cache_dir("duplex", appauthor=False)))
 
-    def __call__(self, a: Array, b: Array) -> float:
-        """The distance of two pictures (h, w, 3) in [0, 1], sides of 32 pixels or more: 0 for equal ones."""
+    def __call__(self, a: Array, b: Array, known: Array | None = None) -> float:
+        """The distance of two pictures (h, w, 3) in [0, 1], sides of 32 pixels or more: 0 for equal ones.
+
+        Where ``known`` (h, w) is given, only that counts: the maps of differences are averaged with the mask at their
+        own resolution (Gao et al., "Monocular Dynamic View Synthesis: A Reality Check", NeurIPS 2022, masked LPIPS).
+        """
         if a.shape != b.shape or min(a.shape[:2]) < MIN_SIDE:
             raise ValueError(f"pictures of {a.shape} and {b.shape}: expected equal ones of {MIN_SIDE} pixels or more")
         pictures = torch.from_numpy(np.stack([a, b]).astype(np.float32)).permute(0, 3, 1, 2)
+        mask = torch.from_numpy(np.ones(a.shape[:2], np.float32) if known is None else known.astype(np.float32))
         shift, scale = (torch.tensor(x).view(1, 3, 1, 1) for x in (SHIFT, SCALE))
         total = 0.0
         with torch.no_grad():
             for depth, x in enumerate(self._depths((2 * pictures - 1 - shift) / scale)):
                 unit = x / (x.norm(dim=1, keepdim=True) + 1e-10)
                 squared = (unit[:1] - unit[1:]) ** 2
-                total += float(F.conv2d(squared, self.weights[f"head.{depth}"]).mean())
+                weight = F.interpolate(mask[None, None], x.shape[2:], mode="area")
+                total += float((F.conv2d(squared, self.weights[f"head.{depth}"]) * weight).sum() / weight.sum())
         return total
 
     def _depths(self, x: Tensor) -> Iterator[Tensor]:

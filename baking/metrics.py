@@ -39,10 +39,11 @@ class Metrics:
 
     def __call__(self, drawn: Array, wanted: Array) -> Quality:
         """Both (h, w, 3) float32 in [0, 1]; where ``wanted`` is NaN nothing is known, and that does not count."""
-        masked = np.where(np.isfinite(wanted).all(-1, keepdims=True), wanted, drawn)
+        known = np.asarray(np.isfinite(wanted).all(-1))
+        filled = np.where(known[..., None], wanted, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
-        distances = {f"lpips_{name}": distance(drawn, masked) for name, distance in learned.items()}
-        return Quality(psnr_of_known(drawn, wanted), ssim(drawn, masked), **distances)
+        distances = {f"lpips_{name}": distance(drawn, filled, known) for name, distance in learned.items()}
+        return Quality(psnr_of_known(drawn, wanted), ssim(drawn, filled, known), **distances)
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
@@ -57,16 +58,17 @@ def psnr_of_known(drawn: Array, wanted: Array) -> float:
     return psnr(drawn[known], wanted[known])
 
 
-def ssim(a: Array, b: Array) -> float:
+def ssim(a: Array, b: Array, known: Array) -> float:
     """Structural similarity of two (h, w, 3) float pictures in [0, 1].
 
-    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over pixels and channels. Raises
-    :class:`DuplexError` for pictures smaller than that.
+    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over channels and those pixels that are ``known``
+    (h, w) and whose windows lie in the picture, if any do. Raises :class:`DuplexError` for pictures smaller than that.
     """
     if min(a.shape[:2]) < SSIM_WINDOW:
         raise DuplexError(f"pictures of {a.shape[1]} x {a.shape[0]}: SSIM needs {SSIM_WINDOW} a side: larger --size")
-    return float(
-        structural_similarity(
-            a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
+    _, each = structural_similarity(
+        a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )
+    rim, whole = SSIM_WINDOW // 2, np.zeros(known.shape, bool)
+    whole[rim:-rim, rim:-rim] = True
+    return float(each[known & whole if (known & whole).any() else known].mean())

@@ -64,7 +64,7 @@ def bake(
     spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
     with stage("teacher views", workspace):
         views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
-    with stage("distillation", workspace):
+    with stage("distillation", workspace) as note_seconds:
         photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
         sets = [views, photos] if photos else [views]
         references = references_of(job, held_out)
@@ -79,6 +79,7 @@ def bake(
             return dataclasses.replace(bundle, references=references)
 
         def saved() -> None:
+            note_seconds()
             if preview:
                 write_atomically(preview, write_bundle(finished()))
 

@@ -15,8 +15,11 @@ console = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def bar(label: str, total: int) -> Iterator[Bar]:
-    """A progress bar over ``total`` steps; a log without a terminal gets a line a quarter instead."""
+def bar(label: str, total: int, done: int = 0) -> Iterator[Bar]:
+    """A progress bar over ``total`` steps, of which an earlier run has ``done`` some.
+
+    A log without a terminal gets a line a quarter instead.
+    """
     if console.is_terminal:
         columns = (
             TextColumn("  {task.description}"),
@@ -26,18 +29,18 @@ def bar(label: str, total: int) -> Iterator[Bar]:
             TextColumn("{task.fields[note]}"),
         )
         with Progress(*columns, console=console, transient=True) as progress:
-            yield Bar(label, total, progress)
+            yield Bar(label, total, done, progress)
     else:
-        yield Bar(label, total, None)
+        yield Bar(label, total, done, None)
 
 
 class Bar:
     """One stage's progress; :meth:`advance` counts, ``note`` is shown beside."""
 
-    def __init__(self, label: str, total: int, progress: Progress | None):
+    def __init__(self, label: str, total: int, done: int, progress: Progress | None):
         self.label, self.total, self.progress = label, max(total, 1), progress
-        self.done, self.started, self.quarter = 0, time.monotonic(), 0
-        self.task = progress.add_task(label, total=self.total, note="") if progress else None
+        self.done, self.before, self.started, self.quarter = done, done, time.monotonic(), 4 * done // self.total
+        self.task = progress.add_task(label, total=self.total, completed=done, note="") if progress else None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Count ``steps`` more; ``note`` is a few words such as a loss."""
@@ -49,7 +52,7 @@ class Bar:
             spent = time.monotonic() - self.started
             if spent < QUIET_SECONDS:
                 return
-            left = spent / self.done * (self.total - self.done)
+            left = spent / (self.done - self.before) * (self.total - self.done)
             console.print(f"  {self.label}: {100 * self.done // self.total}%, {left:.0f} s left  {note}", markup=False)
 
 

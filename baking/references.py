@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from duplex.app.headless import straight
 from duplex.app.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
+from duplex.baking.datasets import Photo
 from duplex.baking.job import BakeJob
 from duplex.baking.views import ViewSet, to_bytes
 
@@ -19,9 +22,23 @@ def references_of(job: BakeJob, held_out: ViewSet) -> tuple[Reference, ...]:
         for camera, picture in zip(held_out.cameras, held_out.pictures, strict=True)
     ]
     count = min(PHOTOS, len(job.photos))
-    photos = []
-    for index in np.linspace(0, len(job.photos) - 1, count).round().astype(int):
-        photo = job.photos[index]
-        height = min(photo.camera.height, job.config.views.view_size)
-        photos.append(Reference(PHOTO, photo.camera_at(height), straight(to_bytes(photo.rgba(height)[0]))))
+    chosen = [job.photos[i] for i in np.linspace(0, len(job.photos) - 1, count).round().astype(int)]
+    photos = [found for photo in chosen if (found := known_part(photo, job.config.views.view_size))]
     return tuple(x for x in (*teacher, *photos) if max(x.rgba.shape) <= MAX_REFERENCE_SIDE)
+
+
+def known_part(photo: Photo, size: int) -> Reference | None:
+    """The photo, no higher than ``size``, without the edges that a lens leaves empty; None where a mask hides some."""
+    height = min(photo.camera.height, size)
+    rgba, valid = photo.rgba(height)
+    top, bottom, left, right = 0, valid.shape[0], 0, valid.shape[1]
+    while not (part := valid[top:bottom, left:right]).all():
+        known = [edge.mean() for edge in (part[0], part[-1], part[:, 0], part[:, -1])]
+        worst = int(np.argmin(known))
+        if known[worst] == 1 or 2 * part.size < valid.size:
+            return None
+        top, bottom = top + (worst == 0), bottom - (worst == 1)
+        left, right = left + (worst == 2), right - (worst == 3)
+    camera = photo.camera_at(height)
+    camera = replace(camera, width=right - left, height=bottom - top, cx=camera.cx - left, cy=camera.cy - top)
+    return Reference(PHOTO, camera, straight(to_bytes(rgba[top:bottom, left:right])))

@@ -17,12 +17,20 @@ from PIL import Image
 
 from duplex.app.bundle import Bundle
 from duplex.app.camera import Array
+from duplex.app.errors import printable
 from duplex.app.passes.comparison import ERROR_RANGE
 from duplex.baking.evaluate import Compared
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 MAX_SHOWN_HEIGHT = 400  # pixels
-STYLE: Any = {"svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+MAX_BARS, MAX_NUMBER = 40, 1e15
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 9,
+    "text.parse_math": False,  # a stranger's names are no formulas
+}
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips_vgg": "LPIPS (VGG)", "lpips_alex": "LPIPS (Alex)"}
 
 
@@ -51,7 +59,7 @@ def html_report(
         for against, views in compared.items()
     ]
     html = template.render(
-        name=path.name,
+        name=printable(path.name),
         bundle=bundle,
         report=report,
         blocks=blocks,
@@ -63,7 +71,7 @@ def html_report(
         error_range=ERROR_RANGE,
         colors=_data_uri(_colored(np.linspace(0, ERROR_RANGE, 256)[None].repeat(12, 0))),
     )
-    return bytes(html.encode())
+    return bytes(html.encode("utf-8", "replace"))
 
 
 def error_map(drawn: Array, wanted: Array) -> Array:
@@ -109,7 +117,7 @@ def _curve(points: Any) -> str:
     """PSNR of held-out views against the seconds of distillation; empty where the bundle's report has none."""
     try:
         seconds, quality = np.array([point[1:3] for point in points], float).T
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return ""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.4), layout="constrained")
@@ -122,16 +130,17 @@ def _curve(points: Any) -> str:
 
 def _numbers(values: Any) -> dict[str, float]:
     found = values if isinstance(values, dict) else {}
-    return {str(k).replace("$", ""): float(v) for k, v in found.items() if isinstance(v, int | float)}
+    return {str(k): float(v) for k, v in found.items() if isinstance(v, int | float) and abs(v) < MAX_NUMBER}
 
 
 def _bars(values: dict[str, float], label: str) -> str:
-    if not values:
+    shown = {printable(name)[:60]: value for name, value in list(values.items())[:MAX_BARS]}
+    if not shown:
         return ""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 0.5 + 0.28 * len(values)), layout="constrained")
+        figure = Figure(figsize=(9, 0.5 + 0.28 * len(shown)), layout="constrained")
         axes = figure.add_subplot()
-        bars = axes.barh(list(values), list(values.values()), color="#4878a8")
+        bars = axes.barh(list(shown), list(shown.values()), color="#4878a8")
         axes.bar_label(bars, fmt="%.4g", padding=3)
         axes.set_xlabel(label)
         axes.invert_yaxis()

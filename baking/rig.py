@@ -15,6 +15,7 @@ from duplex.baking.teachers import SceneInfo
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
 FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be
 AROUND = 1.3  # how much more than the dataset's own pictures is kept of a forward-facing scene
+NEARLY_ZERO = 0.01  # of far: the near plane where rays begin at the eye
 BELOW = 0.15  # radii under the horizon from which parts are seen too: there, a hemisphere's views would be one-sided
 SPREAD = 0.5  # near planes: how far forward-facing cameras stand apart where no dataset tells
 
@@ -71,7 +72,8 @@ class Rig:
         fov = float(np.median([camera.fov_y for camera in cameras]))
         aspect = float(np.median([camera.width / camera.fx * camera.fy / camera.height for camera in cameras]))
         if forward or isinstance(scene.space, Ndc):
-            depth = FOCUS_DEPTH * (scene.space.near if isinstance(scene.space, Ndc) else scene.near)
+            near = scene.space.near if isinstance(scene.space, Ndc) else scene.near or NEARLY_ZERO * scene.far
+            depth = FOCUS_DEPTH * near
             gaze = -poses[:, :3, 2].mean(0)
             center = poses[:, :3, 3].mean(0) + depth * gaze / max(float(np.linalg.norm(gaze)), 1e-9)
             up = np.asarray(scene.up, np.float64)

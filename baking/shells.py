@@ -114,14 +114,18 @@ def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) 
 
 
 def _without_floaters(shell: Shell, share: float) -> Shell:
-    """The shell without connected parts whose bounding box is less than ``share`` of the whole one's diagonal."""
+    """The shell without connected parts whose bounding box is less than ``share`` of the whole one's diagonal.
+
+    The largest part stays in any case.
+    """
     part = _components(shell)
     low = np.full((part.max() + 1, 3), np.inf)
     high = -low
     np.minimum.at(low, part, shell.positions)
     np.maximum.at(high, part, shell.positions)
     size = np.linalg.norm(high - low, axis=1)
-    keep = size >= share * np.linalg.norm(shell.positions.max(0) - shell.positions.min(0))
+    whole = float(np.linalg.norm(shell.positions.max(0) - shell.positions.min(0)))
+    keep = size >= min(share * whole, size.max())
     return _subset(shell, keep[part[shell.faces[:, 0]]])
 
 

@@ -63,6 +63,6 @@ def text(result: dict[str, Any]) -> str:
     coarse, fine = teacher["samples"]
     return (
         f"{benchmark.text(result)}\nstandard renderer, {teacher['network']}, {coarse} + {fine} samples a ray, on "
-        f"{teacher['device']}: {teacher['seconds_per_frame']:.0f} s a frame, from {teacher['rays_timed']} rays\n"
+        f"{teacher['device']}: {teacher['seconds_per_frame']:.5g} s a frame, from {teacher['rays_timed']} rays\n"
         f"ratio: {result['ratio']:.0f}"
     )

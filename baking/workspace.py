@@ -23,17 +23,23 @@ OWN = NOTE, LOCK = "job.json", "lock"
 
 
 @contextmanager
-def stage(name: str, workspace: Workspace) -> Iterator[None]:
-    """Announce a stage and note its seconds in the workspace, those of a stage that is cut short too."""
-    started = time.monotonic()
+def stage(name: str, workspace: Workspace) -> Iterator[Callable[[], None]]:
+    """Announce a stage and note its seconds in the workspace, those of a stage that is cut short too.
+
+    What is given notes those until now, for a process that may be killed.
+    """
+    started, before = time.monotonic(), workspace.seconds.get(name, 0.0)
     say(f"{name} ...")
-    try:
-        yield
-    finally:
-        spent = time.monotonic() - started
-        workspace.seconds[name] = workspace.seconds.get(name, 0.0) + spent
+
+    def note() -> None:
+        workspace.seconds[name] = before + time.monotonic() - started
         workspace.note_seconds()
-    say(f"{name}: {spent:.1f} s")
+
+    try:
+        yield note
+    finally:
+        note()
+    say(f"{name}: {workspace.seconds[name] - before:.1f} s")
 
 
 class Workspace:

@@ -9,6 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from duplex.app.camera import Camera, look_at
+from duplex.app.errors import DuplexError
 from duplex.app.network import NetworkSpec
 from duplex.baking.crops import Crops, CropSampler
 from duplex.baking.distill import DistillConfig, Student, Trainer, dssim
@@ -192,6 +193,15 @@ def test_a_batch_in_portions_gives_the_same_gradient(monkeypatch: pytest.MonkeyP
         gradients.append(t.student.outer.texels.grad.clone())  # type: ignore[union-attr]
     assert gradients[0].abs().max() > 0
     assert torch.allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-9)
+
+
+def test_views_that_show_nothing_are_an_explained_error() -> None:
+    empty = views()
+    for hits in empty.hits:
+        hits[..., :4] = NOWHERE
+    assert len(CropSampler([views(), empty], 16, CPU).sets[1]) == 0
+    with pytest.raises(DuplexError, match="none of 3 views"):
+        CropSampler([empty], 16, CPU)
 
 
 def test_the_gradient_of_a_sample_is_that_of_an_embedding_bag() -> None:

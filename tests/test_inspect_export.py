@@ -107,6 +107,8 @@ def test_a_rig_stands_around_what_its_cameras_look_at() -> None:
     parallel = [replace(c, camera_to_world=np.vstack([c.camera_to_world[:3], [0, 0, 0, 1]])) for c in cameras[:3]]
     forward = Rig.from_cameras(parallel, SceneInfo(), forward=True)
     assert forward.surrounded and Rig.from_json(forward.to_json()).forward
+    from_the_eye = Rig.from_cameras(parallel, replace(SceneInfo(), near=0), forward=True)
+    assert from_the_eye.radius > 0 and all(np.isfinite(c.camera_to_world).all() for c in from_the_eye.evenly(4, 32))
     with pytest.raises(DuplexError):
         from duplex.app.camera import way_from_rig
 

@@ -59,6 +59,16 @@ def test_alex_agrees_with_a_naive_one(tmp_path: Path) -> None:
     assert measure(a, a) == 0
 
 
+def test_what_is_not_known_does_not_count(tmp_path: Path) -> None:
+    save_file(weights("alex"), tmp_path / "lpips-0.1-alex.safetensors")
+    a, b = np.tile(np.random.default_rng(0).random((2, 32, 32, 3)), (1, 4, 8, 1)).astype(np.float32)
+    known = np.arange(256)[None].repeat(128, 0) < 128
+    measure = Lpips("alex", tmp_path)
+    whole = measure(a, b)
+    filled = np.where(known[..., None], b, a)
+    assert measure(a, filled) < 0.6 * whole and measure(a, filled, known) == pytest.approx(whole, rel=0.05)
+
+
 def test_vgg_takes_its_five_depths(tmp_path: Path) -> None:
     save_file(weights("vgg"), tmp_path / "lpips-0.1-vgg.safetensors")
     measure = Lpips("vgg", tmp_path)

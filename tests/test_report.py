@@ -1,11 +1,17 @@
+import dataclasses
+import math
+import os
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from duplex.app.bundle import read_bundle
 from duplex.app.camera import Camera
@@ -85,11 +91,26 @@ def test_a_report_opens_in_a_browser_without_an_error(page: str, tmp_path: Path)
     assert "Content Security Policy" in nosy.stderr  # the page itself forbids what it does not need
 
 
+def test_a_report_of_strange_names_and_numbers(judge: Judge, compared: list[Compared], tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9 $^$.bundle")
+    shutil.copy(DEMO_BUNDLE, file)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("$^$ <script>", b"")
+    many = {f"stage {i}": 1.0 for i in range(1000)}
+    strange = {"seconds": {"\ud800": 1, "x": 10**400, "y": math.nan, **many}, "curve": [[1, 10**400, 3]]}
+    bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange | {"bracketing": "half"})
+    report = {"teacher": summary(compared), "photos": None} | facts(bundle, file)
+    found = html_report(bundle, file, report, {"teacher": compared}, {64: 0.1}).decode()
+    assert "$^$" in found and "<script>" not in found and found.count("stage ") < 50
+
+
 def test_a_picture_of_which_nothing_is_known_is_left_out(judge: Judge) -> None:
     camera = judge.bundle.cameras[0].resized(32, 32)
     known, unknown = judge.drawn(camera), np.full((32, 32, 3), np.nan, np.float32)
     found = judge.compare([(camera, lambda: known), (camera, lambda: unknown)], "test")
     assert len(found) == 1 and found[0].quality.psnr > 60
+    with pytest.raises(DuplexError, match="no pixel of 1 pictures is known"):
+        judge.compare([(camera, lambda: unknown)], "test")
 
 
 def test_pictures_smaller_than_the_window_of_ssim_are_told_of() -> None:
@@ -100,6 +121,15 @@ def test_pictures_smaller_than_the_window_of_ssim_are_told_of() -> None:
 def test_unknown_pixels_of_a_reference_do_not_count() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.random((40, 40, 3)).astype(np.float32)
-    wanted = drawn + np.float32(0.1)
-    wanted[:20] = np.nan
-    assert Metrics(lpips=False)(drawn, wanted).psnr == pytest.approx(20, abs=1e-3)
+    wanted = drawn + rng.choice(np.array([-0.2, 0.2], np.float32), drawn.shape)
+    whole, wanted[:20] = Metrics(lpips=False)(drawn, wanted), np.nan
+    found = Metrics(lpips=False)(drawn, wanted)
+    assert found.psnr == pytest.approx(20 - 20 * math.log10(2), abs=1e-3)
+    assert whole.ssim < 0.9 and found.ssim == pytest.approx(whole.ssim, abs=0.03)
+
+
+def test_ssim_is_the_mean_over_whole_windows() -> None:
+    a, b = np.random.default_rng(0).random((2, 30, 40, 3)).astype(np.float32)
+    settings: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    wanted = structural_similarity(a, b, channel_axis=-1, data_range=1.0, **settings)
+    assert Metrics(lpips=False)(a, b).ssim == pytest.approx(wanted, abs=1e-6)

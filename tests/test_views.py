@@ -10,9 +10,11 @@ from PIL import Image
 
 from duplex.app.camera import Camera, look_at
 from duplex.app.network import NetworkSpec, encode_view
+from duplex.app.reference import Reference
 from duplex.baking.crops import CropSampler
 from duplex.baking.datasets import Photo
 from duplex.baking.distill import DistillConfig, Trainer
+from duplex.baking.references import known_part
 from duplex.baking.views import NOWHERE, SHARD, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
 
 CPU = torch.device("cpu")
@@ -140,6 +142,28 @@ def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
     assert np.abs(pictures[1][..., :3] - source.reshape(200, 2, 120, 2, 3).mean((1, 3))).max() <= 0.5 + 1e-3
     assert (pictures[2][:, :30] == UNKNOWN).all() and (pictures[2][:, 30:, 3] == 255).all()
     assert opacity == [False] * len(cameras)
+
+
+def test_a_reference_is_the_known_part_of_a_photo(tmp_path: Path) -> None:
+    source = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    Image.fromarray(source).save(tmp_path / "a.png")
+    seen = Camera.from_fov(camera(8, 0).camera_to_world, 80, 60, 0.7)
+    photo = Photo(seen, tmp_path / "a.png", mask=tmp_path / "mask.png")
+
+    def masked(mask: np.ndarray) -> Reference | None:
+        Image.fromarray((255 * mask).astype(np.uint8)).save(tmp_path / "mask.png")
+        return known_part(photo, 60)
+
+    y, x = np.mgrid[:60, :80]
+    for mask in (np.ones((60, 80)), (y > 1) & (x > 2) & (x < 78), (x - 39.5) ** 2 + (y - 29.5) ** 2 < 48**2):
+        found = masked(mask)
+        assert found
+        top, left = round(seen.cy - found.camera.cy), round(seen.cx - found.camera.cx)
+        height, width = found.rgba.shape[:2]
+        assert (found.camera.height, found.camera.width) == (height, width) and height * width > 0.7 * 60 * 80
+        assert mask[top : top + height, left : left + width].all()
+        assert np.array_equal(found.rgba[..., :3], source[top : top + height, left : left + width])
+    assert masked((x < 30) | (x > 40)) is None and masked(np.hypot(x - 40, y - 30) > 9) is None
 
 
 @pytest.mark.parametrize("photo_steps", [0.0, 0.6])

@@ -68,13 +68,13 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
         held_out = PhotoSet.read(thinned(unseen, job.config.training.views), size) if unseen else None
         scene = scene_of(job.dataset, shown, photos, job.given)
     say(f"{len(shown)} photos, {len(unseen)} held out; {_words(scene)}")
-    with stage("training", workspace):
+    with stage("training", workspace) as note_seconds:
         model = model_of(job, photos.to(job.device), scene)
         trainer = Trainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
         if state.exists():
             trainer.load(state)
             say(f"training goes on from step {trainer.step}")
-        training_psnr = trainer.train(state)
+        training_psnr = trainer.train(state, note_seconds)
     with stage("held-out photos", workspace):
         views = trainer.judge(job.config.training.views)
     write_atomically(output, model.checkpoint(), beside=workspace.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,21 +80,24 @@ class Trainer:
     def _new_optimizer(self) -> torch.optim.Adam:
         return torch.optim.Adam(self.model.groups(), lr=1e-3, betas=(0.9, 0.99), eps=1e-8, fused=True)
 
-    def train(self, state: Path) -> float:
-        """Train to the end of the schedule, saving to ``state`` now and then; returns the last training PSNR."""
-        steps, saved = self.config.steps, time.monotonic()
+    def train(self, state: Path, saved: Callable[[], None] = lambda: None) -> float:
+        """Train to the end of the schedule, saving to ``state`` now and then and calling ``saved`` after that.
+
+        Returns the last training PSNR.
+        """
+        steps, last = self.config.steps, time.monotonic()
         looks = {steps * (i + 1) // (LOOKS + 1) for i in range(LOOKS)}
-        with bar("training", steps) as progress:
-            progress.advance(self.step)
+        with bar("training", steps, self.step) as progress:
             while self.step < steps:
                 self._advance()
                 progress.advance(note=f"{decibels(self.error):.1f} dB")
                 if self.step in looks and self.held_out is not None:
                     found = float(np.mean(self.judge(LOOK_VIEWS)))
                     say(f"  step {self.step}: {found:.2f} dB on held-out photos, {self.model.describe()}")
-                if time.monotonic() - saved > SAVE_SECONDS:
+                if time.monotonic() - last > SAVE_SECONDS:
                     self.save(state)
-                    saved = time.monotonic()
+                    saved()
+                    last = time.monotonic()
         self.save(state)
         return decibels(self.error)
 
