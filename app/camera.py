@@ -182,6 +182,18 @@ def look_at(position: Array, target: Array, up: Array) -> Array:
     return pose
 
 
+def meeting_point(poses: Array) -> Array:
+    """The point (3,) nearest to the optical axes of ``poses`` (n, 4, 4), in front of the cameras; least squares.
+
+    Where that lies behind them, as for cameras that look apart, it is their mean position.
+    """
+    eyes, gaze = poses[:, :3, 3], -poses[:, :3, 2]
+    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes across the axes
+    point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
+    ahead = ((point - eyes) * gaze).sum(1)
+    return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))
+
+
 @dataclass(frozen=True)
 class Orbit:
     """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.

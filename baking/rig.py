@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera, Orbit, Sway, horizontal_axes, look_at
+from duplex.app.camera import Array, Camera, Orbit, Sway, horizontal_axes, look_at, meeting_point
 from duplex.baking.spaces import Contracted, Ndc
 from duplex.baking.teachers import SceneInfo
 
@@ -78,7 +78,7 @@ class Rig:
             center = poses[:, :3, 3].mean(0) + depth * gaze / max(float(np.linalg.norm(gaze)), 1e-9)
             up = np.asarray(scene.up, np.float64)
             return cls(center, depth, up, False, fov, poses, True, True, aspect)
-        center = _meeting_point(poses)
+        center = meeting_point(poses)
         radius = float(np.median(np.linalg.norm(poses[:, :3, 3] - center, axis=1)))
         rig = cls.from_scene(scene)
         return replace(rig, center=center, radius=radius, fov=fov, poses=poses, aspect=aspect)
@@ -224,12 +224,3 @@ class Rig:
             eye, spread = np.array(data["eye"], np.float64).reshape(3), float(data["spread"])
             poses = np.stack([look_at(eye + spread * step, center, up) for step in np.eye(3)])
         return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded, aspect)
-
-
-def _meeting_point(poses: Array) -> Array:
-    """The point (3,) nearest to the optical axes of ``poses`` (n, 4, 4), before the cameras; least squares."""
-    eyes, gaze = poses[:, :3, 3], -poses[:, :3, 2]
-    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes across the axes
-    point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
-    ahead = ((point - eyes) * gaze).sum(1)
-    return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))

@@ -75,6 +75,10 @@ def read_subject(checkpoint: Path, arguments: argparse.Namespace) -> Subject:
     if dataset.missing:
         say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
     to_world = world_of(scene.dataset_to_world, dataset.to_original)
+    if dataset.kind == "colmap" and not arguments.up:
+        up = to_world[:3, :3] @ dataset.up / np.linalg.norm(to_world[:3, :3] @ dataset.up)
+        scene = replace(scene, up=(float(up[0]), float(up[1]), float(up[2])))
+        teacher = replace(teacher, scene=scene)
     cameras = tuple(c.moved(to_world) for c in read_cameras(arguments.data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
     photos = _photos(arguments.data, "train", scene.principal_shift, to_world)
@@ -152,12 +156,12 @@ def _overrides(arguments: argparse.Namespace, dataset: Dataset | None) -> Overri
         sign, axis = UPS[arguments.up]
         values["up"] = tuple((1.0 if sign == "+" else -1.0) * (i == axis) for i in range(3))
     if dataset is not None:
-        photos = dataset.photos.get("train") or next(iter(dataset.photos.values()))
+        photos = next(part for part in (dataset.photos.get("train", ()), *dataset.photos.values()) if part)
         values["camera"] = photos[0].camera
+        every = {photo.path: photo.camera.camera_to_world for part in dataset.photos.values() for photo in part}
+        values |= {"poses": np.stack(list(every.values())), "to_original": dataset.to_original}
         if dataset.near is not None and dataset.far is not None:
             values["depths"] = (dataset.near, dataset.far)
-        if dataset.kind == "colmap" and not arguments.up:
-            values["up"] = tuple(float(x) for x in dataset.up)
     return Overrides(**values)
 
 

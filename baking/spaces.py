@@ -156,8 +156,8 @@ class Contracted(World):
         return {"name": self.name, "order": "inf" if np.isinf(self.order) else self.order}
 
 
-def from_json(data: Any) -> World:
-    """Read a space's :meth:`to_json`; the world where there is none. Raises :class:`DuplexError`."""
+def from_json(data: Any, place: str = "manifest.json: teacher.space") -> World:
+    """Read a space's :meth:`to_json` from ``place``; the world where there is none. Raises :class:`DuplexError`."""
     try:
         if data is None or data["name"] == "world":
             return World()
@@ -172,8 +172,8 @@ def from_json(data: Any) -> World:
                 raise ValueError("order is neither 2 nor inf")
             return Contracted(order)
         raise ValueError("name is none of world, ndc, contracted")
-    except (KeyError, TypeError, ValueError) as error:
-        raise DuplexError(f"manifest.json: teacher.space: {error}: a damaged bundle; bake again") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DuplexError(f"{place}: {error}: a damaged file; make it again") from None
 
 
 def _to_unit(distance: float) -> float:

@@ -188,7 +188,7 @@ def test_names_that_leave_the_folder_find_nothing(tmp_path: Path) -> None:
     inside.mkdir()
     write(tmp_path)
     (tmp_path / "link.png").symlink_to(tmp_path / "r_0.png")
-    for name in ("../r_0", "..\\r_0", str(tmp_path / "r_0"), "a\0b", "x" * 300, "x" * 5000):
+    for name in ("../r_0", "..\\r_0", str(tmp_path / "r_0"), "a\0b", "\ud800", "x" * 300, "x" * 5000):
         write(inside, name=name)
         (inside / "r_0.png").unlink()
         refused(inside, "none of the pictures")

@@ -13,6 +13,7 @@ from duplex.baking.teachers import Overrides, load_teacher
 from duplex.baking.teachers.encoding import Encoding
 from duplex.baking.teachers.nerf_pytorch import network as nerf_pytorch_network
 from duplex.baking.teachers.nerf_pytorch_flexible import network as flexible_network
+from duplex.baking.teachers.plain_yaml import plain_yaml
 
 
 def random_points(n: int = 200) -> tuple[Tensor, Tensor]:
@@ -196,6 +197,16 @@ def test_every_truncation_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
             (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) * share // 20])
             with pytest.raises(DuplexError):
                 load_teacher(tmp_path / "cut.ckpt")
+
+
+def test_yaml_cannot_multiply_itself() -> None:
+    lines = ["a: &a {x: 1}"]
+    for name, before in zip("bcdefghijklmnopqrstuvw", "abcdefghijklmnopqrstuv", strict=True):
+        lines += [f"{name}: &{name}", f"  <<: [{', '.join(['*' + before] * 6)}]"]
+    assert plain_yaml("\n".join(lines))["a"] == {"x": 1}  # 6^22 merged mappings would never be done
+    assert plain_yaml("x: !!python/object/apply:os.system ['true']") == {"x": ["true"]}
+    with pytest.raises(ValueError, match="brackets"):
+        plain_yaml("[" * 2000)
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,7 @@ def test_dvgo_honours_the_activation_and_the_encoding(tmp_path: Path) -> None:
         ("k0.grid", None, ("k0.grid", "missing")),
         ("k0.grid", torch.zeros(1, 6, 5, 4), ("k0.grid", "shape")),
         ("density.grid", torch.zeros(1, 2, 5, 4, 6), ("density.grid", "(1, 2, 5, 4, 6)")),
+        ("density.grid", torch.zeros(1, 1, 0, 4, 6), ("density.grid", "not empty")),
         ("density.grid", torch.full((1, 1, 5, 4, 6), torch.nan), ("density.grid", "NaN")),
         ("density.grid", torch.zeros(1, dtype=torch.int8).expand(10**12), ("density.grid", "more than")),
         ("xyz_max", torch.from_numpy(LOW), ("box", "positive size")),
@@ -642,10 +643,10 @@ def test_colours_that_are_no_logits_are_left_alone(tmp_path: Path) -> None:
 def test_a_density_before_its_activation(tmp_path: Path) -> None:
     content = plenoctree()
     path, rays = write_npz(tmp_path / "tree.npz", content), octree_rays(content)
-    raw = loaded(path, *rays, activation="none")[0]
-    assert np.allclose(loaded(path, *rays)[0], np.maximum(raw, 0)) and raw.min() < 0
-    soft = loaded(path, *rays, activation="shifted-softplus")[0]
-    assert np.allclose(soft[raw != 0], np.logaddexp(0, raw[raw != 0] - 1), rtol=1e-4, atol=1e-6)
+    relu, soft = (loaded(path, *rays, activation=name)[0] for name in ("relu", "shifted-softplus"))
+    assert np.array_equal(loaded(path, *rays)[0], relu) and relu.min() == 0
+    assert np.allclose(soft[relu > 0], np.logaddexp(0, relu[relu > 0] - 1), rtol=1e-4, atol=1e-6)
+    assert 0 < soft[relu == 0].max() < np.logaddexp(0, -1)  # of densities below 0
 
 
 def test_volrend_tells_forward_facing_trees_by_their_poses(tmp_path: Path) -> None:

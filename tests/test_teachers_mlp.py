@@ -25,7 +25,7 @@ from duplex.app.errors import DuplexError
 from duplex.baking import rendering
 from duplex.baking.datasets import read_photos
 from duplex.baking.spaces import Ndc
-from duplex.baking.teachers import Overrides, load_teacher
+from duplex.baking.teachers import Overrides, jaxnerf, load_teacher
 from duplex.baking.teachers.fastnerf import FastNerf as LoadedFastNerf
 from duplex.baking.teachers.field import RadianceField, Teacher
 
@@ -492,6 +492,10 @@ def test_jaxnerf_without_view_directions(tmp_path: Path) -> None:
         return torch.relu(layer(state, "Dense_2", h)[:, 0]), torch.sigmoid(layer(state, "Dense_3", h))
 
     agree(load_teacher(write_flax(tmp_path / "checkpoint_1", {"MLP_0": flax_network(state)})).fine, reference)
+
+
+def test_jaxnerf_configurations_are_read_in_time_that_grows_with_their_length() -> None:
+    assert jaxnerf.OPTION.findall("\n" * 300_000 + "a.b =  'c'") == [("b", "c")]
 
 
 def test_jaxnerf_scene_from_its_configuration(tmp_path: Path) -> None:

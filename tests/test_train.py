@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +18,24 @@ import synthetic
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from duplex.app.camera import Camera, look_at
+from duplex.app.errors import DuplexError
 from duplex.baking import rendering
-from duplex.baking.datasets import read_dataset
+from duplex.baking.datasets import Photo, read_dataset
 from duplex.baking.teachers import load_teacher
 from duplex.baking.teachers.factors import VmSplit
 from duplex.baking.train_cli import main
 from duplex.baking.training import grids
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.hull import seen_vertices
-from duplex.baking.training.job import TrainJob, model_of
+from duplex.baking.training.job import TrainingWorkspace, TrainJob, model_of, train
 from duplex.baking.training.marching import gathered, weights_of
 from duplex.baking.training.mlp import MlpConfig, named, new_network
 from duplex.baking.training.occupancy import Occupancy, before
 from duplex.baking.training.photos import PhotoSet
-from duplex.baking.training.scene import Given, scene_of, split
+from duplex.baking.training.scene import Given, background_of, bounds_of, scene_of, split
 from duplex.baking.training.tensorf import TensorfConfig
 from duplex.baking.training.trainer import Trainer, TrainingConfig
 
@@ -191,6 +194,76 @@ def test_resuming_ends_where_an_uninterrupted_training_does(photos_folder: Path,
     second.train(tmp_path / "half")
     for (name, one), other in zip(whole.model.tensors().items(), second.model.tensors().values(), strict=True):
         assert torch.allclose(one.float(), other.float(), atol=1e-4), name
+
+
+def test_a_training_goes_on_where_random_numbers_are_of_another_kind(photos_folder: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(job_of(photos_folder, 20))
+    trainer.step = 7
+    trainer.save(tmp_path / "state")
+    tensors = load_file(tmp_path / "state")
+    save_file(tensors | {"generator": torch.zeros(16, dtype=torch.uint8)}, tmp_path / "state")  # as a GPU's
+    trainer.load(tmp_path / "state")
+    trainer.train(tmp_path / "state")
+    assert trainer.step == 20
+
+
+def test_held_out_photos_look_the_same_after_the_last_step(photos_folder: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(job_of(photos_folder, 60))
+    trainer.train(tmp_path / "state")
+    again = trainer_of(job_of(photos_folder, 60))
+    again.load(tmp_path / "state")
+    assert again.judge(2) == pytest.approx(trainer.judge(2), abs=1e-4)
+
+
+def test_masks_do_not_make_photos_transparent(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "rgb", alpha=False)
+    mask = np.full((SIZE, SIZE), 255, np.uint8)
+    mask[:4] = mask[:, :4] = 0
+    Image.fromarray(mask).save(folder / "mask.png")
+    Image.fromarray(0 * mask).save(folder / "nothing.png")
+    dataset = read_dataset(folder)
+
+    def masked(name: str, photos: tuple[Photo, ...]) -> list[Photo]:
+        return [replace(photo, mask=folder / name) for photo in photos]
+
+    shown = PhotoSet.read(masked("mask.png", dataset.photos["train"]), SIZE)
+    assert len(shown.usable) == 16 * (SIZE - 4) ** 2 and not shown.has_alpha
+    assert background_of(shown) == (1, 1, 1)  # by the corners that are left
+    nothing = replace(
+        dataset, photos={**dataset.photos, "train": tuple(masked("nothing.png", dataset.photos["train"]))}
+    )
+    job = job_of(folder, 3, "mlp")
+    with (
+        pytest.raises(DuplexError, match="no pixel of 16 photos counts"),
+        TrainingWorkspace(tmp_path / "x", "", False, False) as workspace,
+    ):
+        train(replace(job, dataset=nothing), tmp_path / "x", workspace)
+    trainer = trainer_of(job)
+    unseen = dataset.photos["test"]
+    trainer.held_out = PhotoSet.read([*masked("nothing.png", unseen[:1]), unseen[1]], SIZE)
+    assert len(trainer.judge(4)) == 1
+
+
+def test_the_box_of_wide_photos_is_wide(photos_folder: Path) -> None:
+    dataset = replace(read_dataset(photos_folder), near=0.1, far=10.0)
+    wide = Camera.from_fov(look_at(np.zeros(3), np.array([0, 0, -1.0]), np.array([0, 1.0, 0])), 160, 90, 0.7)
+    photos = [Photo(wide, photos_folder / "none.png")]
+    low, high = bounds_of(dataset, photos, 0.1, 10.0)
+    assert (high[0] - low[0]) / (high[1] - low[1]) == pytest.approx(160 / 90, rel=0.1)
+
+
+@pytest.mark.parametrize("middle", [0.0, 100.0])
+def test_which_side_cameras_saw_does_not_depend_on_where_the_origin_is(photos_folder: Path, middle: float) -> None:
+    at, rng = np.array([middle, 0, 0]), np.random.default_rng(0)
+    directions = rng.normal(size=(40, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    dataset, pixels = replace(read_dataset(photos_folder), near=1.0, far=5.0), trainer_of(job_of(photos_folder, 1))
+    for side, expected in ((directions, False), (np.abs(directions), True)):
+        cameras = [Camera.from_fov(look_at(at + 3 * d, at, np.array([0, 0, 1.0])), 20, 20, 0.7) for d in side]
+        photos = [Photo(camera, photos_folder / "none.png") for camera in cameras]
+        given = Given(background=(1, 1, 1), bounds=np.stack([at - 1, at + 1]))
+        scene = scene_of(dataset, photos, pixels.model.photos, given)  # type: ignore[attr-defined]
+        assert scene.hemisphere is expected
 
 
 def test_a_killed_training_goes_on(photos_folder: Path, tmp_path: Path) -> None:

@@ -31,14 +31,14 @@ Size = tuple[int, int]
 
 def find_picture(folder: Path, name: str, suffixes: tuple[str, ...] = ("", *SUFFIXES)) -> Path | None:
     """The file ``name`` + one of ``suffixes`` if it exists and lies inside ``folder``, links followed."""
-    if "\0" in name or len(name) > MAX_NAME:
+    if len(name) > MAX_NAME:
         return None
     for suffix in suffixes:
         try:
             path = (folder / (name.replace("\\", "/") + suffix)).resolve()
             if path.is_relative_to(folder.resolve()) and path.is_file():
                 return path
-        except (OSError, RuntimeError):  # a name too long for the file system, a loop of links
+        except (OSError, RuntimeError, ValueError):  # a name that no file system takes, a loop of links
             return None
     return None
 

@@ -124,7 +124,7 @@ def _checkpoint_in(folder: Path) -> Path:
         files = [f for f in place.iterdir() if f.is_file() and (f.suffix in SUFFIXES or _is_flax(f))]
         files = [f for f in files if f.name not in COMPANIONS]
         if files:
-            return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdigit())[:18] or 0), f.name))
+            return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdecimal())[:18] or 0), f.name))
     raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
 
 

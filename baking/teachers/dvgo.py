@@ -84,6 +84,9 @@ def _volume(path: Path, state: dict[str, Any], options: dict[str, Any]) -> Volum
     names = ("density.grid", "k0.grid") if "density.grid" in state else ("density", "k0")
     density = _shaped(tensor_of(state[names[0]], path, names[0]), names[0], (1, 1, None, None, None))
     features = _shaped(tensor_of(state.get(names[1]), path, names[1]), names[1], (1, None, None, None, None))
+    if not all((*density.shape[2:], *features.shape[2:])):
+        sizes = f"{names[0]} {tuple(density.shape)} and {names[1]} {tuple(features.shape)}"
+        raise DuplexError(f"{sizes}: expected grids that are not empty: a damaged file")
     if "mpi_depth" in options:
         planes = density.shape[-1]
         if "act_shift.grid" in state:

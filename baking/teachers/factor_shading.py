@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from duplex.baking.teachers.encoding import Encoding
+from duplex.baking.teachers.spherical_harmonics import spherical_harmonics
 
 SHADINGS = ("MLP_Fea", "MLP_PE", "MLP", "SH", "RGB")
-SH = (0.28209479177387814, 0.4886025119029199, 1.0925484305920792, 0.31539156525252005, 0.5462742152960396)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Shading(nn.Module):
         if self.mode == "RGB":
             return features.clamp(0, 1)
         if self.mode == "SH":
-            basis = harmonics(directions)[:, None]
+            basis = spherical_harmonics(directions, 9)[:, None]
             return torch.relu((basis * features.view(-1, 3, 9)).sum(-1) + 0.5).clamp(max=1)
         parts = [features, directions]
         if self.mode == "MLP_Fea":
@@ -70,23 +70,3 @@ class Shading(nn.Module):
             parts.append(self.encodings["points"](points))
         parts.append(self.encodings["views"](directions))
         return torch.sigmoid(self.mlp(torch.cat(parts, -1)))
-
-
-def harmonics(d: Tensor) -> Tensor:
-    """Real spherical harmonics of degree 0, 1 and 2 with the Condon-Shortley phase, (n, 9), of unit ``d`` (n, 3)."""
-    x, y, z = d.unbind(-1)
-    zero, one, two, three, four = SH
-    return torch.stack(
-        [
-            torch.full_like(x, zero),
-            -one * y,
-            one * z,
-            -one * x,
-            two * x * y,
-            -two * y * z,
-            three * (2 * z * z - x * x - y * y),
-            -two * x * z,
-            four * (x * x - y * y),
-        ],
-        -1,
-    )

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from duplex.app.camera import Array, Camera
+from duplex.app.camera import Array, Camera, meeting_point
 from duplex.app.errors import DuplexError
 from duplex.baking.spaces import Ndc, World
 
@@ -96,9 +96,10 @@ class Overrides:
 
     ``near``, ``far``, ``background``, ``bounds`` (2, 3), ``samples`` (coarse, fine), ``up``, ``hemisphere``: as in
     :class:`SceneInfo`; ``space``: name of a space; ``camera``: one of the dataset's, whose pictures NDC was made
-    for; ``depths``: the least and largest depth that the dataset states; ``activation``: of the raw density, a name
-    in :data:`ACTIVATIONS`; ``encoding``: order of the positional encoding's columns (``ftd``, ``tfd``, ``tdf`` or
-    ``dtf``, see :mod:`duplex.baking.teachers.encoding`).
+    for; ``depths``: the least and largest depth that the dataset states; ``poses``: (n, 4, 4), camera to world of all
+    its pictures, and ``to_original``: (4, 4), from their world to its original frame; ``activation``: of the raw
+    density, a name in :data:`ACTIVATIONS`; ``encoding``: order of the positional encoding's columns (``ftd``,
+    ``tfd``, ``tdf`` or ``dtf``, see :mod:`duplex.baking.teachers.encoding`).
     """
 
     near: float | None = None
@@ -111,6 +112,8 @@ class Overrides:
     space: str | None = None
     camera: Camera | None = None
     depths: tuple[float, float] | None = None
+    poses: Array | None = None
+    to_original: Array | None = None
     activation: str | None = None
     encoding: str | None = None
 
@@ -120,7 +123,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": F.softplus,
     "shifted-softplus": lambda x: F.softplus(x - 1),  # mip-NeRF, section 3
     "exp": lambda x: torch.exp(x.clamp(max=15)),  # beyond, everything is opaque
-    "none": lambda x: x,
 }
 
 
@@ -198,6 +200,7 @@ def numbered(weights: dict[str, Tensor], prefix: str, suffix: str = "") -> list[
     return [f"{prefix}{number}{suffix}" for number in numbers]
 
 
+LLFF_SHIFT = 0.5 / 756
 ASSUMED_FOCAL = 1.6  # focal length over half the width, about that of a telephone's camera
 ASSUMED_ASPECT = 4 / 3
 
@@ -207,7 +210,7 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
 
     ``overrides.camera`` gives the focal length that NDC needs; without one it is assumed, and said so.
     """
-    scene = replace(scene, up=(0.0, 1.0, 0.0), hemisphere=False, principal_shift=0.5 / 756)
+    scene = replace(scene, up=(0.0, 1.0, 0.0), hemisphere=False, principal_shift=LLFF_SHIFT)
     if not ndc:
         near, far = overrides.depths or (overrides.near, overrides.far)
         if near is None or far is None:
@@ -222,6 +225,37 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
             f"a 4:3 camera of focal length {ASSUMED_FOCAL:g} half widths, which NDC needs: give --data",
         )
     return replace(scene, near=0.0, far=1.0, space=space, bounds=NDC_BOUNDS, assumed=assumed)
+
+
+def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, float] | None = None) -> SceneInfo:
+    """``scene`` of photos taken around it, as ``spherify_poses`` of nerf-pytorch's LLFF loader turns and scales them.
+
+    Afterwards the cameras' axes meet in the origin, ``+z`` is the side where they are, and the root mean square of
+    their distances is 1. ``depths``: near and far in that world; None where they are the dataset's, as the code has it.
+    Raises :class:`DuplexError` where nobody tells near and far.
+    """
+    scene, scale = replace(scene, hemisphere=True, principal_shift=LLFF_SHIFT), 1.0
+    if overrides.poses is not None and overrides.to_original is not None:
+        eyes = overrides.poses[:, :3, 3]
+        center = meeting_point(overrides.poses)
+        away = (eyes - center).mean(0)
+        z = away / np.linalg.norm(away)
+        x = np.cross((0.1, 0.2, 0.3), z)
+        x /= np.linalg.norm(x)
+        scale = float(1 / np.sqrt(((eyes - center) ** 2).sum(1).mean()))
+        turned = np.eye(4)
+        turned[:3, :3] = scale * np.stack([x, np.cross(z, x), z])
+        turned[:3, 3] = -turned[:3, :3] @ center
+        to_world = turned @ np.linalg.inv(overrides.to_original)
+        if not np.isfinite(to_world).all():
+            raise DuplexError("spherify: its cameras stand in one place: expected a dataset from around the scene")
+        scene = replace(scene, dataset_to_world=tuple(to_world.reshape(-1).tolist()))
+    if depths is None and overrides.depths:
+        depths = (scale * overrides.depths[0], scale * overrides.depths[1])
+    near, far = depths or (overrides.near, overrides.far)
+    if near is None or far is None:
+        raise DuplexError("a scene trained with spherify: give its --near and --far, or its --data")
+    return replace(scene, near=near, far=far)
 
 
 NDC_BOUNDS = ((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # what the cameras of LLFF captures see, as TensoRF takes it

@@ -59,7 +59,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(path, "npz", read_npz(path))
     if head.startswith(GZIP) or (head.startswith(ZLIB) and len(head) > 1 and (head[0] * 256 + head[1]) % 31 == 0):
         return Checkpoint(path, "msgpack", read_msgpack(path, inflated(path)))
-    if head and (0x80 < head[0] <= 0x8F or head[0] in (0xDE, 0xDF)) and not _is_pickle(head):
+    if head and (0x80 < head[0] <= 0x8F or head[0] in (0xDE, 0xDF)):
         return Checkpoint(path, "msgpack", read_msgpack(path, path.read_bytes()))
     return Checkpoint(path, "torch", read_torch(path))
 
@@ -116,8 +116,3 @@ def tensor_of(value: Any, path: Path, name: str) -> Tensor:
         raise DuplexError(f"{path}: {name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
     plain = value.layout == torch.strided and not (value.is_quantized or value.is_complex())
     return check_tensors({name: value.float() if plain else value}, path, "the file")[name]
-
-
-def _is_pickle(head: bytes) -> bool:
-    """Whether a file begins as a pickle of protocol 2 or newer, which msgpack could mistake for a map."""
-    return head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")

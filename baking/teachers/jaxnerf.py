@@ -22,6 +22,7 @@ from duplex.baking.teachers.field import (
     SceneInfo,
     forward_facing,
     linear,
+    spherified,
     width_of,
 )
 from duplex.baking.teachers.files import (
@@ -37,7 +38,7 @@ from duplex.baking.teachers.mlp import Layers, NerfMlp, Variant
 FAMILY = "jaxnerf"
 WRAPPERS = ("optimizer", "target", "params")  # around the networks, any of them, as flax's versions had it
 CHUNKED = "__msgpack_chunked_array__"
-OPTION = re.compile(r"^\s*(?:[\w.]*\.)?(\w+)\s*[:=]\s*[\"']?([\w.+-]+)", re.MULTILINE)
+OPTION = re.compile(r"^[ \t]*(?:[\w.]*\.)?(\w+)[ \t]*[:=][ \t]*[\"']?([\w.+-]+)", re.MULTILINE)
 MAX_CONFIGS = 16
 
 
@@ -165,6 +166,9 @@ def _scene(options: dict[str, str], overrides: Overrides) -> SceneInfo:
         )
     except ValueError as error:
         raise DuplexError(f"its configuration: {error}: expected numbers") from None
-    if llff:
-        scene = forward_facing(scene, overrides, ndc=options.get("spherify") != "true")
+    if llff and options.get("spherify") == "true":
+        told = (scene.near, scene.far) if "near" in options and "far" in options else None
+        scene = spherified(scene, overrides, told)
+    elif llff:
+        scene = forward_facing(scene, overrides, ndc=True)
     return replace(scene, principal_shift=0.0) if options.get("use_pixel_centers") == "true" else scene

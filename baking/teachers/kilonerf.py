@@ -24,6 +24,7 @@ from duplex.baking.teachers.field import Overrides, RadianceField, SceneInfo
 from duplex.baking.teachers.files import MAX_WEIGHTS, Checkpoint, check_tensors, read_checkpoint, read_small_text
 from duplex.baking.teachers.kilonerf_field import HEADS, MAX_NETWORKS, Grid, KiloNerf
 from duplex.baking.teachers.pickles import LONE, Inert
+from duplex.baking.teachers.plain_yaml import plain_yaml
 
 FAMILY = "KiloNeRF"
 STATE, NODES, FIRST = "model_state_dict", "root_nodes", "pts_linears.0.weight"
@@ -143,7 +144,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     facts |= {"depths": depths} if len(depths) == 2 else {}
     for file in sorted(folder.glob("*.yaml"))[:MAX_CONFIGS]:
         try:
-            config = yaml.safe_load(read_small_text(file))
+            config = plain_yaml(read_small_text(file))
         except (yaml.YAMLError, ValueError, RecursionError):
             continue
         sides = config.get("fixed_resolution") if isinstance(config, dict) else None
@@ -162,10 +163,10 @@ def _numbers(text: str) -> list[float]:
 
 def _corners(facts: dict[str, Any], overrides: Overrides) -> Array:
     """The low and the high corner (2, 3) of the box that the grid divides."""
-    if overrides.bounds is not None:
-        corners = np.asarray(overrides.bounds, np.float64)
-    elif len(facts.get("corners", ())) == 6:
+    if len(facts.get("corners", ())) == 6:
         corners = np.array(facts["corners"]).reshape(2, 3)
+    elif overrides.bounds is not None:
+        corners = np.asarray(overrides.bounds, np.float64)
     else:
         raise DuplexError("no file beside it tells its box: give --bounds, or the scene's bbox.txt or training log.txt")
     if corners.shape != (2, 3) or not bool((np.diff(corners, axis=0) > 0).all() and np.isfinite(corners).all()):

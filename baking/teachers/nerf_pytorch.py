@@ -19,6 +19,7 @@ from duplex.baking.teachers.field import (
     forward_facing,
     linear,
     numbered,
+    spherified,
     width_of,
 )
 from duplex.baking.teachers.files import Checkpoint, read_options
@@ -85,6 +86,8 @@ def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
         raise DuplexError(f"{path.parent / 'args.txt'}: {error}") from None
     except ValueError as error:
         raise DuplexError(f"{path.parent / 'args.txt'}: {error}: expected whole numbers of samples") from None
+    if kind == "llff" and options.get("spherify") == "True":
+        return spherified(scene, overrides)
     if kind == "llff":
         return forward_facing(scene, overrides, ndc=options.get("no_ndc") != "True")
     if kind != "blender":

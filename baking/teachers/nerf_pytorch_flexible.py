@@ -24,6 +24,7 @@ from duplex.baking.teachers.field import (
 )
 from duplex.baking.teachers.files import Checkpoint, read_small_text
 from duplex.baking.teachers.mlp import Layers, NerfMlp, Variant
+from duplex.baking.teachers.plain_yaml import plain_yaml
 
 FAMILY = "nerf-pytorch-flexible"
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
@@ -67,7 +68,7 @@ def _scene(path: Path, overrides: Overrides) -> SceneInfo:
     if not text:
         return SceneInfo(assumed=("near 2, far 6, white background, 64 + 128 samples: no config.yml beside it",))
     try:
-        config = yaml.safe_load(text)
+        config = plain_yaml(text)
         dataset = config["dataset"]
         kind = dataset.get("type", "blender")
         if kind not in ("blender", "llff"):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from duplex.app.errors import DuplexError
 from duplex.baking.teachers.files import PLAIN, Checkpoint, check_tensors, read_small_text
+from duplex.baking.teachers.plain_yaml import plain_yaml
 
 FOLDER = "nerfstudio_models"
 PREFIXES = ("_model.module.", "module._model.", "_model.")
@@ -25,7 +26,6 @@ COLORS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8)
 MAX_COORDINATE = 1e6
 MAX_NUMBER = 1e12
-MAX_BRACKETS = 1000
 
 
 @dataclass(frozen=True)
@@ -121,30 +121,10 @@ def read_run(checkpoint: Checkpoint) -> Run:
     return run
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """Reads what any tag marks as the plain mapping, list or text under it."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge keys stay what they are: merging lets a small file grow without bounds."""
-
-
-def _plain(loader: _PlainLoader, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]
-
-
-_PlainLoader.add_constructor(None, _plain)
-
-
 def _options(text: str, file: Path) -> tuple[str, dict[str, Any]]:
     """Name of the method and options of its model, as ``config.yml`` has them."""
     try:
-        if text.count("{") + text.count("[") > MAX_BRACKETS:  # the time that YAML takes for them grows with the square
-            raise ValueError(f"more than {MAX_BRACKETS} brackets")
-        config = yaml.load(text, _PlainLoader)
+        config = plain_yaml(text)
         model = config["pipeline"]["model"]
         if not isinstance(model, dict):
             raise TypeError("pipeline.model is no mapping")

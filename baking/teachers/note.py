@@ -37,7 +37,7 @@ def read(note: Any, scene: SceneInfo) -> SceneInfo:
         changes |= {name: int(note[name]) for name in SAMPLES}
         if note["bounds"] is not None:
             changes["bounds"] = tuple(_floats(corner, 3) for corner in note["bounds"])
-        space = spaces.from_json(note["space"])
+        space = spaces.from_json(note["space"], f"{MEMBER}: space")
         hemisphere = bool(note["hemisphere"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         text = " ".join(str(error).split())[:80]
@@ -46,7 +46,9 @@ def read(note: Any, scene: SceneInfo) -> SceneInfo:
 
 
 def _floats(values: Any, count: int) -> tuple[float, ...]:
+    if len(values) != count:
+        raise ValueError(f"expected {count} numbers")
     numbers = tuple(float(value) for value in values)
-    if len(numbers) != count or not all(abs(number) < 1e9 for number in numbers):
+    if not all(abs(number) < 1e9 for number in numbers):
         raise ValueError(f"expected {count} finite numbers")
     return numbers

@@ -25,7 +25,7 @@ from duplex.baking.teachers.files import Checkpoint, tensor_of
 
 FAMILY = "TensoRF"
 CLASSES = {"density_plane.0": VmSplit, "plane_coef": Vm, "density_line.0": Cp}  # the more telling names first
-MAX_SIDE, MAX_VERTICES = 8192, 1 << 27
+MAX_SIDE, MAX_VERTICES, MAX_MASK_AXES = 8192, 1 << 27, 8
 COARSE, FINE = 256, 128  # stand for the original's steps of half a cell
 
 
@@ -161,14 +161,15 @@ def _mask(checkpoint: Checkpoint) -> Mask | None:
         return None
     bits, box = content.get("alphaMask.mask"), tensor_of(content["alphaMask.aabb"], checkpoint.path, "alphaMask.aabb")
     try:
-        shape = tuple(int(side) for side in content.get("alphaMask.shape", ()))
+        sides = content.get("alphaMask.shape", ())
+        shape = tuple(int(side) for side in sides) if len(sides) <= MAX_MASK_AXES else ()
     except (TypeError, ValueError, OverflowError, RuntimeError):
         shape = ()
     if len(shape) < 3 or any(side != 1 for side in shape[:-3]) or not all(2 <= s <= MAX_SIDE for s in shape[-3:]):
         raise DuplexError(f"alphaMask.shape {str(content.get('alphaMask.shape'))[:60]}: expected z, y, x")
     count = math.prod(shape)
-    if isinstance(bits, Tensor):
-        bits = bits.numpy()
+    if isinstance(bits, Tensor) and bits.layout == torch.strided:
+        bits = bits.detach().numpy()
     if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8 or bits.size != -(-count // 8):
         raise DuplexError(f"alphaMask.mask does not hold the {count} bits of alphaMask.shape: a damaged file")
     if count > MAX_VERTICES:
@@ -181,6 +182,8 @@ def _mask(checkpoint: Checkpoint) -> Mask | None:
 def _scene(checkpoint: Checkpoint, overrides: Overrides, box: Tensor) -> SceneInfo:
     interval = checkpoint.content["kwargs"].get("near_far", (2.0, 6.0))
     try:
+        if len(interval) != 2:
+            raise ValueError("too many")
         near, far = (float(value) for value in interval)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise DuplexError(f"kwargs: near_far {str(interval)[:60]}: expected two numbers") from None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from duplex.app.errors import DuplexError
 from duplex.app.files import write_atomically
 from duplex.baking.datasets import Dataset, Photo
 from duplex.baking.job import identity
@@ -65,6 +66,8 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
     with stage("photos", workspace):
         shown, unseen = split(job.dataset)
         photos = PhotoSet.read(shown, size)
+        if not len(photos.usable):
+            raise DuplexError(f"no pixel of {len(shown)} photos counts: expected masks that leave some")
         held_out = PhotoSet.read(thinned(unseen, job.config.training.views), size) if unseen else None
         scene = scene_of(job.dataset, shown, photos, job.given)
     say(f"{len(shown)} photos, {len(unseen)} held out; {_words(scene)}")

@@ -59,8 +59,8 @@ class PhotoSet:
 
     @property
     def has_alpha(self) -> bool:
-        """Whether any pixel is transparent."""
-        return bool((self.rgba[:, 3] < 255).any())
+        """Whether any pixel that counts is transparent."""
+        return bool((self.rgba[self.usable, 3] < 255).any())
 
     def rays(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Origins and directions of unit depth, both (m, 3) float32, through the centres of pixels ``index`` (m,)."""

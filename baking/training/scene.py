@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
-from duplex.app.camera import Array
+from duplex.app.camera import Array, meeting_point
 from duplex.app.errors import DuplexError
 from duplex.baking.datasets import Dataset, Photo
+from duplex.baking.scene_arguments import BACKGROUNDS
 from duplex.baking.spaces import Ndc
 from duplex.baking.teachers import SceneInfo
 from duplex.baking.teachers.field import NDC_BOUNDS
@@ -21,7 +23,6 @@ QUANTILES = (0.02, 0.98)  # of the points in view, along each axis, between whic
 WHITE = 0.98
 HOLD_OUT = 8
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
-BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Giv
     if not 0 <= near < far:
         raise DuplexError(f"--near {near:g} and --far {far:g}: expected 0 <= near < far")
     bounds = bounds_of(dataset, photos, near, far) if given.bounds is None else _corners(given.bounds)
-    above = (centers - np.mean(bounds, axis=0)) @ np.array(up)
-    hemisphere = bool((above > -0.1 * np.linalg.norm(centers, axis=1)).all())
+    around = centers - np.mean(bounds, axis=0)
+    hemisphere = bool((around @ np.array(up) > -0.1 * np.linalg.norm(around, axis=1)).all())
     return SceneInfo(near, far, background, up=up, hemisphere=hemisphere, bounds=bounds, principal_shift=0.0)
 
 
@@ -73,8 +74,9 @@ def background_of(pixels: PhotoSet) -> tuple[float, float, float]:
     if pixels.has_alpha:
         return BACKGROUNDS["white"]
     first, last, width = pixels.first[:-1], pixels.first[1:] - 1, pixels.widths
-    corners = pixels.rgba[np.concatenate([first, first + width - 1, last - width + 1, last]), :3]
-    return BACKGROUNDS["white" if float(corners.float().median()) >= 255 * WHITE else "black"]
+    corners = torch.cat([first, first + width - 1, last - width + 1, last])
+    known = pixels.rgba[corners[torch.isin(corners, pixels.usable)], :3].float()
+    return BACKGROUNDS["white" if len(known) and float(known.median()) >= 255 * WHITE else "black"]
 
 
 def interval_of(dataset: Dataset, photos: list[Photo]) -> tuple[float, float]:
@@ -83,7 +85,8 @@ def interval_of(dataset: Dataset, photos: list[Photo]) -> tuple[float, float]:
         return dataset.near, dataset.far
     if _is_blender(dataset, photos):
         return BLENDER_INTERVAL
-    distances = np.linalg.norm(np.stack([p.camera.position for p in photos]) - focus(photos), axis=1)
+    poses = np.stack([p.camera.camera_to_world for p in photos])
+    distances = np.linalg.norm(poses[:, :3, 3] - meeting_point(poses), axis=1)
     least, largest = float(distances.min()), float(distances.max())
     return NEAR_SHARE * least, max(FAR_SHARE * largest, 1e-3)
 
@@ -94,20 +97,11 @@ def bounds_of(dataset: Dataset, photos: list[Photo], near: float, far: float) ->
         return _corners(BLENDER_BOX * np.array([[-1.0] * 3, [1.0] * 3]))
     points = []
     for photo in photos:
-        camera = photo.camera.resized(5, 5)
+        camera = photo.camera_at(5)
         for depth in np.linspace(near, far, 9)[1:]:
             points.append(camera.position + depth * camera.ray_directions().reshape(-1, 3))
     low, high = np.quantile(np.concatenate(points), QUANTILES, axis=0)
     return _corners(np.stack([low, np.maximum(high, low + 1e-3)]))
-
-
-def focus(photos: list[Photo]) -> Array:
-    """The point (3,) nearest to all cameras' optical axes."""
-    centers = np.stack([p.camera.position for p in photos])
-    axes = np.stack([-p.camera.camera_to_world[:3, 2] for p in photos])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    nearest: Array = np.linalg.lstsq(across.sum(0), (across @ centers[:, :, None]).sum(0)[:, 0], rcond=None)[0]
-    return nearest
 
 
 def _is_blender(dataset: Dataset, photos: list[Photo]) -> bool:

@@ -63,7 +63,8 @@ class TensorfModel:
         device = photos.rgba.device
         box, vertices = self._first_box(torch.tensor(scene.bounds, dtype=torch.float32, device=device))
         self.occupancy = Occupancy(box, vertices)
-        fog = FOG if photos.has_alpha else THICK_FOG
+        self.has_alpha = photos.has_alpha
+        fog = FOG if self.has_alpha else THICK_FOG
         self.field = grids.new_field(box, grids.grid_of(box, config.first_voxels), config, fog)
         self.background = torch.tensor(scene.background, device=device)
         self.cost, self.share = float(np.mean(self.field.grid)) / 2, 0.0
@@ -111,7 +112,8 @@ class TensorfModel:
         rgba, wanted = self._march(*self.photos.rays(index), offset), self.photos.colors(index)
         missing = wanted[:, 3:] - rgba[:, 3:]
         squared = ((rgba[:, :3] - wanted[:, :3] + missing * self.background) ** 2).mean()
-        return squared + self.config.opacity * (missing**2).mean(), float(squared.detach())
+        opacity = self.config.opacity if self.has_alpha else 0.0
+        return squared + opacity * (missing**2).mean(), float(squared.detach())
 
     def regularize(self) -> None:
         """Add the gradients of sparsity and smoothness, which need no graph, to those of the loss."""
@@ -187,7 +189,7 @@ class TensorfModel:
         """Everything beside the optimiser that :meth:`restore` needs."""
         state = {f"field.{name}": value for name, value in self.field.state_dict().items()}
         sigma = {} if self.occupancy.sigma is None else {"sigma": self.occupancy.sigma}
-        numbers = torch.tensor([self.cost, *self.field.grid], dtype=torch.float64)
+        numbers = torch.tensor([self.cost, self.share, *self.field.grid], dtype=torch.float64)
         alive = torch.zeros(len(self.photos.rgba), dtype=torch.bool)
         alive[self.alive.cpu()] = True
         bits = torch.from_numpy(np.packbits(alive.numpy()))
@@ -197,8 +199,7 @@ class TensorfModel:
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take up what :meth:`tensors` gave."""
         device = self.field.low.device
-        cost, *grid = tensors["numbers"].tolist()
-        self.cost = cost
+        self.cost, self.share, *grid = tensors["numbers"].tolist()
         grids.resample(self.field, (int(grid[0]), int(grid[1]), int(grid[2])), tensors["box"].to(device))
         self.field.load_state_dict({k.removeprefix("field."): v for k, v in tensors.items() if k.startswith("field.")})
         sigma = tensors["sigma"].to(device) if "sigma" in tensors else None

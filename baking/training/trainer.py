@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from duplex.app.files import write_atomically
@@ -73,7 +73,8 @@ class Trainer:
     """Trains ``model``; all of its state goes into one file and comes back from it."""
 
     def __init__(self, model: Model, held_out: PhotoSet | None, config: TrainingConfig, seed: int):
-        self.model, self.held_out, self.config, self.step, self.error = model, held_out, config, 0, 0.0
+        self.model, self.held_out, self.config, self.seed = model, held_out, config, seed
+        self.step, self.error = 0, 0.0
         self.generator = torch.Generator(model.background.device).manual_seed(seed)
         self.optimizer = self._new_optimizer()
 
@@ -92,8 +93,9 @@ class Trainer:
                 self._advance()
                 progress.advance(note=f"{decibels(self.error):.1f} dB")
                 if self.step in looks and self.held_out is not None:
-                    found = float(np.mean(self.judge(LOOK_VIEWS)))
-                    say(f"  step {self.step}: {found:.2f} dB on held-out photos, {self.model.describe()}")
+                    found = self.judge(LOOK_VIEWS)
+                    quality = f"{np.mean(found):.2f} dB on held-out photos" if found else "held-out photos masked"
+                    say(f"  step {self.step}: {quality}, {self.model.describe()}")
                 if time.monotonic() - last > SAVE_SECONDS:
                     self.save(state)
                     saved()
@@ -129,11 +131,15 @@ class Trainer:
             return []
         count = len(photos.poses)
         chosen = np.unique(np.linspace(0, count - 1, min(views, count)).round().astype(int))
-        return [decibels(self._error(photos, int(view))) for view in chosen]
+        errors = [self._error(photos, int(view)) for view in chosen]
+        return [decibels(error) for error in errors if error is not None]
 
-    def _error(self, photos: PhotoSet, view: int) -> float:
+    def _error(self, photos: PhotoSet, view: int) -> float | None:
+        """The mean squared error over the pixels that count; None where none does."""
         ends = torch.searchsorted(photos.usable, photos.first[view : view + 2])
         index = photos.usable[int(ends[0]) : int(ends[1])]
+        if not len(index):
+            return None
         drawn, wanted = self.model.render_rays(*photos.rays(index)), photos.colors(index)
         on_it = [(rgba[:, :3] + (1 - rgba[:, 3:]) * self.model.background).clamp(0, 1) for rgba in (drawn, wanted)]
         return float(((on_it[0] - on_it[1]).double() ** 2).mean())
@@ -148,13 +154,16 @@ class Trainer:
 
     def load(self, file: Path) -> None:
         """Take up where :meth:`save` left off."""
-        tensors = load_file(file)
+        tensors = load(file.read_bytes())  # not mapped: this file will be replaced
         step, self.error = tensors["progress"].tolist()
         self.step = int(step)
         self.model.restore({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
         self.optimizer = self._new_optimizer()
         optimizer_state.restore(self.optimizer, tensors)
-        self.generator.set_state(tensors["generator"])
+        if len(tensors["generator"]) == len(self.generator.get_state()):
+            self.generator.set_state(tensors["generator"])
+        else:  # another kind of device's
+            self.generator.manual_seed(self.seed + self.step)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
