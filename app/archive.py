@@ -14,6 +14,8 @@ from duplex.app.errors import DuplexError
 MAX_PARTS = 64
 MAX_PART_BYTES = 1 << 30
 MAX_JSON_BYTES = 4 << 20
+MAX_DIRECTORY_BYTES = 1 << 18
+END_BYTES = 22 + 0xFFFF  # of a ZIP's end record and the comment behind it
 MANIFEST = "manifest.json"
 
 
@@ -26,6 +28,8 @@ class Archive:
     def __init__(self, path: Path):
         self.path = path
         try:
+            if _directory_bytes(path) > MAX_DIRECTORY_BYTES:
+                raise ValueError("a list of more parts than a bundle has")
             self._zip = zipfile.ZipFile(path)
             self._entries = self._zip.infolist()
         except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
@@ -103,6 +107,19 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _directory_bytes(path: Path) -> int:
+    """The size of a ZIP's list of parts as its end record states it, before that list is read; 0 where none is."""
+    with path.open("rb") as stream:
+        stream.seek(max(stream.seek(0, io.SEEK_END) - END_BYTES, 0))
+        end = stream.read()
+    at = end.rfind(b"PK\5\6")
+    if at < 0:
+        return 0
+    if len(end) < at + 22 or end[max(at - 20, 0) : at].startswith(b"PK\6\7"):  # cut off, or a ZIP64
+        return MAX_DIRECTORY_BYTES + 1
+    return int.from_bytes(end[at + 12 : at + 16], "little")
 
 
 def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:

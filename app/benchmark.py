@@ -193,8 +193,9 @@ def parity(renderer: Renderer, camera: Camera) -> tuple[float, float]:
 
 def fastest(first: Renderer, camera: Camera) -> Renderer:
     """``first``, or a renderer with another backend that draws ``camera`` faster and as it should."""
-    best, least = first, float(np.median(frame_times(first, [camera], CHOICE_FRAMES)))
     small = camera.resized(*CHOICE_SIZE)
+    sound = parity(first, small)[0] > MIN_PARITY
+    best, least = first, float(np.median(frame_times(first, [camera], CHOICE_FRAMES))) if sound else np.inf
     for name in NAMES:
         if name == first.shading.name:
             continue

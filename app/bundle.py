@@ -20,12 +20,12 @@ from duplex.app.camera import Array, Camera
 from duplex.app.errors import DuplexError
 from duplex.app.network import NetworkSpec, NetworkWeights
 from duplex.app.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
+from duplex.app.values import flag, floats, frame, triple
 
 VERSION = 1
 MAX_TEXELS_SIDE = 8192
 MAX_CAMERAS = 4096
 MAX_REFERENCES = 16
-MAX_NUMBER = 1e9
 MAX_MESH_BYTES, MAX_WEIGHTS_BYTES, MAX_THUMBNAIL_BYTES = 1 << 28, 1 << 23, 1 << 22
 SHELLS = ("outer", "inner")
 
@@ -150,7 +150,9 @@ def read_bundle(path: Path) -> Bundle:
         manifest = archive.manifest()
         version = manifest.get("version")
         if type(version) is not int or not 1 <= version <= VERSION:
-            raise DuplexError(f"{path}: format {version}, this viewer reads {VERSION}: update duplex or bake again")
+            raise DuplexError(
+                f"{path}: format {version!r:.40}, this viewer reads {VERSION}: update duplex or bake again"
+            )
         try:
             return _read(archive, manifest, str(path))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
@@ -163,7 +165,7 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
     network = NetworkSpec.from_json(manifest["network"], f"{name}: network")
     outer, inner = (_shell(archive, manifest["shells"][s], network, f"{name}: {s}") for s in SHELLS)
     scene = manifest["scene"]
-    if abs(float(np.linalg.norm(_floats(scene["up"], 3))) - 1) > 1e-3:
+    if abs(float(np.linalg.norm(floats(scene["up"], 3))) - 1) > 1e-3:
         raise ValueError("scene.up is no unit vector")
     if min(len(np.unique(shell.positions, axis=0)) for shell in (outer, inner)) < 3:
         raise ValueError("a shell has no extent")
@@ -175,11 +177,11 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
         inner,
         network,
         _weights(archive, network, f"{name}: shading.safetensors"),
-        double_sided=_flag(manifest.get("double_sided", True)),
-        background=_triple(scene["background"]),
-        up=_triple(scene["up"]),
-        to_checkpoint=_floats(scene["to_checkpoint"], 16).reshape(4, 4),
-        to_dataset=_floats(scene.get("to_dataset", np.eye(4)), 16).reshape(4, 4),
+        double_sided=flag(manifest.get("double_sided", True), "double_sided"),
+        background=triple(scene["background"]),
+        up=triple(scene["up"]),
+        to_checkpoint=frame(scene["to_checkpoint"]),
+        to_dataset=frame(scene.get("to_dataset", np.eye(4))),
         cameras=tuple(Camera.from_json(c, f"{name}: camera {i}") for i, c in enumerate(cameras["cameras"])),
         rig=dict(cameras["rig"]),
         teacher=dict(manifest["teacher"]),
@@ -226,8 +228,8 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
         uvs,
         faces,
         texels,
-        _floats(entry["scale"], 4 * count).astype(np.float32),
-        _floats(entry["offset"], 4 * count).astype(np.float32),
+        floats(entry["scale"], 4 * count).astype(np.float32),
+        floats(entry["offset"], 4 * count).astype(np.float32),
     )
 
 
@@ -274,21 +276,3 @@ def _report(report: Any) -> dict[str, Any]:
     if bracketing is not None and not (isinstance(bracketing, float | int) and 0 <= bracketing <= 1):
         raise ValueError("report.json: bracketing is no share")
     return dict(report)
-
-
-def _floats(values: Any, count: int) -> Array:
-    array = np.array(values, np.float64).reshape(-1)
-    if len(array) != count or not np.isfinite(array).all() or np.abs(array).max() > MAX_NUMBER:
-        raise ValueError(f"expected {count} finite numbers")
-    return array
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("double_sided is neither true nor false")
-    return value
-
-
-def _triple(values: Any) -> tuple[float, float, float]:
-    x, y, z = _floats(values, 3)
-    return float(x), float(y), float(z)

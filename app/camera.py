@@ -198,7 +198,7 @@ def meeting_point(poses: Array) -> Array:
 class Orbit:
     """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.
 
-    ``up``: unit (3,); ``fov``: vertical, radians.
+    ``up``: unit (3,); ``fov``: of a picture's shorter side, radians.
     """
 
     center: Array
@@ -214,7 +214,8 @@ class Orbit:
         flat = math.cos(angle) * first + math.sin(angle) * second
         outward = math.cos(self.elevation) * flat + math.sin(self.elevation) * np.asarray(self.up)
         pose = look_at(self.center + outward * self.distance, self.center, self.up)
-        return Camera.from_fov(pose, width, height, self.fov)
+        taller = max(height / width, 1.0)
+        return Camera.from_fov(pose, width, height, 2 * math.atan(taller * math.tan(self.fov / 2)))
 
     def cameras(self, count: int, width: int, height: int) -> list[Camera]:
         """``count`` cameras, evenly around the circle."""

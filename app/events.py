@@ -49,6 +49,13 @@ class Events:
         glfw.set_cursor_enter_callback(window._window, self._mouse_entered)
         glfw.set_drop_callback(window._window, self._dropped)  # type: ignore[arg-type]  # glfw hands a list over
 
+    def swap(self) -> None:
+        """Show what was drawn, and hear what came in meanwhile."""
+        try:
+            self.window.swap_buffers()
+        except UnicodeDecodeError:  # of glfw, out of a file's name that was dropped
+            self.viewer.notices.error("the dropped file's name is no text in UTF-8: rename it, or type its folder")
+
     def held(self, seconds: float) -> None:
         """Move the camera by the keys that have been held for ``seconds``."""
         scene = self.viewer.scene

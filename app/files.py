@@ -22,7 +22,7 @@ def stamp_of(path: Path) -> Stamp | None:
     """When ``path`` was changed, and its size in bytes; None where there is no such file."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # or what no file can be called
         return None
     return found.st_mtime_ns, found.st_size
 

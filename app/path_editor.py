@@ -13,17 +13,22 @@ from imgui_bundle import imgui
 from duplex.app.bundle import Bundle
 from duplex.app.camera import MAX_SIDE, Array, Camera
 from duplex.app.camera_path import MAX_FRAMES, CameraPath, Keyframe
-from duplex.app.errors import DuplexError, sentence_of
+from duplex.app.errors import DuplexError, printable, sentence_of
 from duplex.app.files import expanded
 from duplex.app.notices import Notices
 from duplex.app.overlay import Overlay
-from duplex.app.path_files import read_path, write_path
+from duplex.app.path_files import MAX_SECONDS, read_path, write_path
 from duplex.app.recording import Color, Recording
 from duplex.app.renderer import Renderer
 
 PREVIEW_POINTS, MOST_POINTS = 24, 1000  # between two keyframes; of the whole way
 WAY, KEY, SELECTED = 0xFFFFB040, 0xFF40C0FF, 0xFF4060FF  # ABGR
 RECORDING_SECONDS = 0.1  # of each frame of the window, while a path is recorded
+
+
+def _seconds(typed: float) -> float:
+    """What files may hold of what was typed."""
+    return min(max(typed, 0.01), MAX_SECONDS)
 
 
 @dataclass
@@ -47,8 +52,9 @@ class PathEditor:
 
     @classmethod
     def beside(cls, bundle: Bundle, folder: Path, stem: str) -> PathEditor:
-        """An empty path whose files would lie in ``folder``."""
-        return cls(bundle, str(folder / f"{stem}.path.json"), str(folder / f"{stem}.mp4"))
+        """An empty path whose files would lie in ``folder``; names that are no text are not kept."""
+        own = printable(str(folder / stem))
+        return cls(bundle, f"{own}.path.json", f"{own}.mp4")
 
     def add(self, camera: Camera) -> None:
         """Add a keyframe at ``camera`` behind the selected one."""
@@ -90,6 +96,7 @@ class PathEditor:
         """Write :attr:`file`; raises :class:`DuplexError` or OSError."""
         if not self.path.keyframes:
             raise DuplexError("this path is empty: add keyframes first (K)")
+        self._check_length()
         write_path(self.path, _named(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset, ngp=self.ngp)
 
     def load(self) -> None:
@@ -101,13 +108,16 @@ class PathEditor:
         """Begin to draw the path into :attr:`out`; raises :class:`DuplexError` or OSError."""
         if not self.path.keyframes:
             raise DuplexError("this path is empty: add keyframes first (K)")
-        if self.path.frames > MAX_FRAMES:
-            raise DuplexError(f"{self.path.frames} frames: expected at most {MAX_FRAMES}")
+        self._check_length()
         if self.transparent:
             background = (0.0, 0.0, 0.0, 0.0)
         self.recording = Recording(
             renderer, self.path.cameras(), self.path.frames, _named(self.out), self.path.fps, background
         )
+
+    def _check_length(self) -> None:
+        if self.path.frames > MAX_FRAMES:
+            raise DuplexError(f"{self.path.frames} frames: expected at most {MAX_FRAMES}: fewer seconds or frames/s")
 
     @property
     def busy(self) -> bool:
@@ -175,7 +185,7 @@ class PathEditor:
         bent, tension = imgui.slider_float("tension", self.path.tension, 0, 1, "%.2f")
         if looped or eased or timed or bent:
             self.path = replace(
-                self.path, loop=loop, ease=ease, transition=max(seconds, 0.01), tension=min(max(tension, 0), 1)
+                self.path, loop=loop, ease=ease, transition=_seconds(seconds), tension=min(max(tension, 0), 1)
             )
         self._draw_files(notices)
         self._draw_recording(record)
@@ -207,7 +217,7 @@ class PathEditor:
         elif key.seconds is not None:
             changed, seconds = imgui.slider_float("##own", key.seconds, 0.1, 20, "%.1f")
             if changed:
-                self.change(self.selected, replace(key, seconds=max(seconds, 0.01)))
+                self.change(self.selected, replace(key, seconds=_seconds(seconds)))
 
     def _draw_files(self, notices: Notices) -> None:
         _, self.file = imgui.input_text("file", self.file)

@@ -22,6 +22,7 @@ from duplex.app.files import write_atomically
 
 MAX_FILE, MAX_KEYFRAMES = 1 << 26, 20_000
 SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0
+LONGEST = MAX_SECONDS * MAX_KEYFRAMES
 NGP_SCALE, NGP_OFFSET = 0.33, 0.5  # of instant-ngp's cube, for datasets that say nothing else
 NGP_AXES = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])  # its axes are y, z, x of a dataset
 NGP_CAMERA = np.diag([1.0, -1, -1, 1])  # its cameras look along +z, with y downwards
@@ -45,9 +46,9 @@ def read_path(file: Path, to_checkpoint: Array, to_dataset: Array) -> CameraPath
         raise DuplexError(f"{file}: not JSON: expected a camera path of nerfstudio or instant-ngp") from None
     name = file.name
     if isinstance(data, dict) and isinstance(data.get("path"), list):
-        path = _from_ngp(data, name).moved(_inverse(_ngp(to_dataset)))
+        path = _from_ngp(data, name).moved(np.linalg.inv(_ngp(to_dataset)))
     elif isinstance(data, dict) and ("keyframes" in data or "camera_path" in data):
-        path = _from_nerfstudio(data, name).moved(_inverse(to_checkpoint))
+        path = _from_nerfstudio(data, name).moved(np.linalg.inv(to_checkpoint))
     else:
         raise DuplexError(f"{name}: no keyframes, camera_path or path: expected a file of nerfstudio or instant-ngp")
     if path.frames > MAX_FRAMES:
@@ -66,12 +67,6 @@ def _ngp(to_dataset: Array) -> Array:
     cube = np.diag([NGP_SCALE, NGP_SCALE, NGP_SCALE, 1.0])
     cube[:3, 3] = NGP_OFFSET
     return np.asarray(NGP_AXES @ cube @ to_dataset)
-
-
-def _inverse(similarity: Array) -> Array:
-    if not abs(np.linalg.det(similarity[:3, :3])) > 1e-12:
-        raise DuplexError("manifest.json: a frame without volume: a damaged bundle; bake again")
-    return np.linalg.inv(similarity)
 
 
 def _to_nerfstudio(path: CameraPath) -> dict[str, Any]:
@@ -203,7 +198,7 @@ def _from_ngp(data: dict[str, Any], name: str) -> CameraPath:
 def _ngp_steps(path: list[dict[str, Any]], count: int) -> list[float]:
     """Seconds of the first ``count`` ways between keyframes; none unless all say so, as its loader has it."""
     ends = [key.get("timestamp") for key in path[:count]]
-    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < np.inf for end in ends):
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end <= LONGEST for end in ends):
         return []
     steps = np.diff(np.array([0.0, *ends]))
     return steps.tolist() if ((steps >= MIN_SECONDS) & (steps <= MAX_SECONDS)).all() else []

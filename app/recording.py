@@ -16,6 +16,7 @@ from duplex.app.headless import save_png
 from duplex.app.renderer import Renderer
 
 QUALITY = "18"  # x264's constant rate factor: what it loses is not seen
+BT709, LIMITED_RANGE = 1, 1  # FFmpeg's numbers of matrix, primaries and transfer; and of the range 16 to 235
 Color = tuple[float, float, float, float]
 
 
@@ -83,19 +84,25 @@ class _Video:
 
     def __init__(self, file: Path, fps: float):
         import av  # not before somebody wants a video
+        import av.error
 
         self.av, self.file, self.unfinished = av, file, unfinished_file(file)
         if not file.parent.is_dir():
             raise DuplexError(f"{file}: no folder {file.parent}: expected a name in a folder that exists")
         try:
-            self.container = av.open(str(self.unfinished), "w", format="mp4", options={"movflags": "faststart"})
+            self.container = av.open(
+                str(self.unfinished.absolute()), "w", format="mp4", options={"movflags": "faststart"}
+            )
             self.stream = self.container.add_stream(
                 "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": QUALITY}
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, av.error.FFmpegError) as error:
             self.unfinished.unlink(missing_ok=True)
             raise DuplexError(f"{file}: no video can be written here ({error}): give a folder for PNGs") from None
         self.stream.pix_fmt, self.begun = "yuv420p", False
+        context = self.stream.codec_context  # said in the file, since players guess: BT.709, of the usual range
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
 
     def add(self, image: Array) -> None:
         height, width = image.shape[:2]
@@ -107,7 +114,7 @@ class _Video:
             self.stream.width, self.stream.height, self.begun = width, height, True
         frame = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(image[..., :3]), format="rgb24")
         with self._named():
-            self.container.mux(self.stream.encode(frame))
+            self.container.mux(self.stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
 
     def finish(self) -> None:
         with self._named():
@@ -118,7 +125,7 @@ class _Video:
     def discard(self) -> None:
         try:
             self.container.close()
-        except OSError:  # the disk is full
+        except (OSError, self.av.error.FFmpegError):  # the disk is full
             pass
         finally:
             self.unfinished.unlink(missing_ok=True)
@@ -131,3 +138,8 @@ class _Video:
         except OSError as error:
             self.discard()
             raise OSError(error.errno, error.strerror, str(self.file)) from None
+        except self.av.error.FFmpegError as error:
+            self.discard()
+            raise DuplexError(
+                f"{self.file}: the video could not be written ({error}): give a folder for PNGs"
+            ) from None

@@ -16,10 +16,10 @@ MAX_FILE, RECENT = 1 << 16, 8
 
 @dataclass
 class Settings:
-    """``recent``: bundles, the last one first; ``size``: of the window; the rest as in the panel."""
+    """``recent``: bundles, the last one first; ``size``: of the window, None at first; the rest as in the panel."""
 
     recent: list[str] = field(default_factory=list)
-    size: list[int] = field(default_factory=lambda: [800, 800])
+    size: list[int] | None = None
     scale: float = 1.0
     smooth: bool = True
     frame_rate: int = 30

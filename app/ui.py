@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
@@ -18,6 +18,7 @@ from duplex.app.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError
 from duplex.app.gpu import INSTALL_HINT
 from duplex.app.theme import Theme
 
+DEFAULT_SIZE = 800, 800
 ANY_WINDOW: Any = None  # GLFW has one clipboard, and no longer asks whose
 OUTSIDE = 3.4028235e38  # the largest float: what Dear ImGui takes for no mouse at all
 NAMED_KEYS = {
@@ -154,10 +155,10 @@ def clipboard() -> str:
     return found if isinstance(found, str) else found.decode("utf-8", "replace")
 
 
-def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
-    """A resizable window with OpenGL 3.3, with ``fit`` no larger than the screen.
+def open_window(title: str, size: Sequence[int] | None, fit: bool = False) -> Window:
+    """A resizable window with OpenGL 3.3 of ``size``, None: the system's scale times 800 x 800.
 
-    Raises :class:`NoDisplayError` where none can be opened.
+    ``fit``: it is no larger than the screen. Raises :class:`NoDisplayError` where none can be opened.
     """
     linux = sys.platform.startswith("linux")
     if linux and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
@@ -165,7 +166,7 @@ def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
     try:
         window = Window(
             title=title,
-            size=_fitting(size) if fit else size,
+            size=_fitting(size or DEFAULT_SIZE) if fit else tuple(size or DEFAULT_SIZE),
             gl_version=(3, 3),
             resizable=True,
             vsync=True,
@@ -180,13 +181,17 @@ def open_window(title: str, size: tuple[int, int], fit: bool = False) -> Window:
             f"no window with OpenGL 3.3 could be opened ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}"
         ) from None
     window.exit_key = None
+    made = glfw.get_window_size(window._window)  # what was asked times the system's scale
+    wanted = _fitting(size or made) if fit else tuple(size or made)
+    if wanted != made:
+        glfw.set_window_size(window._window, *wanted)
     return window
 
 
-def _fitting(size: tuple[int, int]) -> tuple[int, int]:
+def _fitting(size: Sequence[int]) -> tuple[int, ...]:
     """``size``, or what of it this screen has room for: it may come from a larger one."""
     screen = glfw.get_primary_monitor() if glfw.init() else None
     if not screen:
-        return size
+        return tuple(size)
     _, _, width, height = glfw.get_monitor_workarea(screen)
-    return (min(size[0], width), min(size[1], height)) if min(width, height) > 0 else size
+    return (min(size[0], width), min(size[1], height)) if min(width, height) > 0 else tuple(size)

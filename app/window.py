@@ -44,7 +44,7 @@ class Viewer:
 
     def __init__(self, size: tuple[int, int] | None = None, backend: str = AUTO):
         self.settings = load_settings()
-        self.window = open_window("duplex", size or (self.settings.size[0], self.settings.size[1]), fit=not size)
+        self.window = open_window("duplex", size or self.settings.size, fit=not size)
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
         self.backend, self.timers = backend, PassTimers(self.ctx)
@@ -112,7 +112,7 @@ class Viewer:
         try:
             while not self.window.is_closing:
                 self.frame()
-                self.window.swap_buffers()
+                self.events.swap()
                 if self.scene and self.scene.undecided and min(self.drawn_size) > 0:
                     self.scene.choose_backend(self.drawn_size)
                     self._enter(self.scene)

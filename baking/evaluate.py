@@ -251,13 +251,12 @@ def principal_shift(bundle: Bundle) -> float:
 
 def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
     """What else the report names: bytes, faces, texels, multiply-adds a pixel, bracketing."""
-    bracketing = bundle.report.get("bracketing")
     return {
         "bundle_bytes": path.stat().st_size,
         "faces": bundle.faces,
         "texels": bundle.texels,
         "macs_per_pixel": bundle.network.macs_per_pixel,
-        "bracketing": bracketing if isinstance(bracketing, float) else None,
+        "bracketing": bundle.report.get("bracketing"),
     }
 
 

@@ -173,3 +173,13 @@ def test_the_fastest_backend_that_draws_right_is_taken(
     monkeypatch.setattr(benchmark, "parity", lambda *_: (decibels, 0.3))
     camera = demo.cameras[0].resized(64, 64)
     assert benchmark.fastest(Renderer(ctx, demo), camera).shading.name == chosen
+
+
+def test_a_backend_that_draws_wrong_is_left_for_a_slower_one(
+    ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, decibels = {"fragment": 1.0, "compute": 9.0, "onnx": 5.0}, {"fragment": 20.0, "compute": 60.0, "onnx": 30.0}
+    monkeypatch.setattr(benchmark, "frame_times", lambda renderer, *_: np.array([times[renderer.shading.name]]))
+    monkeypatch.setattr(benchmark, "parity", lambda renderer, _: (decibels[renderer.shading.name], 0.3))
+    camera = demo.cameras[0].resized(64, 64)
+    assert benchmark.fastest(Renderer(ctx, demo), camera).shading.name == "compute"

@@ -1,6 +1,8 @@
 import dataclasses
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +120,37 @@ def test_flipped_bytes_are_refused_or_harmless(demo_file: Path) -> None:
 def test_newer_format_names_the_remedy(demo_file: Path) -> None:
     with_manifest(demo_file, lambda m: m.update(version=2))
     refused(demo_file, "format 2, this viewer reads 1", "update duplex")
+
+
+def test_a_strangers_text_does_not_reach_the_terminal(demo_file: Path) -> None:
+    with_manifest(demo_file, lambda m: m.update(version="\x1b]0;owned\x07\nerror: line two"))
+    code = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    result = subprocess.run([sys.executable, "-c", code, demo_file, "--info"], capture_output=True, text=True)
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1 and result.stderr.strip().isprintable()
+
+
+def test_a_list_of_endless_parts_is_refused_unread(demo_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(demo_file, "w") as archive:
+        for i in range(20_000):
+            archive.writestr(f"{i}", b"")
+    many = demo_file.read_bytes()
+    with zipfile.ZipFile(demo_file, "w") as archive:
+        for i in range(70_000):  # more than the usual end record can count
+            archive.writestr(f"{i}", b"")
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was read"))
+    refused(demo_file, "not a bundle")
+    demo_file.write_bytes(many)
+    refused(demo_file, "not a bundle")
+
+
+@pytest.mark.parametrize("row", [[0, 0, 0, 0], [0, 0, 0, 2]])
+def test_frames_that_no_point_comes_back_from_are_refused(demo_file: Path, row: list[int]) -> None:
+    whole = demo_file.read_bytes()
+    with_manifest(demo_file, lambda m: m["scene"].update(to_checkpoint=[*np.eye(4)[:3].reshape(-1).tolist(), *row]))
+    refused(demo_file, "frame")
+    demo_file.write_bytes(whole)
+    with_manifest(demo_file, lambda m: m["scene"].update(to_dataset=np.diag([1.0, 0, 1, 1]).reshape(-1).tolist()))
+    refused(demo_file, "without volume")
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "/etc/passwd", "a/b.png", "..\\evil", "C:evil", ".hidden"])

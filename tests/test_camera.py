@@ -80,6 +80,9 @@ def test_orbit_keeps_its_distance_and_its_aim() -> None:
     assert np.allclose(np.linalg.norm(positions - orbit.center, axis=1), 5)
     assert np.allclose(positions[:, 2], positions[0, 2])
     assert len(np.unique(positions.round(6), axis=0)) == 6
+    wide, tall = orbit.camera(0, 40, 30), orbit.camera(0, 30, 60)
+    assert wide.fov_y == pytest.approx(0.7)
+    assert 2 * math.atan(15 / tall.fx) == pytest.approx(0.7) and tall.fx == tall.fy  # its width shows as much
 
 
 UP = np.array([0, 0, 1.0])

@@ -99,6 +99,9 @@ def test_instant_ngps_times_are_where_its_loader_has_them(tmp_path: Path) -> Non
     assert ends[0] > 0 and (np.diff(ends) > 0).all(), "a loader that takes those for none spaces keyframes evenly"
     assert ends[:3] == pytest.approx(way.seconds[1:]) and data["duration_seconds"] == way.duration
     assert read_path(file, EYE, EYE).seconds == pytest.approx(way.seconds)
+    data["path"][1]["timestamp"] = 10**310  # and then none of them says anything
+    file.write_text(json.dumps(data))
+    assert read_path(file, EYE, EYE).seconds == pytest.approx(np.linspace(0, way.duration, 4))
     for key in data["path"]:
         del key["timestamp"]
     file.write_text(json.dumps(data))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import moderngl
@@ -14,7 +16,10 @@ import pytest
 from PIL import Image
 
 from duplex.app.bundle import Bundle
+from duplex.app.camera import Camera
 from duplex.app.camera_path import CameraPath, Keyframe
+from duplex.app.errors import DuplexError
+from duplex.app.path_editor import PathEditor
 from duplex.app.path_files import write_path
 from duplex.app.recording import Recording
 from duplex.app.renderer import Renderer
@@ -43,7 +48,9 @@ def file(path: CameraPath, demo: Bundle, tmp_path: Path) -> Path:
 def frames_of(video: Path) -> tuple[list[np.ndarray], float]:
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        assert stream.codec_context.name == "h264" and stream.codec_context.pix_fmt == "yuv420p"
+        context = stream.codec_context
+        assert context.name == "h264" and context.pix_fmt == "yuv420p"
+        assert {context.colorspace, context.color_primaries, context.color_trc, context.color_range} == {1}  # BT.709
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)], float(stream.average_rate)
 
 
@@ -78,6 +85,35 @@ def test_a_turn_becomes_a_video(tmp_path: Path) -> None:
     frames, rate = frames_of(tmp_path / "turn.mp4")
     assert rate == 12.5 and len(frames) == 10
     assert np.abs(frames[0].astype(int) - frames[5]).mean() > 2
+
+
+def test_colours_are_those_of_the_matrix_that_the_file_names(path: CameraPath, tmp_path: Path) -> None:
+    class Green:
+        def image(self, camera: Camera, background: Any) -> np.ndarray:
+            return np.full((camera.height, camera.width, 4), (0, 200, 0, 255), np.uint8)
+
+    recording = Recording(cast(Renderer, Green()), path.cameras(), 2, tmp_path / "green.mp4")
+    while not recording.finished:
+        recording.advance()
+    with av.open(str(tmp_path / "green.mp4")) as container:
+        luma = next(container.decode(video=0)).to_ndarray()[: path.height]
+    assert np.abs(luma - (16 + 219 * 0.7152 * 200 / 255)).max() < 2  # BT.709; BT.601 would have 117
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = viewer("--turntable", "-o", "12:30.mp4", "--size", "32x32", "--frames", 2)
+    assert result.returncode == 0, result.stderr
+    assert [x.name for x in tmp_path.iterdir()] == ["12:30.mp4"]
+
+
+def test_a_path_without_end_is_neither_written_nor_recorded(demo: Bundle, path: CameraPath, tmp_path: Path) -> None:
+    editor = PathEditor.beside(demo, tmp_path / os.fsdecode(b"caf\xe9"), "scene")
+    assert "?" in editor.file and editor.out.encode()
+    editor.path, editor.file = replace(path, transition=1e10), str(tmp_path / "x.json")
+    with pytest.raises(DuplexError, match="frames: expected at most"):
+        editor.save()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_video_that_cannot_take_its_place_leaves_nothing(file: Path) -> None:

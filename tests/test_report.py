@@ -98,7 +98,7 @@ def test_a_report_of_strange_names_and_numbers(judge: Judge, compared: list[Comp
         archive.writestr("$^$ <script>", b"")
     many = {f"stage {i}": 1.0 for i in range(1000)}
     strange = {"seconds": {"\ud800": 1, "x": 10**400, "y": math.nan, **many}, "curve": [[1, 10**400, 3]]}
-    bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange | {"bracketing": "half"})
+    bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange)
     report = {"teacher": summary(compared), "photos": None} | facts(bundle, file)
     found = html_report(bundle, file, report, {"teacher": compared}, {64: 0.1}).decode()
     assert "$^$" in found and "<script>" not in found and found.count("stage ") < 50

@@ -48,6 +48,11 @@ def test_screenshot_shows_the_demo(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == ["a.png"]
 
 
+def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path: Path) -> None:
+    result = viewer("--screenshot", tmp_path / "画.png", "--size", "16x16", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0 and "\\u753b.png" in result.stdout, result.stderr
+
+
 def test_transparent_screenshot_has_straight_alpha(tmp_path: Path) -> None:
     result = viewer(
         "--screenshot", tmp_path / "a.png", "--size", "100x100", "--background", "transparent", "--camera", 2

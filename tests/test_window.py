@@ -74,3 +74,30 @@ def test_a_size_from_a_larger_screen_is_made_to_fit(display: str, tmp_path: Path
                             env=os.environ | {"DISPLAY": display, "HOME": str(tmp_path)},
                             capture_output=True, text=True, timeout=60)  # fmt: skip
     assert result.stdout.split("\n")[:2] == ["(1280, 700)", "(300, 200)"], result.stdout + result.stderr
+
+
+def test_a_window_on_a_scaled_screen_is_as_large_as_asked_and_does_not_grow(display: str, tmp_path: Path) -> None:
+    xlib = pytest.importorskip("Xlib.display")
+    from Xlib import Xatom
+
+    connection = xlib.Display(display)
+    root = connection.screen().root
+    root.change_property(Xatom.RESOURCE_MANAGER, Xatom.STRING, 8, b"Xft.dpi:\t144\n")
+    connection.sync()
+    code = """
+        import glfw
+        from duplex.app.window import Viewer
+        for size in (None, None, (300, 200), None):
+            viewer = Viewer(size)
+            print(glfw.get_window_size(viewer.window._window))
+            viewer.close()
+        """
+    try:
+        result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)],
+                                env=os.environ | {"DISPLAY": display, "HOME": str(tmp_path)},
+                                capture_output=True, text=True, timeout=100)  # fmt: skip
+    finally:
+        root.delete_property(Xatom.RESOURCE_MANAGER)
+        connection.sync()
+        connection.close()
+    assert result.stdout.splitlines() == ["(1200, 1024)", "(1200, 1024)", "(300, 200)", "(300, 200)"], result.stderr
