@@ -28,8 +28,12 @@ def triple(values: Any) -> tuple[float, float, float]:
 def frame(values: Any) -> Array:
     """An affine map of points that can be inverted, (4, 4) float64, from 16 numbers row by row."""
     matrix = floats(values, 16).reshape(4, 4)
-    if not np.array_equal(matrix[3], [0, 0, 0, 1]) or not abs(np.linalg.det(matrix[:3, :3])) > MIN_VOLUME:
+    if (
+        not np.allclose(matrix[3], [0, 0, 0, 1], rtol=0, atol=1e-9)
+        or not abs(np.linalg.det(matrix[:3, :3])) > MIN_VOLUME
+    ):
         raise ValueError("a frame that is no map of points, or one without volume")
+    matrix[3] = 0, 0, 0, 1  # else what a product of others left there
     return matrix
 
 
