@@ -108,7 +108,7 @@ class Viewer:
     def run(self) -> None:
         """Draw until the window is closed."""
         if self.software:
-            self.notices.note(f"The CPU draws ({self.driver.split(',')[0]}): with a graphics card it is much faster")
+            self.notices.note(f"The CPU draws ({self.driver.partition(' (')[0]}): a graphics card is much faster")
         try:
             while not self.window.is_closing:
                 self.frame()
