@@ -177,8 +177,13 @@ def test_two_bakes_of_one_bundle_do_not_meet(octahedron: Path, tmp_path: Path) -
     while not (tmp_path / "scene.bundle.baking" / "job.json").exists():
         assert first.poll() is None
         time.sleep(0.02)
-    for flag in ([], ["--resume"], ["--restart"]):
-        one_sentence(run("baking.cli", octahedron, "-o", output, *SMALL, *flag), "another bake is writing this file")
+    first.send_signal(signal.SIGSTOP)  # so that it is still at work, however long the others take
+    try:
+        for flag in ([], ["--resume"], ["--restart"]):
+            refused = run("baking.cli", octahedron, "-o", output, *SMALL, *flag)
+            one_sentence(refused, "another bake is writing this file")
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert first.wait(120) == 0
     read_bundle(output)
 
