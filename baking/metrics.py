@@ -43,7 +43,7 @@ class Metrics:
         filled = np.where(known[..., None], wanted, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
         distances = {f"lpips_{name}": distance(drawn, filled, known) for name, distance in learned.items()}
-        return Quality(psnr_of_known(drawn, wanted), ssim(drawn, filled, known), **distances)
+        return Quality(psnr(drawn[known], wanted[known]), ssim(drawn, filled, known), **distances)
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:

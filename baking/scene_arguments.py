@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -76,8 +77,9 @@ def read_subject(checkpoint: Path, arguments: argparse.Namespace) -> Subject:
         say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
     to_world = world_of(scene.dataset_to_world, dataset.to_original)
     if dataset.kind == "colmap" and not arguments.up:
-        up = to_world[:3, :3] @ dataset.up / np.linalg.norm(to_world[:3, :3] @ dataset.up)
-        scene = replace(scene, up=(float(up[0]), float(up[1]), float(up[2])))
+        x, y, z = to_world[:3, :3] @ dataset.up
+        length = math.hypot(x, y, z)
+        scene = replace(scene, up=(float(x / length), float(y / length), float(z / length)))
         teacher = replace(teacher, scene=scene)
     cameras = tuple(c.moved(to_world) for c in read_cameras(arguments.data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)

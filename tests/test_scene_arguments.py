@@ -20,6 +20,7 @@ from duplex.baking import scene_arguments
 from duplex.baking.datasets import read_dataset
 from duplex.baking.scene_arguments import Subject, add_scene_arguments, read_subject
 from duplex.baking.teachers import Overrides, load_teacher
+from duplex.baking.teachers.field import to_sphere
 
 
 def subject_of(checkpoint: Path, *flags: object) -> Subject:
@@ -95,5 +96,7 @@ def test_a_spherified_scene_has_the_originals_cameras(tmp_path: Path) -> None:
     assert scene.up == (0, 0, 1) and scene.hemisphere and scene.space.name == "world"
     with pytest.raises(DuplexError, match="spherify: give its --near and --far"):
         load_teacher(checkpoint)
+    with pytest.raises(DuplexError, match="stand in one place"):
+        to_sphere(np.stack([look_at(np.zeros(3), gaze, np.array([0, 1.0, 0])) for gaze in np.eye(3)[[0, 2]]]))
     told = load_teacher(checkpoint, None, Overrides(depths=(0.2, 3.0))).scene  # as a bundle tells them
     assert (told.near, told.far, told.dataset_to_world) == (0.2, 3, None)

@@ -228,27 +228,16 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
 
 
 def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, float] | None = None) -> SceneInfo:
-    """``scene`` of photos taken around it, as ``spherify_poses`` of nerf-pytorch's LLFF loader turns and scales them.
+    """``scene`` of photos taken around it, which the LLFF loader of its code turned and scaled (:func:`to_sphere`).
 
-    Afterwards the cameras' axes meet in the origin, ``+z`` is the side where they are, and the root mean square of
-    their distances is 1. ``depths``: near and far in that world; None where they are the dataset's, as the code has it.
-    Raises :class:`DuplexError` where nobody tells near and far.
+    ``depths``: near and far in that world; None where they are the dataset's, as nerf-pytorch has it. Raises
+    :class:`DuplexError` where nobody tells near and far.
     """
     scene, scale = replace(scene, hemisphere=True, principal_shift=LLFF_SHIFT), 1.0
     if overrides.poses is not None and overrides.to_original is not None:
-        eyes = overrides.poses[:, :3, 3]
-        center = meeting_point(overrides.poses)
-        away = (eyes - center).mean(0)
-        z = away / np.linalg.norm(away)
-        x = np.cross((0.1, 0.2, 0.3), z)
-        x /= np.linalg.norm(x)
-        scale = float(1 / np.sqrt(((eyes - center) ** 2).sum(1).mean()))
-        turned = np.eye(4)
-        turned[:3, :3] = scale * np.stack([x, np.cross(z, x), z])
-        turned[:3, 3] = -turned[:3, :3] @ center
+        turned = to_sphere(overrides.poses)
+        scale = float(np.linalg.norm(turned[0, :3]))
         to_world = turned @ np.linalg.inv(overrides.to_original)
-        if not np.isfinite(to_world).all():
-            raise DuplexError("spherify: its cameras stand in one place: expected a dataset from around the scene")
         scene = replace(scene, dataset_to_world=tuple(to_world.reshape(-1).tolist()))
     if depths is None and overrides.depths:
         depths = (scale * overrides.depths[0], scale * overrides.depths[1])
@@ -256,6 +245,26 @@ def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, floa
     if near is None or far is None:
         raise DuplexError("a scene trained with spherify: give its --near and --far, or its --data")
     return replace(scene, near=near, far=far)
+
+
+def to_sphere(poses: Array) -> Array:
+    """The similarity (4, 4) by which ``spherify_poses`` of nerf-pytorch moves cameras ``poses`` (n, 4, 4).
+
+    Afterwards their axes meet in the origin, ``+z`` is the side where they are, and the root mean square of their
+    distances is 1. Raises :class:`DuplexError` for cameras that are on no side of anything.
+    """
+    center = meeting_point(poses)
+    away = poses[:, :3, 3] - center
+    distance, middle = float(np.sqrt((away**2).sum(1).mean())), away.mean(0)
+    if not float(np.linalg.norm(middle)) > 1e-6 * distance:
+        raise DuplexError("spherify: its cameras stand in one place or all around: expected them on one side")
+    z = middle / np.linalg.norm(middle)
+    x = np.cross((0.1, 0.2, 0.3), z)
+    x /= np.linalg.norm(x)
+    moved = np.eye(4)
+    moved[:3, :3] = np.stack([x, np.cross(z, x), z]) / distance
+    moved[:3, 3] = -moved[:3, :3] @ center
+    return moved
 
 
 NDC_BOUNDS = ((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # what the cameras of LLFF captures see, as TensoRF takes it
