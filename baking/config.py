@@ -6,13 +6,13 @@ import argparse
 from dataclasses import dataclass, field
 from typing import Any
 
-from duplex.app.errors import DuplexError
-from duplex.baking.atlas import AtlasConfig
-from duplex.baking.density import DensityConfig
-from duplex.baking.distill import DistillConfig
+from duplex.app.core.errors import DuplexError
+from duplex.baking.distill.trainer import DistillConfig
+from duplex.baking.distill.views import ViewConfig
+from duplex.baking.geometry.atlas import AtlasConfig
+from duplex.baking.geometry.density import DensityConfig
+from duplex.baking.geometry.shells import ShellConfig
 from duplex.baking.settings import add_flags, filled
-from duplex.baking.shells import ShellConfig
-from duplex.baking.views import ViewConfig
 
 
 @dataclass(frozen=True)

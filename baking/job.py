@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera
-from duplex.app.network import VIEW_CHANNELS
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.network import VIEW_CHANNELS
 from duplex.baking.config import BakeConfig
-from duplex.baking.datasets import Photo
-from duplex.baking.fast_rendering import rays_per_chunk
-from duplex.baking.memory import Needs
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.distill.views import VIEW_BYTES, at_scales
+from duplex.baking.fields.fast_rendering import rays_per_chunk
+from duplex.baking.fields.field import Teacher
 from duplex.baking.rig import Rig
-from duplex.baking.teachers import Teacher
-from duplex.baking.threads import beside
-from duplex.baking.views import VIEW_BYTES, at_scales
+from duplex.baking.runtime.memory import Needs
+from duplex.baking.runtime.threads import beside
 
 HELD_OUT_VIEWS = 4
 # memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;

@@ -10,27 +10,28 @@ from typing import Any
 import moderngl
 import numpy as np
 
-from duplex.app import glb
-from duplex.app.bundle import Bundle, write_bundle
-from duplex.app.camera import Array, Camera
-from duplex.app.files import write_atomically
-from duplex.app.network import NetworkSpec
-from duplex.baking.atlas import unwrap
-from duplex.baking.bracketing import bracketing, weigh
-from duplex.baking.carving import carve
-from duplex.baking.density import DensityGrid, sample_density
-from duplex.baking.distill import Student, Trainer
-from duplex.baking.export import export_student, thumbnail
-from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.gbuffers import Rasterizer
+from duplex.app.core.arrays import Array
+from duplex.app.core.files import write_atomically
+from duplex.app.scene import glb
+from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.network import NetworkSpec
+from duplex.baking.distill.export import export_student, thumbnail
+from duplex.baking.distill.references import references_of
+from duplex.baking.distill.trainer import Student, Trainer
+from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.spaces import World
+from duplex.baking.geometry.atlas import unwrap
+from duplex.baking.geometry.bracketing import bracketing, weigh
+from duplex.baking.geometry.carving import carve
+from duplex.baking.geometry.density import DensityGrid, sample_density
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.shells import Shell, extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
-from duplex.baking.memory import GIB, peak_gpu_memory
-from duplex.baking.progress import peak_memory_gib, say
-from duplex.baking.references import references_of
-from duplex.baking.shells import Shell, extract_shells, in_world
-from duplex.baking.spaces import World
-from duplex.baking.views import ViewSet, make_view_set, read_pictures, render_teacher
-from duplex.baking.workspace import Workspace, stage
+from duplex.baking.runtime.memory import GIB, peak_gpu_memory
+from duplex.baking.runtime.progress import peak_memory_gib, say
+from duplex.baking.runtime.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72
 CULLING_VIEWS, CULLING_SIZE = 96, 400

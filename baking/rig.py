@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera, Orbit, Sway, horizontal_axes, look_at, meeting_point
-from duplex.baking.spaces import Contracted, Ndc
-from duplex.baking.teachers import SceneInfo
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera, Orbit, Sway, horizontal_axes, look_at, meeting_point
+from duplex.baking.fields.field import SceneInfo
+from duplex.baking.fields.spaces import Contracted, Ndc
 
 DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
 FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from duplex.app.bundle import Bundle, read_bundle, write_bundle
-from duplex.app.gpu import create_headless_context
-from duplex.app.network import NetworkSpec, NetworkWeights
+from duplex.app.render.gpu import create_headless_context
+from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.assets import DEMO_BUNDLE
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from duplex.app.errors import DuplexError
-from duplex.baking.teachers import Overrides, load_teacher
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.field import Overrides
 
 
 class Hostile:

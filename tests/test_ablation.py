@@ -7,21 +7,21 @@ from pathlib import Path
 import moderngl
 from PIL import Image
 
-from duplex.app.network import NetworkSpec
-from duplex.baking import rendering
-from duplex.baking.ablation import Row, ablate, pixel_mlp, table
-from duplex.baking.atlas import AtlasConfig
+from duplex.app.scene.network import NetworkSpec
+from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import BakeConfig
-from duplex.baking.datasets import Photo
-from duplex.baking.density import DensityConfig
-from duplex.baking.distill import DistillConfig
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.distill.trainer import DistillConfig
+from duplex.baking.distill.views import ViewConfig, to_bytes
+from duplex.baking.evaluation.ablation import Row, ablate, pixel_mlp, table
+from duplex.baking.evaluation.metrics import Metrics
+from duplex.baking.fields import rendering
+from duplex.baking.geometry.atlas import AtlasConfig
+from duplex.baking.geometry.density import DensityConfig
+from duplex.baking.geometry.shells import ShellConfig
 from duplex.baking.job import BakeJob
-from duplex.baking.metrics import Metrics
 from duplex.baking.rig import Rig
-from duplex.baking.shells import ShellConfig
-from duplex.baking.teachers import load_teacher
-from duplex.baking.views import ViewConfig, to_bytes
-from duplex.baking.workspace import Workspace
+from duplex.baking.runtime.workspace import Workspace
 
 
 def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
@@ -92,7 +92,7 @@ def test_the_table_gives_differences_to_the_first_row() -> None:
 
 def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
     small = "--grid 40 --scan 24 --faces 1000 --texels 64 --views 8 --view-size 40 --steps 8 --batch 2 --no-lpips"
-    code = "import sys; from duplex.baking.evaluate_cli import main; sys.exit(main())"
+    code = "import sys; from duplex.baking.commands.evaluate import main; sys.exit(main())"
     command = [
         sys.executable,
         "-c",

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from duplex.app import benchmark
-from duplex.app.backend_names import NAMES
-from duplex.app.bundle import Bundle
-from duplex.app.gpu import colors
-from duplex.app.network import NetworkSpec, NetworkWeights, evaluate
-from duplex.app.passes import compute
-from duplex.app.renderer import Renderer
-from duplex.baking.shading import ShadingNetwork
-from duplex.baking.speed import compare_speed
-from duplex.baking.teachers import load_teacher
+from duplex.app.render.backends import compute
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.gpu import colors
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.network import NetworkSpec, NetworkWeights, evaluate
+from duplex.app.tools import benchmark
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.distill.shading import ShadingNetwork
+from duplex.baking.evaluation.speed import compare_speed
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -55,7 +55,7 @@ def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
 
 
 def test_the_ratio_is_that_of_the_times_beside_it(demo: Bundle, octahedron: Path, monkeypatch) -> None:
-    monkeypatch.setattr("duplex.baking.speed.SECONDS", 0.2)
+    monkeypatch.setattr("duplex.baking.evaluation.speed.SECONDS", 0.2)
     result = compare_speed(demo, load_teacher(octahedron), (64, 64))
     fastest = min(backend["frame_ms"]["median"] for backend in result["backends"].values())
     assert result["ratio"] == pytest.approx(1000 * result["teacher"]["seconds_per_frame"] / fastest)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duplex.app.bundle import Bundle, read_bundle, write_bundle
-from duplex.app.errors import DuplexError
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
 
 
 def parts_of(file: Path) -> dict[str, bytes]:
@@ -124,7 +124,7 @@ def test_newer_format_names_the_remedy(demo_file: Path) -> None:
 
 def test_a_strangers_text_does_not_reach_the_terminal(demo_file: Path) -> None:
     with_manifest(demo_file, lambda m: m.update(version="\x1b]0;owned\x07\nerror: line two"))
-    code = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     result = subprocess.run([sys.executable, "-c", code, demo_file, "--info"], capture_output=True, text=True)
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1 and result.stderr.strip().isprintable()
 

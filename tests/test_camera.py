@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pyglm import glm
 
-from duplex.app.camera import Camera, Orbit, look_at
-from duplex.app.controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
-from duplex.app.errors import DuplexError
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, Orbit, look_at
+from duplex.app.viewer.camera_controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
 
 
 def some_camera() -> Camera:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duplex.app.camera import Array, look_at
-from duplex.app.camera_path import CameraPath, Keyframe
-from duplex.app.errors import DuplexError
-from duplex.app.path_files import read_path, write_path
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import look_at
+from duplex.app.scene.camera_path import CameraPath, Keyframe
+from duplex.app.scene.path_files import read_path, write_path
 
 EYE = np.eye(4)
 KEY = {"matrix": EYE.reshape(-1).tolist(), "fov": 50}

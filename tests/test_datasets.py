@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from duplex.app.camera import Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.baking.datasets import Dataset, Distortion, Photo, read_cameras, read_dataset, read_photos
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.datasets.distortion import Distortion
+from duplex.baking.datasets.photos import Dataset, Photo
+from duplex.baking.datasets.reading import read_cameras, read_dataset, read_photos
 
 BLACK, WHITE = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 POINT = np.array([0.3, -0.2, 0.1])

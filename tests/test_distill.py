@@ -8,16 +8,16 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from duplex.app.camera import Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.app.network import NetworkSpec
-from duplex.baking.crops import Crops, CropSampler
-from duplex.baking.distill import DistillConfig, Student, Trainer, dssim
-from duplex.baking.export import export_shell
-from duplex.baking.features import FeatureTexture, Mipmaps, sample
-from duplex.baking.shading import channels_to_space
-from duplex.baking.shells import Shell
-from duplex.baking.views import NOWHERE, UV_STEPS, ViewSet
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.network import NetworkSpec
+from duplex.baking.distill.crops import Crops, CropSampler
+from duplex.baking.distill.export import export_shell
+from duplex.baking.distill.features import FeatureTexture, Mipmaps, sample
+from duplex.baking.distill.shading import channels_to_space
+from duplex.baking.distill.trainer import DistillConfig, Student, Trainer, dssim
+from duplex.baking.distill.views import NOWHERE, UV_STEPS, ViewSet
+from duplex.baking.geometry.shells import Shell
 
 CONFIG = DistillConfig(steps=24, batch=2, crop=16, width=8)
 CPU = torch.device("cpu")

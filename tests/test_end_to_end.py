@@ -16,15 +16,15 @@ import moderngl
 import numpy as np
 import pytest
 
-from duplex.app.bundle import read_bundle
-from duplex.app.camera import Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.app.psnr import psnr
-from duplex.app.renderer import Renderer
-from duplex.baking import rendering
-from duplex.baking.datasets import read_photos
-from duplex.baking.evaluate import Reference, as_baked, config_of, overrides_of
-from duplex.baking.teachers import load_teacher
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.metrics import psnr
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.datasets.reading import read_photos
+from duplex.baking.evaluation.evaluate import Reference, as_baked, config_of, overrides_of
+from duplex.baking.fields import rendering
 
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
          "--steps", "120", "--crop", "32", "--batch", "8"]  # fmt: skip
@@ -146,7 +146,7 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
     for wait_for in ("scene.bundle.baking/shells.safetensors", "watched/preview.bundle"):
         resume = ["--resume"] if (tmp_path / "scene.bundle.baking").exists() else []
         arguments = command("baking.cli", octahedron, "-o", output, *SMALL, *resume, "--preview", preview)
-        arguments[2] = "import duplex.baking.distill as d; d.SAVE_SECONDS = 0; " + arguments[2]
+        arguments[2] = "import duplex.baking.distill.trainer as d; d.SAVE_SECONDS = 0; " + arguments[2]
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while not (tmp_path / wait_for).exists():

@@ -1,8 +1,8 @@
 import moderngl
 import numpy as np
 
-from duplex.app.camera import Camera, look_at
-from duplex.baking.gbuffers import Rasterizer
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.geometry.gbuffers import Rasterizer
 
 Geometry = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import synthetic
 
-from duplex.app.errors import DuplexError
-from duplex.baking.atlas import AtlasConfig, unwrap
-from duplex.baking.bracketing import Bracketing, bracketing, weigh
-from duplex.baking.carving import carve
-from duplex.baking.density import DensityConfig, DensityGrid, sample_density
-from duplex.baking.gbuffers import Rasterizer
-from duplex.baking.locality import in_order
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.field import Teacher
+from duplex.baking.geometry.atlas import AtlasConfig, unwrap
+from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
+from duplex.baking.geometry.carving import carve
+from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.locality import in_order
+from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
 from duplex.baking.rig import Rig
-from duplex.baking.shells import Shell, ShellConfig, extract_shells
-from duplex.baking.teachers import Teacher, load_teacher
 
 
 @pytest.fixture(scope="module")

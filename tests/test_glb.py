@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from duplex.app import glb
-from duplex.app.errors import DuplexError
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene import glb
 
 
 def mesh(n: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

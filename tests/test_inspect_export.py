@@ -13,13 +13,14 @@ import synthetic
 import trimesh
 from PIL import Image
 
-from duplex.app.bundle import Bundle, write_bundle
-from duplex.app.camera import Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.baking import export_cli, inspect_cli
-from duplex.baking.datasets import read_cameras
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.commands import export as export_cli
+from duplex.baking.commands import inspect as inspect_cli
+from duplex.baking.datasets.reading import read_cameras
+from duplex.baking.fields.field import SceneInfo
 from duplex.baking.rig import Rig
-from duplex.baking.teachers import SceneInfo
 
 
 def test_inspect_says_what_a_checkpoint_is_and_draws_it(
@@ -110,6 +111,6 @@ def test_a_rig_stands_around_what_its_cameras_look_at() -> None:
     from_the_eye = Rig.from_cameras(parallel, replace(SceneInfo(), near=0), forward=True)
     assert from_the_eye.radius > 0 and all(np.isfinite(c.camera_to_world).all() for c in from_the_eye.evenly(4, 32))
     with pytest.raises(DuplexError):
-        from duplex.app.camera import way_from_rig
+        from duplex.app.scene.camera import way_from_rig
 
         way_from_rig({**forward.to_json(), "radius": "?"})

@@ -10,9 +10,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from safetensors.torch import save_file
 
-from duplex.app.errors import DuplexError
-from duplex.baking import lpips
-from duplex.baking.lpips import ARCHIVE, BACKBONES, Lpips
+from duplex.app.core.errors import DuplexError
+from duplex.baking.evaluation import lpips
+from duplex.baking.evaluation.lpips import ARCHIVE, BACKBONES, Lpips
 
 
 def weights(backbone: str) -> dict[str, torch.Tensor]:

@@ -5,15 +5,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from duplex.app.errors import DuplexError, run_command
-from duplex.baking import memory
+from duplex.app.core.errors import DuplexError, run_command
+from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import PRESETS, BakeConfig
+from duplex.baking.fields.rendering import in_chunks
 from duplex.baking.job import BakeJob, needs
-from duplex.baking.memory import GIB, Needs, with_less
-from duplex.baking.rendering import in_chunks
 from duplex.baking.rig import Rig
+from duplex.baking.runtime import memory
+from duplex.baking.runtime.memory import GIB, Needs, with_less
 from duplex.baking.settings import filled
-from duplex.baking.teachers import load_teacher
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:113] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
 

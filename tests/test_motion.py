@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from duplex.baking.motion import paths, steadiness
+from duplex.baking.evaluation.motion import paths, steadiness
 from duplex.baking.rig import Rig
 
 UP = np.array([0.0, 0, 1])

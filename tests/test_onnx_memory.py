@@ -8,14 +8,14 @@ import moderngl
 import numpy as np
 import pytest
 
-from duplex.app import onnx_memory
-from duplex.app.bundle import Bundle
-from duplex.app.errors import DuplexError
-from duplex.app.gpu import color_target, colors
-from duplex.app.onnx_memory import CudaMemory, HostMemory
-from duplex.app.onnx_shading import CUDA
-from duplex.app.passes.gbuffer import View
-from duplex.app.renderer import Renderer
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.backends import onnx_memory
+from duplex.app.render.backends.onnx import CUDA
+from duplex.app.render.backends.onnx_memory import CudaMemory, HostMemory
+from duplex.app.render.gpu import color_target, colors
+from duplex.app.render.passes.gbuffer import View
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
 
 
 def test_pixels_go_through_the_programs_memory_unchanged(ctx: moderngl.Context) -> None:

@@ -8,13 +8,13 @@ import moderngl
 import numpy as np
 import pytest
 
-from duplex.app.backend_names import NAMES
-from duplex.app.bundle import Bundle
-from duplex.app.passes.present import RAMPS, Display
-from duplex.app.probe import probe
-from duplex.app.readback import network_inputs
-from duplex.app.renderer import Renderer
-from duplex.baking.gbuffers import Rasterizer
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.passes.present import RAMPS, Display
+from duplex.app.render.probe import probe
+from duplex.app.render.readback import network_inputs
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.baking.geometry.gbuffers import Rasterizer
 
 
 @pytest.mark.parametrize("backend", NAMES)

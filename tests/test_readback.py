@@ -11,10 +11,10 @@ import moderngl
 import numpy as np
 import pytest
 
-from duplex.app.bundle import Bundle, write_bundle
-from duplex.app.network import NetworkWeights
-from duplex.app.readback import complaint
-from duplex.app.renderer import Renderer
+from duplex.app.render.readback import complaint
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.network import NetworkWeights
 
 
 def without_numbers(bundle: Bundle) -> Bundle:
@@ -41,7 +41,7 @@ def test_a_scene_out_of_view_is_no_complaint(ctx: moderngl.Context, demo: Bundle
 
 def test_the_command_line_warns(demo: Bundle, tmp_path: Path) -> None:
     (tmp_path / "scene.bundle").write_bytes(write_bundle(without_numbers(demo)))
-    code = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     arguments = ["scene.bundle", "--screenshot", "x.png", "--size", "64x48", "--backend", "fragment"]
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False

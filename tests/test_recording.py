@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duplex.app.bundle import Bundle
-from duplex.app.camera import Camera
-from duplex.app.camera_path import CameraPath, Keyframe
-from duplex.app.errors import DuplexError
-from duplex.app.path_editor import PathEditor
-from duplex.app.path_files import write_path
-from duplex.app.recording import Recording
-from duplex.app.renderer import Renderer
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.recording import Recording
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.camera_path import CameraPath, Keyframe
+from duplex.app.scene.path_files import write_path
+from duplex.app.viewer.panels.path import PathEditor
 
-CALL = "import sys; from duplex.app.cli import main; sys.exit(main())"
+CALL = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
 
 
 def viewer(*arguments: object) -> subprocess.CompletedProcess[str]:

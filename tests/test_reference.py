@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from test_bundle import parts_of, refused, with_manifest, write_parts
 
-from duplex.app.bundle import Bundle, read_bundle, write_bundle
-from duplex.app.camera import Camera
-from duplex.app.headless import straight
-from duplex.app.passes.present import RAMPS
-from duplex.app.psnr import psnr
-from duplex.app.reference import PHOTO, TEACHER, Reference
-from duplex.app.renderer import ERROR, REFERENCE, Renderer
+from duplex.app.core.metrics import psnr
+from duplex.app.render.passes.present import RAMPS
+from duplex.app.render.renderer import ERROR, REFERENCE, Renderer
+from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.reference import PHOTO, TEACHER, Reference
+from duplex.app.tools.screenshots import straight
 
 WHITE = (1.0, 1.0, 1.0)
 

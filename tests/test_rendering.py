@@ -8,12 +8,13 @@ import pytest
 import synthetic
 import torch
 
-from duplex.app.camera import Camera, look_at
-from duplex.app.psnr import psnr
-from duplex.baking import rendering
-from duplex.baking.density import DensityConfig, sample_density
-from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.teachers import Overrides, load_teacher
+from duplex.app.core.metrics import psnr
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields import rendering
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.field import Overrides
+from duplex.baking.geometry.density import DensityConfig, sample_density
 
 
 def test_weights_match_the_sum_written_out() -> None:
@@ -106,7 +107,7 @@ def test_standard_renderer_reaches_the_published_figures(
     data: Path, scene: str, folder: str, view: int, expected: float
 ) -> None:
     """Against test photos box-filtered to 400 x 400 on white, over 5,000 random pixels, within 0.5 dB."""
-    from duplex.baking.datasets import read_photos
+    from duplex.baking.datasets.reading import read_photos
 
     teacher = load_teacher(data / "checkpoints" / "nerf-pytorch-flexible" / scene)
     photos = read_photos(data / "nerf_synthetic" / folder, "test", teacher.scene.principal_shift)
@@ -121,7 +122,7 @@ def test_standard_renderer_reaches_the_published_figures(
 @pytest.mark.parametrize(("view", "expected"), [(0, 22.9), (1, 24.1)])
 def test_a_forward_facing_teacher_reaches_the_published_figures(data: Path, view: int, expected: float) -> None:
     """The original code's fern, in NDC, against its held-out photos over 700 random pixels, within 0.5 dB."""
-    from duplex.baking.datasets import read_photos
+    from duplex.baking.datasets.reading import read_photos
 
     folder = data / "llff" / "fern"
     overrides = Overrides(camera=read_photos(folder, "train", 0.0)[0].camera)
@@ -136,7 +137,7 @@ def test_a_forward_facing_teacher_reaches_the_published_figures(data: Path, view
 
 def test_dataset_camera_is_shifted_by_half_a_training_pixel(data: Path) -> None:
     """The original code shoots rays through pixel corners, so the principal point lies half a pixel off."""
-    from duplex.baking.datasets import read_photos
+    from duplex.baking.datasets.reading import read_photos
 
     folder = data / "nerf_synthetic" / "chair"
     camera = read_photos(folder, "test", 0.5 / 400)[0].camera.resized(400, 400)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from duplex.app.bundle import read_bundle
-from duplex.app.camera import Camera
-from duplex.app.errors import DuplexError
-from duplex.app.renderer import Renderer
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.camera import Camera
 from duplex.assets import DEMO_BUNDLE
-from duplex.baking.evaluate import Compared, Judge, facts, frame_seconds, summary
-from duplex.baking.metrics import Metrics, Quality, mean_of
-from duplex.baking.report import ERROR_RANGE, error_map, html_report
+from duplex.baking.evaluation.evaluate import Compared, Judge, facts, frame_seconds, summary
+from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
+from duplex.baking.evaluation.report import ERROR_RANGE, error_map, html_report
 
 
 @pytest.fixture(scope="module")

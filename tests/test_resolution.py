@@ -1,4 +1,4 @@
-from duplex.app.resolution import SCALES, STILL_SECONDS, DynamicResolution
+from duplex.app.viewer.dynamic_resolution import SCALES, STILL_SECONDS, DynamicResolution
 
 
 def moved(resolution: DynamicResolution, full_ms: float, frames: int = 12) -> list[float]:

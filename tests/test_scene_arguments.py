@@ -14,13 +14,13 @@ import synthetic
 from PIL import Image
 from test_datasets import llff_rows, reference_llff, write_colmap, write_llff
 
-from duplex.app.camera import look_at
-from duplex.app.errors import DuplexError
-from duplex.baking import scene_arguments
-from duplex.baking.datasets import read_dataset
-from duplex.baking.scene_arguments import Subject, add_scene_arguments, read_subject
-from duplex.baking.teachers import Overrides, load_teacher
-from duplex.baking.teachers.field import to_sphere
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import look_at
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.commands import scene_arguments
+from duplex.baking.commands.scene_arguments import Subject, add_scene_arguments, read_subject
+from duplex.baking.datasets.reading import read_dataset
+from duplex.baking.fields.field import Overrides, to_sphere
 
 
 def subject_of(checkpoint: Path, *flags: object) -> Subject:

@@ -12,23 +12,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from duplex.app.camera import Array, Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.app.headless import scene_orbit
-from duplex.app.psnr import psnr
-from duplex.app.renderer import Renderer
-from duplex.baking import rendering, spaces
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.metrics import psnr
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.camera import Camera, look_at
+from duplex.app.tools.screenshots import scene_orbit
 from duplex.baking.config import BakeConfig
-from duplex.baking.density import DensityConfig, sample_density
-from duplex.baking.fast_rendering import FastRenderer
-from duplex.baking.gbuffers import Rasterizer
+from duplex.baking.fields import rendering, spaces
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.field import RadianceField, SceneInfo, Teacher
+from duplex.baking.fields.spaces import Contracted, Ndc, World
+from duplex.baking.geometry.density import DensityConfig, sample_density
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
 from duplex.baking.rig import Rig
-from duplex.baking.shells import extract_shells, in_world
-from duplex.baking.spaces import Contracted, Ndc, World
-from duplex.baking.teachers import RadianceField, SceneInfo, Teacher
-from duplex.baking.workspace import Workspace
+from duplex.baking.runtime.workspace import Workspace
 
 UP = np.array([0, 1.0, 0])
 NDC = Ndc(1.6, 2.0)

@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from hostile import Hostile
 from torch import Tensor
 
-from duplex.app.errors import DuplexError
-from duplex.baking.teachers import Overrides, load_teacher
-from duplex.baking.teachers.encoding import Encoding
-from duplex.baking.teachers.nerf_pytorch import network as nerf_pytorch_network
-from duplex.baking.teachers.nerf_pytorch_flexible import network as flexible_network
-from duplex.baking.teachers.plain_yaml import plain_yaml
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.families.mlp.nerf_pytorch import network as nerf_pytorch_network
+from duplex.baking.checkpoints.families.mlp.nerf_pytorch_flexible import network as flexible_network
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.checkpoints.plain_yaml import plain_yaml
+from duplex.baking.fields.encoding import Encoding
+from duplex.baking.fields.field import Overrides
 
 
 def random_points(n: int = 200) -> tuple[Tensor, Tensor]:

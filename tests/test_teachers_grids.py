@@ -15,13 +15,14 @@ import torch
 from hostile import Hostile
 from scipy.special import sph_harm_y
 
-from duplex.app.errors import DuplexError
-from duplex.baking.teachers import Overrides, load_teacher
-from duplex.baking.teachers import dvgo as dvgo_family
-from duplex.baking.teachers import plenoctree as plenoctree_family
-from duplex.baking.teachers import plenoxels as plenoxels_family
-from duplex.baking.teachers.files import Checkpoint
-from duplex.baking.teachers.spherical_harmonics import spherical_harmonics
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.families.baked import plenoctree as plenoctree_family
+from duplex.baking.checkpoints.families.grid import dvgo as dvgo_family
+from duplex.baking.checkpoints.families.grid import plenoxels as plenoxels_family
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.field import Overrides
+from duplex.baking.fields.spherical_harmonics import spherical_harmonics
 
 Content = dict[str, Any]
 Values = tuple[np.ndarray, np.ndarray]  # sigma (n,) and rgb (n, 3)

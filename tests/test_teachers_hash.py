@@ -21,8 +21,9 @@ import torch.nn.functional as F
 from hostile import Hostile, refused
 from torch import Tensor
 
-from duplex.baking.spaces import Contracted, World
-from duplex.baking.teachers import Overrides, load_teacher
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.field import Overrides
+from duplex.baking.fields.spaces import Contracted, World
 
 Array = np.ndarray
 
@@ -420,7 +421,7 @@ def test_the_space_of_nerfacto_can_be_overridden(tmp_path: Path) -> None:
 
 
 def test_levels_of_a_full_nerfacto() -> None:
-    from duplex.baking.teachers.hash_grid import nerfstudio_levels
+    from duplex.baking.fields.hash_grid import nerfstudio_levels
 
     levels = nerfstudio_levels(16, 16, 2048, 19)
     assert [level.scale for level in levels[:5]] == [16, 22, 30, 42, 58]

@@ -21,13 +21,14 @@ import torch.nn.functional as F
 from hostile import Hostile, refused
 from torch import Tensor, nn
 
-from duplex.app.errors import DuplexError
-from duplex.baking import rendering
-from duplex.baking.datasets import read_photos
-from duplex.baking.spaces import Ndc
-from duplex.baking.teachers import Overrides, jaxnerf, load_teacher
-from duplex.baking.teachers.fastnerf import FastNerf as LoadedFastNerf
-from duplex.baking.teachers.field import RadianceField, Teacher
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.families.mlp import jaxnerf
+from duplex.baking.checkpoints.families.mlp.fastnerf import FastNerf as LoadedFastNerf
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.datasets.reading import read_photos
+from duplex.baking.fields import rendering
+from duplex.baking.fields.field import Overrides, RadianceField, Teacher
+from duplex.baking.fields.spaces import Ndc
 
 State = dict[str, Tensor]
 Reference = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

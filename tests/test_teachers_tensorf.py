@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from hostile import Hostile
 from torch import Tensor
 
-from duplex.app.errors import DuplexError
-from duplex.baking.spaces import Ndc
-from duplex.baking.teachers import Overrides, load_teacher
-from duplex.baking.teachers.factors import Mask
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.factors import Mask
+from duplex.baking.fields.field import Overrides
+from duplex.baking.fields.spaces import Ndc
 
 GRID = (5, 7, 6)  # x, y, z: all different, so that exchanged axes do not fit
 BOX = torch.tensor([[-1.0, -1.2, -0.8], [1.1, 1.0, 1.4]])

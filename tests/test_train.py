@@ -20,13 +20,14 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from duplex.app.camera import Camera, look_at
-from duplex.app.errors import DuplexError
-from duplex.baking import rendering
-from duplex.baking.datasets import Photo, read_dataset
-from duplex.baking.teachers import load_teacher
-from duplex.baking.teachers.factors import VmSplit
-from duplex.baking.train_cli import main
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.commands.train import main
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.datasets.reading import read_dataset
+from duplex.baking.fields import rendering
+from duplex.baking.fields.factors import VmSplit
 from duplex.baking.training import grids
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.hull import seen_vertices
@@ -43,7 +44,7 @@ SIZE, FOV = 32, 0.7
 SMALL = TensorfConfig(voxels=32, first_voxels=20, density=4, app=6, features=6, width=16, batch=3000)
 FLAGS = ["--size", "32", "--voxels", "32", "--first-voxels", "20", "--density", "4", "--app", "6", "--features", "6"]
 FLAGS += ["--width", "16", "--batch", "3000"]
-SCRIPT = "import sys; from duplex.baking.train_cli import main; sys.exit(main())"
+SCRIPT = "import sys; from duplex.baking.commands.train import main; sys.exit(main())"
 
 
 def write_dataset(folder: Path, *, alpha: bool = True) -> Path:

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duplex.app import benchmark, doctor
-from duplex.app.bundle import Bundle
-from duplex.app.doctor import examine
-from duplex.app.errors import DuplexError
-from duplex.app.headless import choose_camera, scene_orbit
-from duplex.app.renderer import Renderer
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.tools import benchmark, doctor
+from duplex.app.tools.doctor import examine
+from duplex.app.tools.screenshots import choose_camera, scene_orbit
 
-CALL = "import sys; from duplex.app.cli import main; sys.exit(main())"
+CALL = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
 
 
 def viewer(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def viewer(*arguments: object, **environment: str) -> subprocess.CompletedProces
 
 
 def test_the_viewer_never_imports_torch() -> None:
-    loads = "import sys, duplex.app.window, duplex.app.headless, duplex.app.cli"
+    loads = "import sys, duplex.app.viewer.window, duplex.app.tools.screenshots, duplex.app.tools.cli"
     heavy = "{'torch', 'scipy', 'skimage', 'trimesh', 'onnx'} & set(sys.modules)"
     code = f"{loads}; sys.exit(len({heavy}))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
@@ -205,7 +205,7 @@ def test_views_and_sizes_leave_no_trace_in_the_next_frame(ctx: moderngl.Context,
 
 
 def test_a_camera_inside_or_beside_the_scene_draws(ctx: moderngl.Context, demo: Bundle) -> None:
-    from duplex.app.camera import Camera, look_at
+    from duplex.app.scene.camera import Camera, look_at
 
     renderer = Renderer(ctx, demo)
     up = np.array([0, 0, 1.0])
@@ -217,7 +217,7 @@ def test_a_camera_inside_or_beside_the_scene_draws(ctx: moderngl.Context, demo: 
 
 def test_a_scene_beside_the_view_axis_is_not_cut_off(ctx: moderngl.Context, demo: Bundle) -> None:
     """Turning the camera moves the picture, but the near plane must not eat what is still in it."""
-    from duplex.app.camera import Camera, look_at
+    from duplex.app.scene.camera import Camera, look_at
 
     renderer = Renderer(ctx, demo)
     eye, up = renderer.center - np.array([0, 6 * renderer.radius, 0]), np.array([0, 0, 1.0])

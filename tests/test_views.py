@@ -8,14 +8,23 @@ import pytest
 import torch
 from PIL import Image
 
-from duplex.app.camera import Camera, look_at
-from duplex.app.network import NetworkSpec, encode_view
-from duplex.app.reference import Reference
-from duplex.baking.crops import CropSampler
-from duplex.baking.datasets import Photo
-from duplex.baking.distill import DistillConfig, Trainer
-from duplex.baking.references import known_part
-from duplex.baking.views import NOWHERE, SHARD, UNKNOWN, UV_STEPS, ViewSet, at_scales, read_pictures, render_teacher
+from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.network import NetworkSpec, encode_view
+from duplex.app.scene.reference import Reference
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.distill.crops import CropSampler
+from duplex.baking.distill.references import known_part
+from duplex.baking.distill.trainer import DistillConfig, Trainer
+from duplex.baking.distill.views import (
+    NOWHERE,
+    SHARD,
+    UNKNOWN,
+    UV_STEPS,
+    ViewSet,
+    at_scales,
+    read_pictures,
+    render_teacher,
+)
 
 CPU = torch.device("cpu")
 SPEC = NetworkSpec.shallow(8, 8)

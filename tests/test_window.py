@@ -37,7 +37,7 @@ def test_random_input_breaks_nothing(display: str, tmp_path: Path) -> None:
 def test_closing_the_window_ends_with_status_0(display: str) -> None:
     if not shutil.which("xdotool"):
         pytest.skip("NO XDOTOOL: install xdotool to test the window with real events")
-    call = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    call = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     process = subprocess.Popen([sys.executable, "-c", call, "--size", "300x300"], env=os.environ | {"DISPLAY": display})
     find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "duplex"]
     window = subprocess.run(find, env=os.environ | {"DISPLAY": display}, capture_output=True, text=True, timeout=60)
@@ -60,8 +60,8 @@ def close_window(screen: str, number: int) -> None:
 
 def test_a_size_from_a_larger_screen_is_made_to_fit(display: str, tmp_path: Path) -> None:
     code = """
-        from duplex.app.settings import load_settings
-        from duplex.app.window import Viewer
+        from duplex.app.viewer.settings import load_settings
+        from duplex.app.viewer.window import Viewer
         settings = load_settings()
         settings.size = [4000, 700]
         settings.save()
@@ -86,7 +86,7 @@ def test_a_window_on_a_scaled_screen_is_as_large_as_asked_and_does_not_grow(disp
     connection.sync()
     code = """
         import glfw
-        from duplex.app.window import Viewer
+        from duplex.app.viewer.window import Viewer
         for size in (None, None, (300, 200), None):
             viewer = Viewer(size)
             print(glfw.get_window_size(viewer.window._window))

@@ -17,9 +17,9 @@ from pathlib import Path
 import glfw
 import moderngl
 
-from duplex.app.bundle import read_bundle
-from duplex.app.passes.present import PATTERNS
-from duplex.app.window import Viewer
+from duplex.app.render.passes.present import PATTERNS
+from duplex.app.scene.bundle import read_bundle
+from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
 KEYS = [getattr(glfw, f"KEY_{c}") for c in "WASDQEFROK123456789"] + [

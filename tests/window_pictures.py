@@ -18,9 +18,9 @@ import numpy as np
 from imgui_bundle import imgui
 from PIL import Image
 
-from duplex.app.bundle import read_bundle
-from duplex.app.renderer import ERROR, REFERENCE
-from duplex.app.window import Viewer
+from duplex.app.render.renderer import ERROR, REFERENCE
+from duplex.app.scene.bundle import read_bundle
+from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
 SECTIONS = ("View", "Camera", "File", "Inspect", "Path", "Speed", "Bundle")

@@ -19,11 +19,11 @@ from imgui_bundle import imgui
 from PIL import Image
 
 from duplex import shaders
-from duplex.app.bundle import read_bundle, write_bundle
-from duplex.app.headless import scene_orbit
-from duplex.app.resolution import STILL_SECONDS
-from duplex.app.settings import load_settings, settings_file
-from duplex.app.window import WATCH_SECONDS, Viewer
+from duplex.app.scene.bundle import read_bundle, write_bundle
+from duplex.app.tools.screenshots import scene_orbit
+from duplex.app.viewer.dynamic_resolution import STILL_SECONDS
+from duplex.app.viewer.settings import load_settings, settings_file
+from duplex.app.viewer.window import WATCH_SECONDS, Viewer
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -351,7 +351,7 @@ def same_as_without_a_window(s: Session) -> None:
     shown = s.picture("for-comparison")
     camera, out = s.folder / "view.json", s.folder / "view.png"
     camera.write_text(s.viewer.scene.controls.to_text())
-    code = "import sys; from duplex.app.cli import main; sys.exit(main())"
+    code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     size = f"{shown.shape[1]}x{shown.shape[0]}"
     command = [sys.executable, "-c", code, "--screenshot", str(out), "--camera", str(camera), "--size", size]
     subprocess.run(command, check=True, capture_output=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from duplex.app.errors import DuplexError
+from duplex.app.core.errors import DuplexError
 from duplex.baking.datasets.frames import SPLITS, Frame, Listing
 from duplex.baking.datasets.transforms import frames_of, read_transforms
 

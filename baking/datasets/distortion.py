@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
 
 ROWS_AT_A_TIME = 256
 RADIUS_STEPS = 4096

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from duplex.app.camera import MAX_NUMBER, Array
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import MAX_NUMBER
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import Size
 
@@ -34,7 +35,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset as its files describe it; the members are those of :class:`duplex.baking.datasets.Dataset`.
+    """A dataset as its files describe it; the members are those of :class:`duplex.baking.datasets.photos.Dataset`.
 
     ``source``: the files, for errors; ``assumed``: the size of absent pictures whose lens names none.
     """

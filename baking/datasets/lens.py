@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from duplex.app.camera import MAX_NUMBER, Array, Camera
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import MAX_NUMBER, Camera
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.pictures import Size, same_shape
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import Array
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 from duplex.baking.datasets.frames import SPLITS, Frame, Listing, every_eighth, shown
 from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
 

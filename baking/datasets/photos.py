@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from duplex.app.camera import Array, Camera
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import Frame, Listing, shown
 from duplex.baking.datasets.pictures import (

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from duplex.app.camera import Array
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 
 MAX_PICTURE_SIDE = 8192
 MAX_NAME = 1024

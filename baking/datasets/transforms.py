@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.camera import MAX_NUMBER, Array
-from duplex.app.errors import DuplexError
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import MAX_NUMBER
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import MAX_FRAMES, Frame, checked_pose, shown
 from duplex.baking.datasets.lens import Lens

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, field
 from typing import Any
 
-from duplex.app.errors import DuplexError
+from duplex.app.core.errors import DuplexError
 from duplex.baking.settings import add_flags, filled
 from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.tensorf import TensorfConfig

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from duplex.app.errors import DuplexError
-from duplex.baking.teachers import SceneInfo, note
-from duplex.baking.teachers.factor_lookup import LINES, PLANES
-from duplex.baking.teachers.factor_shading import Shading, Traits
-from duplex.baking.teachers.factors import VmSplit, packed
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints import note
+from duplex.baking.fields.factor_lookup import LINES, PLANES
+from duplex.baking.fields.factor_shading import Shading, Traits
+from duplex.baking.fields.factors import VmSplit, packed
+from duplex.baking.fields.field import SceneInfo
 from duplex.baking.training.occupancy import Occupancy
 
 if TYPE_CHECKING:

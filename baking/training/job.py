@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from duplex.app.errors import DuplexError
-from duplex.app.files import write_atomically
-from duplex.baking.datasets import Dataset, Photo
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.files import write_atomically
+from duplex.baking.checkpoints.families.grid.tensorf import COARSE, FINE
+from duplex.baking.datasets.photos import Dataset, Photo
+from duplex.baking.fields.field import SceneInfo
+from duplex.baking.fields.spaces import Ndc
 from duplex.baking.job import identity
-from duplex.baking.progress import peak_memory_gib, say
-from duplex.baking.spaces import Ndc
-from duplex.baking.teachers import SceneInfo
-from duplex.baking.teachers.tensorf import COARSE, FINE
+from duplex.baking.runtime.progress import peak_memory_gib, say
+from duplex.baking.runtime.workspace import Workspace, stage
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.mlp import MlpModel
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, scene_of, split
 from duplex.baking.training.tensorf import TensorfModel
 from duplex.baking.training.trainer import Model, Trainer
-from duplex.baking.workspace import Workspace, stage
 
 FIELDS = ("tensorf", "mlp")
 

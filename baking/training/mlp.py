@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from duplex.baking import rendering
-from duplex.baking.teachers import Overrides, RadianceField, SceneInfo, Teacher, nerf_pytorch, note
-from duplex.baking.teachers.encoding import Encoding
-from duplex.baking.teachers.mlp import NerfMlp
+from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.families.mlp import nerf_pytorch
+from duplex.baking.fields import rendering
+from duplex.baking.fields.encoding import Encoding
+from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, Teacher
+from duplex.baking.fields.mlp import NerfMlp
 from duplex.baking.training.photos import PhotoSet
 
 FREQUENCIES = (10, 4)  # of positions and of directions, as in the paper

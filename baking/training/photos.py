@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from duplex.app.camera import Array, Camera
-from duplex.baking.datasets import Photo
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
+from duplex.baking.datasets.photos import Photo
 
 READERS = 4  # pictures decoded at the same time
 

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from duplex.baking.rendering import in_chunks
-from duplex.baking.teachers import SceneInfo
+from duplex.baking.fields.field import SceneInfo
+from duplex.baking.fields.rendering import in_chunks
 from duplex.baking.training import grids
 from duplex.baking.training.hull import seen_vertices
 from duplex.baking.training.marching import accumulate, gathered, weights_of

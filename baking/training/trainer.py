@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from duplex.app.files import write_atomically
-from duplex.baking import optimizer_state
-from duplex.baking.progress import bar, say
+from duplex.app.core.files import write_atomically
+from duplex.baking.runtime import optimizer_state
+from duplex.baking.runtime.progress import bar, say
 from duplex.baking.training.photos import PhotoSet
 
 SAVE_SECONDS = 30

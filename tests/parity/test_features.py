@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from duplex.app.bundle import Bundle
-from duplex.app.network import encode_view
-from duplex.app.readback import network_inputs
-from duplex.app.renderer import Renderer
-from duplex.baking.features import FeatureTexture
-from duplex.baking.gbuffers import Rasterizer
+from duplex.app.render.readback import network_inputs
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.network import encode_view
+from duplex.baking.distill.features import FeatureTexture
+from duplex.baking.geometry.gbuffers import Rasterizer
 
 
 @pytest.mark.parametrize("levels", [1, 5])

@@ -11,14 +11,14 @@ import onnxruntime
 import pytest
 import torch
 
-from duplex.app.backend_names import NAMES
-from duplex.app.bundle import Bundle
-from duplex.app.network import ConvLayer, NetworkSpec, NetworkWeights
-from duplex.app.onnx_model import network_to_onnx
-from duplex.app.psnr import psnr
-from duplex.app.readback import network_inputs
-from duplex.app.renderer import Renderer
-from duplex.baking.shading import ShadingNetwork
+from duplex.app.core.metrics import psnr
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.backends.onnx_model import network_to_onnx
+from duplex.app.render.readback import network_inputs
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.baking.distill.shading import ShadingNetwork
 
 SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
 

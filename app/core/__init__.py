@@ -1,0 +1,1 @@
+"""What needs no other room: errors, files, array types, measures."""

@@ -1,0 +1,14 @@
+"""How near two pictures are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+
+
+def psnr(a: Array, b: Array) -> float:
+    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
+    return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))

@@ -1,0 +1,1 @@
+"""From a bundle and a camera to pixels with OpenGL; knows no window."""

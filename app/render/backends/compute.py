@@ -1,0 +1,111 @@
+"""The shading network as compute shaders, for OpenGL 4.3: on some graphics cards they reach what fragments do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.backends.factory import Frame
+from duplex.app.render.backends.fragment import Layer, groups_of, layers_of, stage_body, stages_of
+from duplex.app.render.gpu import Timers, bytes_of, color_target, colors, describe
+from duplex.app.render.passes.features import FeaturePass
+from duplex.app.render.passes.tiles import TILE
+from duplex.app.scene.network import NetworkSpec, NetworkWeights
+from duplex.shaders import source
+
+VERSION = 430
+LIST_GROUP = 64  # tiles that a work group puts on the list
+ROW = 65535  # work groups along an axis that OpenGL has for certain
+NONE_LISTED = np.array([0, 1, 1, 0], "<u4").tobytes()
+
+
+@dataclass(frozen=True)
+class ComputeTargets:
+    """``textures``: what each stage gives; ``tiles``: the list of occupied tiles, behind how many there are."""
+
+    textures: list[list[moderngl.Texture]]
+    tiles: moderngl.Buffer
+
+
+class ComputeShading:
+    """A dispatch over the list of occupied tiles for each stage of the network.
+
+    Raises :class:`DuplexError` where OpenGL is older than 4.3.
+    """
+
+    name = "compute"
+
+    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, features: FeaturePass):
+        if ctx.version_code < VERSION:
+            raise DuplexError(f"backend compute: it needs OpenGL 4.3, here is {describe(ctx)}: try another backend")
+        self.ctx, self.features = ctx, features
+        self.list_tiles = ctx.compute_shader(source("tiles/tile_list.comp", VERSION, row=ROW))
+        self.list_tiles["u_tiles"] = 0
+        self.look_up = ctx.compute_shader(
+            source("network/features.comp", VERSION, tile=TILE, row=ROW, **features.defines)
+        )
+        features.prepare(self.look_up)
+        self.stages = [self._stage(layers) for layers in stages_of(layers_of(spec, weights))]
+
+    def _stage(self, layers: list[Layer]) -> list[tuple[moderngl.ComputeShader, range]]:
+        """For each group of outputs that one shader can write, the shader and the textures it fills."""
+        found = []
+        for group, part in groups_of(layers):
+            shader = self.ctx.compute_shader(stage_source(part))
+            for i in range(layers[0].spec.inputs // 4):
+                if f"u_input{i}" in shader:  # the driver drops inputs whose weights are all 0
+                    shader[f"u_input{i}"] = i
+            found.append((shader, group))
+        return found
+
+    def make_targets(self, size: tuple[int, int]) -> ComputeTargets:
+        """Half-float targets for inputs of ``size``, and room for the list of tiles."""
+        textures = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
+        tiles = -(-size[0] // TILE) * -(-size[1] // TILE)
+        return ComputeTargets(textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
+
+    def gpu_bytes(self, targets: ComputeTargets) -> int:
+        """What ``targets`` take."""
+        return bytes_of(targets.tiles, *(texture for group in targets.textures for texture in group))
+
+    def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
+        """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
+        targets: ComputeTargets = frame.shaded
+        with timers.measure("tile list"):
+            targets.tiles.write(NONE_LISTED)
+            targets.tiles.bind_to_storage_buffer(0)
+            frame.tiles.use(0)
+            self.list_tiles.run(-(-frame.tiles.width * frame.tiles.height // LIST_GROUP))
+            self.ctx.memory_barrier()
+        inputs = colors(frame.inputs)
+        with timers.measure("features"):
+            self.features.bind(self.look_up, frame)
+            self._run(self.look_up, targets.tiles, inputs)
+        for number, (stage, textures) in enumerate(zip(self.stages, targets.textures, strict=True), 1):
+            with timers.measure(f"shading {number}"):
+                for unit, texture in enumerate(inputs):
+                    texture.use(unit)
+                for shader, group in stage:
+                    self._run(shader, targets.tiles, textures[group.start : group.stop])
+            inputs = textures
+        return inputs
+
+    def _run(self, shader: moderngl.ComputeShader, tiles: moderngl.Buffer, out: list[moderngl.Texture]) -> None:
+        for unit, texture in enumerate(out):
+            texture.bind_to_image(unit, read=False, write=True)
+        shader.run_indirect(tiles)
+        self.ctx.memory_barrier()
+
+
+def stage_source(layers: list[Layer]) -> str:
+    """The compute shader of a layer and of the 1x1 layers behind it."""
+    outputs = len(layers[-1].bias) // 4
+    declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
+    declarations += [f"layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};" for i in range(outputs)]
+    results, body = stage_body(layers)
+    body += [f"    imageStore(u_out{i}, pixel, {result});" for i, result in enumerate(results)]
+    text = source("network/shading.comp", VERSION, tile=TILE, row=ROW)
+    return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))

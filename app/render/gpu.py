@@ -1,0 +1,178 @@
+"""The OpenGL context, and what every pass needs of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import moderngl
+
+from duplex.app.core.errors import DuplexError
+
+REQUIRED_GL = 330
+SOFTWARE = ("llvmpipe", "softpipe", "swiftshader", "swrast", "basic render", "gdi generic")
+INSTALL_HINT = (
+    "install OpenGL: on Debian or Ubuntu `apt install libgl1 libegl1 libgl1-mesa-dri`, on Fedora "
+    "`dnf install mesa-libGL mesa-libEGL mesa-dri-drivers`; Windows needs the graphics card's driver, "
+    "macOS 10.14 or newer has all it takes"
+)
+
+
+def create_headless_context() -> moderngl.Context:
+    """An OpenGL >= 3.3 context without a window: EGL on Linux, the platform's own elsewhere.
+
+    Raises :class:`DuplexError` that names what to install when there is none.
+    """
+    attempts = [{"backend": "egl"}, {}] if sys.platform.startswith("linux") else [{}]
+    reasons = []
+    for settings in attempts:
+        try:
+            ctx = moderngl.create_context(standalone=True, require=REQUIRED_GL, **settings)  # type: ignore[arg-type]
+        except Exception as error:  # glcontext raises whatever its loader met
+            reasons.append(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+            continue
+        ctx.gc_mode = "auto"
+        return ctx
+    raise DuplexError(
+        f"no OpenGL {REQUIRED_GL // 100}.{REQUIRED_GL % 100 // 10} here ({'; '.join(reasons)}): {INSTALL_HINT}"
+    )
+
+
+def describe(ctx: moderngl.Context) -> str:
+    """Renderer and version of the driver in one line."""
+    info = ctx.info
+    return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
+
+
+def is_software(ctx: moderngl.Context) -> bool:
+    """Whether the CPU draws: there is no graphics card, or no driver for it."""
+    return any(name in describe(ctx).lower() for name in SOFTWARE)
+
+
+def check_texture_size(ctx: moderngl.Context, side: int, what: str) -> None:
+    """Raise :class:`DuplexError` unless ``what`` of ``side`` texels fits into a texture of this driver."""
+    limit = int(ctx.info["GL_MAX_TEXTURE_SIZE"])
+    if side > limit:
+        raise DuplexError(f"{what} with a side of {side}: this driver draws at most {limit} ({describe(ctx)})")
+
+
+@contextmanager
+def driver_errors(what: str) -> Iterator[None]:
+    """Turn what the driver refuses while doing ``what`` into one sentence."""
+    try:
+        yield
+    except moderngl.Error as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip(" =")]
+        raise DuplexError(
+            f"{what}: the OpenGL driver refuses it ({' '.join(lines)[:200]}): try a newer driver"
+        ) from None
+
+
+def color_target(ctx: moderngl.Context, size: tuple[int, int], dtype: str = "f2") -> moderngl.Texture:
+    """A texture to draw into and to read by texel: nearest, clamped."""
+    texture = ctx.texture(size, 4, dtype=dtype)
+    texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
+
+
+def colors(*framebuffers: moderngl.Framebuffer) -> list[moderngl.Texture]:
+    """The textures that ``framebuffers`` draw colours into."""
+    return [t for buffer in framebuffers for t in buffer.color_attachments if isinstance(t, moderngl.Texture)]
+
+
+def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Texture:
+    """A depth texture that a later pass can read as plain numbers."""
+    texture = ctx.depth_texture(size)
+    texture.compare_func = ""
+    texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
+
+
+class Timers(Protocol):
+    """Times passes by name."""
+
+    def measure(self, name: str) -> AbstractContextManager[None]:
+        """Count the time of the commands issued inside."""
+        ...
+
+
+@dataclass
+class PassTimers:
+    """GPU time of each pass by name, in milliseconds, read some frames late so that no frame waits for it.
+
+    Some drivers count nothing: :attr:`counting` is then False.
+    """
+
+    ctx: moderngl.Context
+    enabled: bool = True
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    _rings: dict[str, deque[moderngl.Query]] = field(default_factory=dict)
+
+    RING = 4
+
+    @property
+    def counting(self) -> bool:
+        """Whether the driver has given any time other than 0, or has not been asked yet."""
+        return not self.milliseconds or any(self.milliseconds.values())
+
+    def forget(self) -> None:
+        """Start anew: another set of passes is going to be drawn."""
+        self.milliseconds.clear()
+        self._rings.clear()
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Count the GPU time of the commands issued inside (never nested: OpenGL forbids it)."""
+        if not self.enabled:
+            yield
+            return
+        ring = self._rings.setdefault(name, deque())
+        if len(ring) < self.RING:
+            query = self.ctx.query(time=True)
+        else:
+            query = ring.popleft()
+            self.milliseconds[name] = query.elapsed * 1e-6
+        with query:
+            yield
+        ring.append(query)
+
+
+@dataclass
+class WaitingTimers:
+    """As :class:`PassTimers`, where the GPU has no timers: waits for each pass, and notes ``all`` that it took."""
+
+    ctx: moderngl.Context
+    all: dict[str, list[float]] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Count the time from when all is done before to when the commands issued inside are."""
+        self.ctx.finish()
+        started = time.perf_counter()
+        yield
+        self.ctx.finish()
+        self.all.setdefault(name, []).append(1000 * (time.perf_counter() - started))
+
+
+def bytes_of(*resources: object) -> int:
+    """What textures, buffers and framebuffers take on the GPU, without mip levels, in bytes."""
+    total = 0
+    for resource in resources:
+        if isinstance(resource, moderngl.Framebuffer):
+            depth = resource.depth_attachment
+            total += bytes_of(*colors(resource)) + (4 * depth.width * depth.height if depth else 0)
+        elif isinstance(resource, moderngl.Buffer):
+            total += resource.size
+        elif isinstance(resource, moderngl.TextureArray):
+            total += resource.width * resource.height * resource.layers * resource.components
+        elif isinstance(resource, moderngl.Texture):
+            size = {"f1": 1, "f2": 2, "f4": 4, "nu2": 2}[resource.dtype]
+            total += resource.width * resource.height * resource.components * size
+    return total

@@ -1,0 +1,80 @@
+"""The shading network's inputs, pixel by pixel: both hits' features, and the encoded view direction."""
+
+from __future__ import annotations
+
+import moderngl
+import numpy as np
+
+from duplex.app.render.backends.factory import Frame
+from duplex.app.render.gpu import color_target
+from duplex.app.render.passes.gbuffer import HIT_STEPS
+from duplex.app.render.passes.tiles import TileProgram
+from duplex.app.scene.bundle import BundleShell
+from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
+from duplex.shaders import source
+
+
+class FeaturePass:
+    """Looks the features of ``shells``, outer and inner, up where they were hit.
+
+    Other programs that include ``features.glsl`` are made with :attr:`defines` and can be fed by this pass.
+    :attr:`shown`: whether the outer and the inner shell's features are seen; else they are 0.
+    """
+
+    def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, shells: tuple[BundleShell, BundleShell]):
+        self.ctx, self.shells = ctx, shells
+        self.textures = [upload(ctx, shell, spec.mip_levels) for shell in shells]
+        self.shown = (True, True)
+        self._decoding = {(a, b): self._decoding_of((a, b)) for a in (True, False) for b in (True, False)}
+        self.defines = {"textures": spec.feature_channels // 4, **HIT_STEPS}
+        self.tiles = TileProgram(ctx, source("network/features.frag", **self.defines))
+        self.prepare(self.tiles.program)
+
+    def prepare(self, program: moderngl.Program | moderngl.ComputeShader) -> None:
+        """Give ``program`` what stays the same from frame to frame."""
+        for unit, name in enumerate(("u_outer_hits", "u_inner_hits", "u_outer_features", "u_inner_features")):
+            program[name] = unit
+
+    def _decoding_of(self, shown: tuple[bool, bool]) -> tuple[bytes, bytes]:
+        """Scale and offset of both shells' texels, as the programs take them."""
+        scale, offset = (
+            np.concatenate([getattr(shell, name) * seen for shell, seen in zip(self.shells, shown, strict=True)])
+            for name in ("scale", "offset")
+        )
+        return scale.astype("<f4").tobytes(), offset.astype("<f4").tobytes()
+
+    def bind(self, program: moderngl.Program | moderngl.ComputeShader, frame: Frame) -> None:
+        """Give a prepared ``program`` what belongs to ``frame``."""
+        for unit, hit in enumerate(frame.hits):
+            hit.use(unit)
+        for unit, features in enumerate(self.textures, len(frame.hits)):
+            features.use(unit)
+        for name, values in zip(("u_scale", "u_offset"), self._decoding[self.shown], strict=True):
+            program[name].write(values)  # type: ignore[union-attr]
+        to_ray = frame.view.pixel_to_ray.T.astype("<f4").tobytes()
+        program["u_pixel_to_ray"].write(to_ray)  # type: ignore[union-attr]
+
+    def render(self, frame: Frame) -> None:
+        """Fill the occupied tiles of ``frame.inputs``."""
+        frame.inputs.use()
+        self.ctx.enable_only(moderngl.NOTHING)
+        self.bind(self.tiles.program, frame)
+        self.tiles.render(frame.tiles, frame.inputs.size)
+
+
+def upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> moderngl.TextureArray:
+    """The shell's texels as an array texture of RGBA8 with mip levels."""
+    count, height, width, _ = shell.texels.shape
+    texture = ctx.texture_array((width, height, count), 4, np.ascontiguousarray(shell.texels).tobytes())
+    texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
+    if mip_levels > 1:
+        texture.build_mipmaps(0, mip_levels - 1)
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+    texture.repeat_x = texture.repeat_y = False
+    return texture
+
+
+def input_targets(ctx: moderngl.Context, size: tuple[int, int], spec: NetworkSpec) -> moderngl.Framebuffer:
+    """Half-float targets for the network's inputs, four channels each, in its own order."""
+    count = (2 * spec.feature_channels + VIEW_CHANNELS) // 4
+    return ctx.framebuffer([color_target(ctx, size) for _ in range(count)])

@@ -1,0 +1,146 @@
+"""Frame after frame of a camera's way into an MP4 or a folder of PNGs; the window and the command line use this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.files import unfinished_file
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.camera import Camera
+from duplex.app.tools.screenshots import save_png
+
+QUALITY = "18"  # x264's constant rate factor: what it loses is not seen
+BT709, LIMITED_RANGE = 1, 1  # FFmpeg's numbers of matrix, primaries and transfer; and of the range 16 to 235
+Color = tuple[float, float, float, float]
+
+
+class Recording:
+    """Draws ``cameras`` one by one: into a video if ``out`` ends in ``.mp4``, else as ``out``/00000.png, ...
+
+    ``count``: how many cameras; ``fps``: frames a second of a video; ``background``: straight RGBA, by default the
+    teacher's. Raises :class:`DuplexError` when the video cannot be as asked for.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        cameras: Iterable[Camera],
+        count: int,
+        out: Path,
+        fps: float = 30.0,
+        background: Color | None = None,
+    ):
+        self.renderer, self.cameras, self.count, self.background = renderer, iter(cameras), count, background
+        self.done = 0
+        self.writer: _Video | _Pictures
+        if out.suffix.lower() == ".mp4":
+            if background and background[3] < 1:
+                raise DuplexError(f"{out}: an MP4 has no transparency: give a background, or a folder for PNGs")
+            self.writer = _Video(out, fps)
+        else:
+            self.writer = _Pictures(out)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all frames are drawn and the file is in place."""
+        return self.done == self.count
+
+    def advance(self) -> None:
+        """Draw the next frame; after the last one the file is in place."""
+        self.writer.add(self.renderer.image(next(self.cameras), self.background))
+        if self.done + 1 == self.count:
+            self.writer.finish()
+        self.done += 1
+
+    def cancel(self) -> None:
+        """Leave no unfinished video behind; pictures stay."""
+        self.writer.discard()
+
+
+class _Pictures:
+    def __init__(self, folder: Path):
+        self.folder, self.count = folder, 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, image: Array) -> None:
+        save_png(image, self.folder / f"{self.count:05d}.png")
+        self.count += 1
+
+    def finish(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        pass
+
+
+class _Video:
+    """H.264 in an MP4 that any player shows: 4:2:0, so its sides must be even."""
+
+    def __init__(self, file: Path, fps: float):
+        import av  # not before somebody wants a video
+        import av.error
+
+        self.av, self.file, self.unfinished = av, file, unfinished_file(file)
+        if not file.parent.is_dir():
+            raise DuplexError(f"{file}: no folder {file.parent}: expected a name in a folder that exists")
+        try:
+            self.container = av.open(
+                str(self.unfinished.absolute()), "w", format="mp4", options={"movflags": "faststart"}
+            )
+            self.stream = self.container.add_stream(
+                "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": QUALITY}
+            )
+        except (OSError, ValueError, av.error.FFmpegError) as error:
+            self.unfinished.unlink(missing_ok=True)
+            raise DuplexError(f"{file}: no video can be written here ({error}): give a folder for PNGs") from None
+        self.stream.pix_fmt, self.begun = "yuv420p", False
+        context = self.stream.codec_context  # said in the file, since players guess: BT.709, of the usual range
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+
+    def add(self, image: Array) -> None:
+        height, width = image.shape[:2]
+        if not self.begun:
+            if width % 2 or height % 2:
+                self.discard()
+                even = f"{width + width % 2}x{height + height % 2}"
+                raise DuplexError(f"{self.file}: {width}x{height}: the sides of an MP4 must be even: give {even}")
+            self.stream.width, self.stream.height, self.begun = width, height, True
+        frame = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(image[..., :3]), format="rgb24")
+        with self._named():
+            self.container.mux(self.stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+
+    def finish(self) -> None:
+        with self._named():
+            self.container.mux(self.stream.encode())
+            self.container.close()
+            self.unfinished.replace(self.file)
+
+    def discard(self) -> None:
+        try:
+            self.container.close()
+        except (OSError, self.av.error.FFmpegError):  # the disk is full
+            pass
+        finally:
+            self.unfinished.unlink(missing_ok=True)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give up where the disk refuses, and say so of the file that was asked for."""
+        try:
+            yield
+        except OSError as error:
+            self.discard()
+            raise OSError(error.errno, error.strerror, str(self.file)) from None
+        except self.av.error.FFmpegError as error:
+            self.discard()
+            raise DuplexError(
+                f"{self.file}: the video could not be written ({error}): give a folder for PNGs"
+            ) from None

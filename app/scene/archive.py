@@ -1,0 +1,135 @@
+"""The bundle's container: a ZIP that comes from a stranger, read with every size bounded."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from duplex.app.core.errors import DuplexError
+
+MAX_PARTS = 64
+MAX_PART_BYTES = 1 << 30
+MAX_JSON_BYTES = 4 << 20
+MAX_DIRECTORY_BYTES = 1 << 18
+END_BYTES = 22 + 0xFFFF  # of a ZIP's end record and the comment behind it
+MANIFEST = "manifest.json"
+
+
+class Archive:
+    """The parts of an open bundle; :meth:`read` gives the bytes of one that the manifest lists.
+
+    Raises :class:`DuplexError` when the file is no ZIP, is truncated, or holds a name that is not a plain one.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            if _directory_bytes(path) > MAX_DIRECTORY_BYTES:
+                raise ValueError("a list of more parts than a bundle has")
+            self._zip = zipfile.ZipFile(path)
+            self._entries = self._zip.infolist()
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError):
+            raise DuplexError(f"{path}: not a bundle, or a truncated one: copy it again or bake again") from None
+        names = [entry.filename for entry in self._entries]
+        if len(names) > MAX_PARTS:
+            raise DuplexError(f"{path}: {len(names)} parts: a bundle has at most {MAX_PARTS}")
+        for name in names:
+            if "/" in name or "\\" in name or ":" in name or name.startswith("."):
+                raise DuplexError(
+                    f"{path}: part {name!r}: a bundle's parts have plain names without folders; do not trust this file"
+                )
+        if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in self._entries):
+            raise DuplexError(f"{path}: a part is neither stored nor deflated: not a bundle")
+        if len(set(names)) != len(names):
+            raise DuplexError(f"{path}: two parts have the same name: a damaged or forged bundle")
+        self.sizes: dict[str, int] = {}
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest's object; from then on :meth:`read` holds every part to the size it states."""
+        manifest = self._parse(MANIFEST, self._read(MANIFEST, None, MAX_JSON_BYTES))
+        if not isinstance(manifest, dict) or manifest.get("format") != "duplex":
+            raise DuplexError(f"{self.path}: {MANIFEST} does not say format duplex: not a bundle")
+        parts = manifest.get("parts")
+        if isinstance(parts, dict) and all(type(size) is int and size >= 0 for size in parts.values()):
+            self.sizes = parts
+        return manifest
+
+    def read(self, name: str, limit: int = MAX_PART_BYTES) -> bytes:
+        """The bytes of the part ``name``.
+
+        Raises :class:`DuplexError` unless it is as long as the manifest states, and at most ``limit`` bytes.
+        """
+        if name not in self.sizes:
+            raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {name!r}: a damaged bundle")
+        return self._read(name, self.sizes[name], limit)
+
+    def json(self, name: str) -> Any:
+        """The content of the JSON part ``name``, of at most 4 MiB."""
+        if self.sizes.get(name, 0) > MAX_JSON_BYTES:
+            raise DuplexError(f"{self.path}: {name} states {self.sizes[name]} bytes: expected at most {MAX_JSON_BYTES}")
+        return self._parse(name, self.read(name))
+
+    def _parse(self, name: str, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            raise DuplexError(f"{self.path}: {name} is not JSON: a damaged bundle; bake again") from None
+
+    def _read(self, name: str, stated: int | None, limit: int) -> bytes:
+        entry = next((e for e in self._entries if e.filename == name), None)
+        if entry is None:
+            raise DuplexError(f"{self.path}: the part {name!r} is missing: not a bundle, or a damaged one")
+        expected = entry.file_size if stated is None else stated
+        if expected != entry.file_size or expected > limit:
+            raise DuplexError(
+                f"{self.path}: {name} holds {entry.file_size} bytes where its manifest states "
+                f"{expected} (at most {limit}): a damaged or forged bundle; bake again"
+            )
+        try:
+            with self._zip.open(entry) as stream:
+                content = stream.read(expected + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
+            content = b""
+        if len(content) != expected:
+            raise DuplexError(f"{self.path}: {name} cannot be unpacked: a damaged bundle; copy it again")
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _directory_bytes(path: Path) -> int:
+    """The size of a ZIP's list of parts as its end record states it, before that list is read; 0 where none is."""
+    with path.open("rb") as stream:
+        stream.seek(max(stream.seek(0, io.SEEK_END) - END_BYTES, 0))
+        end = stream.read()
+    at = end.rfind(b"PK\5\6")
+    if at < 0:
+        return 0
+    if len(end) < at + 22 or end[max(at - 20, 0) : at].startswith(b"PK\6\7"):  # cut off, or a ZIP64
+        return MAX_DIRECTORY_BYTES + 1
+    return int.from_bytes(end[at + 12 : at + 16], "little")
+
+
+def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:
+    """A bundle's bytes: ``manifest``, completed with the sizes of ``parts``, and the parts."""
+    manifest = {**manifest, "parts": {name: len(content) for name, content in parts.items()}}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts}.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the same input gives the same bytes
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()

@@ -1,0 +1,274 @@
+"""Cameras, and every coordinate convention of the project.
+
+* World: right-handed, in the frame of the checkpoint; ``up`` is the scene's own (``+z`` for Blender scenes).
+* Camera: OpenGL; ``+x`` right, ``+y`` up, looking along ``-z``. ``camera_to_world`` is 4x4 and acts on columns.
+* Pixels: row 0 is the top; the centre of pixel ``(column, row)`` lies at ``(column + 0.5, row + 0.5)``.
+* Images in numpy: ``(height, width, channels)``, top row first. Clip space is OpenGL's, depth in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+
+MAX_SIDE = 16384
+MAX_NUMBER = 1e9
+MIN_FOCAL = 1e-3  # pixels
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera.
+
+    ``camera_to_world``: (4, 4) float64; ``width``, ``height``: pixels; ``fx``, ``fy``: focal lengths in pixels;
+    ``cx``, ``cy``: principal point in pixels from the top left corner.
+    """
+
+    camera_to_world: Array
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+    @classmethod
+    def from_fov(cls, camera_to_world: Array, width: int, height: int, fov_y: float) -> Camera:
+        """A centred camera with square pixels and a vertical field of view ``fov_y`` in radians."""
+        focal = 0.5 * height / math.tan(0.5 * fov_y)
+        pose = np.asarray(camera_to_world, np.float64).reshape(4, 4)
+        return cls(pose, width, height, focal, focal, width / 2, height / 2)
+
+    @property
+    def position(self) -> Array:
+        """World position of the centre of projection, (3,)."""
+        return self.camera_to_world[:3, 3]
+
+    @property
+    def fov_y(self) -> float:
+        """Vertical field of view in radians (of a centred camera of this height)."""
+        return 2 * math.atan(0.5 * self.height / self.fy)
+
+    def moved(self, similarity: Array) -> Camera:
+        """The same camera after its world has been turned, scaled and shifted by ``similarity`` (4, 4)."""
+        pose = np.asarray(similarity, np.float64) @ self.camera_to_world
+        pose[:3, :3] /= np.cbrt(np.linalg.det(pose[:3, :3]))
+        return replace(self, camera_to_world=pose)
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same view at another resolution.
+
+        The vertical field of view stays; when the aspect ratio changes, the horizontal one follows, and the
+        principal point keeps its offset from the middle in units of the height.
+        """
+        scale = height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * scale,
+            fy=self.fy * scale,
+            cx=width / 2 + (self.cx - self.width / 2) * scale,
+            cy=height / 2 + (self.cy - self.height / 2) * scale,
+        )
+
+    def padded(self, margin: int) -> Camera:
+        """The same view with ``margin`` more pixels on each of its four sides."""
+        return replace(
+            self,
+            width=self.width + 2 * margin,
+            height=self.height + 2 * margin,
+            cx=self.cx + margin,
+            cy=self.cy + margin,
+        )
+
+    def view_matrix(self) -> Array:
+        """World to camera, (4, 4) float64."""
+        return np.linalg.inv(self.camera_to_world)
+
+    def projection_matrix(self, near: float, far: float) -> Array:
+        """Camera to OpenGL clip space, (4, 4) float64; ``near`` and ``far`` are positive distances."""
+        w, h = self.width, self.height
+        return np.array(
+            [
+                [2 * self.fx / w, 0, 1 - 2 * self.cx / w, 0],
+                [0, 2 * self.fy / h, 2 * self.cy / h - 1, 0],
+                [0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)],
+                [0, 0, -1, 0],
+            ]
+        )
+
+    def ray_directions(self) -> Array:
+        """World directions through the pixel centres, (height, width, 3) float32, of unit depth along ``-z``."""
+        x = (np.arange(self.width) + 0.5 - self.cx) / self.fx
+        y = (np.arange(self.height) + 0.5 - self.cy) / self.fy
+        local = np.stack(np.broadcast_arrays(x[None, :], -y[:, None], -1.0), -1)
+        return (local @ self.camera_to_world[:3, :3].T).astype(np.float32)
+
+    def to_json(self) -> dict[str, Any]:
+        """The camera as the object that bundles and camera files hold."""
+        return {
+            "camera_to_world": [float(x) for x in self.camera_to_world.reshape(-1)],
+            "width": self.width,
+            "height": self.height,
+            "fx": self.fx,
+            "fy": self.fy,
+            "cx": self.cx,
+            "cy": self.cy,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, name: str = "camera") -> Camera:
+        """Read :meth:`to_json`'s object, or a shorter one with ``camera_to_world`` and ``fov`` (vertical, degrees).
+
+        Raises :class:`DuplexError` that names the wrong member.
+        """
+        if not isinstance(data, dict) or "camera_to_world" not in data:
+            raise DuplexError(f"{name}: no camera_to_world: expected an object with 16 numbers, row by row")
+        pose = _finite_numbers(data["camera_to_world"], 16, f"{name}: camera_to_world").reshape(4, 4)
+        rotation = pose[:3, :3]
+        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
+            raise DuplexError(f"{name}: camera_to_world: its 3x3 part must be a right-handed rotation")
+        if not np.array_equal(pose[3], [0, 0, 0, 1]):
+            raise DuplexError(f"{name}: camera_to_world: its last row must be 0 0 0 1")
+        width, height = (_side(data.get(key, 800), f"{name}: {key}") for key in ("width", "height"))
+        if "fov" in data:
+            fov = float(_finite_numbers([data["fov"]], 1, f"{name}: fov")[0])
+            if not 1 <= fov <= 170:
+                raise DuplexError(f"{name}: fov {fov:g}: expected 1 to 170 degrees")
+            return cls.from_fov(pose, width, height, math.radians(fov))
+        keys = ("fx", "fy", "cx", "cy")
+        fx, fy, cx, cy = _finite_numbers([data.get(key) for key in keys], 4, f"{name}: fx, fy, cx, cy (or fov)")
+        if min(fx, fy) < MIN_FOCAL:
+            raise DuplexError(
+                f"{name}: focal lengths {fx:g}, {fy:g}: expected positive numbers of pixels, {MIN_FOCAL:g} or more"
+            )
+        return cls(pose, width, height, float(fx), float(fy), float(cx), float(cy))
+
+
+def _finite_numbers(values: Any, count: int, name: str) -> Array:
+    """``values`` as (count,) float64, or a :class:`DuplexError` that names them."""
+    flat = np.asarray(values, dtype=object).reshape(-1) if isinstance(values, list) else np.empty(0)
+    if len(flat) != count or not all(isinstance(v, int | float) and abs(v) < MAX_NUMBER for v in flat):
+        raise DuplexError(f"{name}: expected {count} finite number{'s' * (count > 1)}")
+    return flat.astype(np.float64)
+
+
+def _side(value: Any, name: str) -> int:
+    if not isinstance(value, int) or not 1 <= value <= MAX_SIDE:
+        raise DuplexError(f"{name} {value!r}: expected a whole number from 1 to {MAX_SIDE}")
+    return value
+
+
+def look_at(position: Array, target: Array, up: Array) -> Array:
+    """Camera-to-world matrix, (4, 4) float64, at ``position`` looking at ``target`` with ``up`` upwards."""
+    position = np.asarray(position, np.float64)
+    backward = position - np.asarray(target, np.float64)
+    backward /= max(float(np.linalg.norm(backward)), 1e-12)
+    right = np.cross(np.asarray(up, np.float64), backward)
+    if np.linalg.norm(right) < 1e-6:  # looking along up: any right will do
+        right = np.cross(np.eye(3)[np.argmin(np.abs(backward))], backward)
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, :4] = np.stack([right, np.cross(backward, right), backward, position], -1)
+    return pose
+
+
+def meeting_point(poses: Array) -> Array:
+    """The point (3,) nearest to the optical axes of ``poses`` (n, 4, 4), in front of the cameras; least squares.
+
+    Where that lies behind them, as for cameras that look apart, it is their mean position.
+    """
+    eyes, gaze = poses[:, :3, 3], -poses[:, :3, 2]
+    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes across the axes
+    point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
+    ahead = ((point - eyes) * gaze).sum(1)
+    return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.
+
+    ``up``: unit (3,); ``fov``: of a picture's shorter side, radians.
+    """
+
+    center: Array
+    distance: float
+    up: Array
+    fov: float
+    elevation: float = 0.45
+
+    def camera(self, turn: float, width: int, height: int) -> Camera:
+        """The camera after ``turn`` turns (1 is a whole circle)."""
+        first, second = horizontal_axes(self.up)
+        angle = 2 * math.pi * (turn + 0.625)  # the first is a three-quarter view of a Blender scene
+        flat = math.cos(angle) * first + math.sin(angle) * second
+        outward = math.cos(self.elevation) * flat + math.sin(self.elevation) * np.asarray(self.up)
+        pose = look_at(self.center + outward * self.distance, self.center, self.up)
+        taller = max(height / width, 1.0)
+        return Camera.from_fov(pose, width, height, 2 * math.atan(taller * math.tan(self.fov / 2)))
+
+    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
+        """``count`` cameras, evenly around the circle."""
+        return [self.camera(i / count, width, height) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Sway:
+    """A small ellipse of cameras before a forward-facing scene, all looking at ``target``.
+
+    ``eye``: its middle; ``spread``: its half width, world units; ``up``: unit (3,); ``fov``: vertical, radians.
+    """
+
+    eye: Array
+    target: Array
+    spread: float
+    up: Array
+    fov: float
+
+    def camera(self, turn: float, width: int, height: int) -> Camera:
+        """The camera after ``turn`` turns (1 is a whole one); the first one is at the right."""
+        axes = look_at(self.eye, self.target, self.up)
+        angle = 2 * math.pi * turn
+        step = math.cos(angle) * axes[:3, 0] + 0.5 * math.sin(angle) * axes[:3, 1]
+        return Camera.from_fov(look_at(self.eye + self.spread * step, self.target, self.up), width, height, self.fov)
+
+    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
+        """``count`` cameras, evenly around the ellipse."""
+        return [self.camera(i / count, width, height) for i in range(count)]
+
+
+def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
+    """Where to look at a scene from that surrounds its cameras, as a bundle's ``rig`` has it.
+
+    None for an object, which can be looked at from wherever it fits the picture. Raises :class:`DuplexError`.
+    """
+    if not rig.get("surrounded"):
+        return None
+    center = _finite_numbers(rig.get("center"), 3, "cameras.json: rig: center")
+    up = _finite_numbers(rig.get("up"), 3, "cameras.json: rig: up")
+    radius, fov = _finite_numbers([rig.get("radius"), rig.get("fov")], 2, "cameras.json: rig: radius and fov")
+    if radius <= 0 or not 0 < fov < 3 or abs(np.linalg.norm(up) - 1) > 1e-3:
+        raise DuplexError("cameras.json: rig: impossible numbers: a damaged bundle; bake again")
+    if not rig.get("forward"):
+        return Orbit(center, float(radius), up, float(fov))
+    eye = _finite_numbers(rig.get("eye"), 3, "cameras.json: rig: eye")
+    if not np.linalg.norm(eye - center) > 1e-9:
+        raise DuplexError("cameras.json: rig: the eye is at the center: a damaged bundle; bake again")
+    spread = _finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
+    return Sway(eye, center, float(spread[0]), up, float(fov))
+
+
+def horizontal_axes(up: Array) -> tuple[Array, Array]:
+    """Two unit vectors (3,) that make a right-handed frame with ``up``: for ``+z`` they are ``+y`` and ``-x``."""
+    up = np.asarray(up, np.float64)
+    first = np.cross(up, np.eye(3)[int(np.argmin(np.abs(up)))])
+    first /= np.linalg.norm(first)
+    return first, np.cross(up, first)

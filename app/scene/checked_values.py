@@ -1,0 +1,44 @@
+"""Values of a stranger's JSON, checked: each function raises ValueError, or TypeError, for what is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+
+MAX_NUMBER, MIN_VOLUME = 1e9, 1e-18
+
+
+def floats(values: Any, count: int) -> Array:
+    """``count`` numbers of a size that geometry has, (count,) float64."""
+    array = np.array(values, np.float64).reshape(-1)
+    if len(array) != count or not np.isfinite(array).all() or np.abs(array).max() > MAX_NUMBER:
+        raise ValueError(f"expected {count} finite numbers")
+    return array
+
+
+def triple(values: Any) -> tuple[float, float, float]:
+    """Three numbers."""
+    x, y, z = floats(values, 3)
+    return float(x), float(y), float(z)
+
+
+def frame(values: Any) -> Array:
+    """An affine map of points that can be inverted, (4, 4) float64, from 16 numbers row by row."""
+    matrix = floats(values, 16).reshape(4, 4)
+    if (
+        not np.allclose(matrix[3], [0, 0, 0, 1], rtol=0, atol=1e-9)
+        or not abs(np.linalg.det(matrix[:3, :3])) > MIN_VOLUME
+    ):
+        raise ValueError("a frame that is no map of points, or one without volume")
+    matrix[3] = 0, 0, 0, 1  # else what a product of others left there
+    return matrix
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is neither true nor false")
+    return value

@@ -1,0 +1,223 @@
+"""The shading network: a short description that torch, GLSL and ONNX are all built from.
+
+Inputs per pixel, in this order: the features of the outer shell's hit, the features of the inner shell's hit,
+the encoded view direction. Convolutions are "valid": each takes its border from a G-buffer that was drawn
+:attr:`NetworkSpec.margin` pixels larger on every side, so that no padding is ever invented. Outputs per pixel:
+straight red, green, blue and alpha in [0, 1]; colour is multiplied by alpha when it is drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+
+VIEW_CHANNELS = 8
+ACTIVATIONS = ("relu", "sigmoid", "none")
+MAX_CHANNELS = 64
+MAX_LAYERS = 8
+MAX_MIP_LEVELS = 14
+MIP_LEVELS = 5  # of new bakes: beyond, a texel's mean reaches far into other charts
+
+
+@dataclass(frozen=True)
+class ConvLayer:
+    """A valid convolution, ``kernel`` 1 or 3, from ``inputs`` to ``outputs`` channels, then ``activation``."""
+
+    kernel: int
+    inputs: int
+    outputs: int
+    activation: str
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The layers of a shading network; ``feature_channels`` per shell, a multiple of 4.
+
+    ``channels_to_space``: 1, 2 or 4; the last layer gives 4 channels for each of the ``s * s`` pixels that one
+    G-buffer pixel turns into, block row by block row, from the top left. ``view_kernel``: 1 or 3; with 1 the first
+    layer's weights of the view direction are 0 but for the kernel's centre. ``mip_levels``: levels of the feature
+    textures that are looked up, the finest included.
+    """
+
+    feature_channels: int
+    layers: tuple[ConvLayer, ...]
+    channels_to_space: int = 1
+    view_kernel: int = 3
+    mip_levels: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the first layer takes."""
+        return 2 * self.feature_channels + VIEW_CHANNELS
+
+    @property
+    def margin(self) -> int:
+        """How many G-buffer pixels beyond each side of the picture the convolutions reach."""
+        return sum(layer.kernel // 2 for layer in self.layers)
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds for each pixel of the finished picture."""
+        macs = sum(layer.kernel**2 * layer.inputs * layer.outputs for layer in self.layers)
+        first = self.layers[0]
+        left_out = max(first.kernel**2 - self.view_kernel**2, 0) * VIEW_CHANNELS * first.outputs
+        return (macs - left_out) / self.channels_to_space**2
+
+    @classmethod
+    def shallow(cls, feature_channels: int, width: int, channels_to_space: int = 1) -> NetworkSpec:
+        """A 3x3 layer of ``width`` channels, which sees the neighbours, and two 1x1 layers, twice as wide in between.
+
+        The direction, which hardly changes, enters at the centre of the 3x3 kernel only.
+        """
+        first, between = 2 * feature_channels + VIEW_CHANNELS, min(2 * width, MAX_CHANNELS)
+        layers = (
+            ConvLayer(3, first, width, "relu"),
+            ConvLayer(1, width, between, "relu"),
+            ConvLayer(1, between, 4 * channels_to_space**2, "sigmoid"),
+        )
+        return cls(feature_channels, layers, channels_to_space, view_kernel=1, mip_levels=MIP_LEVELS)
+
+    def taps(self) -> Array:
+        """1 where the first layer's weights (outputs, inputs, kernel, kernel) may differ from 0, float32."""
+        first = self.layers[0]
+        taps = np.ones((first.outputs, first.inputs, first.kernel, first.kernel), np.float32)
+        if first.kernel > self.view_kernel:
+            taps[:, 2 * self.feature_channels :] = 0
+            taps[:, 2 * self.feature_channels :, first.kernel // 2, first.kernel // 2] = 1
+        return taps
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as the manifest holds it."""
+        layers = [
+            {"kernel": x.kernel, "inputs": x.inputs, "outputs": x.outputs, "activation": x.activation}
+            for x in self.layers
+        ]
+        return {
+            "feature_channels": self.feature_channels,
+            "view_encoding": "sh2",
+            "view_kernel": self.view_kernel,
+            "mip_levels": self.mip_levels,
+            "layers": layers,
+            "channels_to_space": self.channels_to_space,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, name: str = "network") -> NetworkSpec:
+        """Read :meth:`to_json`'s object; raises :class:`DuplexError` that names what this reader cannot draw."""
+        try:
+            layers = tuple(
+                ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
+                for x in data["layers"]
+            )
+            spec = cls(
+                int(data["feature_channels"]),
+                layers,
+                int(data["channels_to_space"]),
+                int(data.get("view_kernel", 3)),
+                int(data.get("mip_levels", 1)),
+            )
+            encoding = data["view_encoding"]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
+        if encoding != "sh2":
+            raise DuplexError(f"{name}: view_encoding {encoding!r}: this version draws sh2; update duplex")
+        spec._check(name)
+        return spec
+
+    def _check(self, name: str) -> None:
+        if self.feature_channels not in (4, 8, 12):
+            raise DuplexError(f"{name}: feature_channels {self.feature_channels}: expected 4, 8 or 12")
+        if self.channels_to_space not in (1, 2, 4):
+            raise DuplexError(f"{name}: channels_to_space {self.channels_to_space}: expected 1, 2 or 4")
+        if self.view_kernel not in (1, 3):
+            raise DuplexError(f"{name}: view_kernel {self.view_kernel}: expected 1 or 3")
+        if not 1 <= self.mip_levels <= MAX_MIP_LEVELS:
+            raise DuplexError(f"{name}: mip_levels {self.mip_levels}: expected 1 to {MAX_MIP_LEVELS}")
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
+        previous = self.inputs
+        for i, layer in enumerate(self.layers):
+            if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
+                raise DuplexError(
+                    f"{name}: layer {i}: kernel {layer.kernel} with {layer.activation!r}: "
+                    f"expected kernel 1 or 3 and one of {', '.join(ACTIVATIONS)}"
+                )
+            if layer.inputs != previous or not 4 <= layer.outputs <= MAX_CHANNELS or layer.outputs % 4:
+                raise DuplexError(
+                    f"{name}: layer {i}: {layer.inputs} to {layer.outputs} channels: expected {previous} "
+                    f"to a multiple of 4 up to {MAX_CHANNELS}"
+                )
+            previous = layer.outputs
+        if previous != 4 * self.channels_to_space**2:
+            raise DuplexError(
+                f"{name}: the last layer gives {previous} channels: expected {4 * self.channels_to_space**2}"
+            )
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """For each layer ``weight`` (outputs, inputs, kernel, kernel) and ``bias`` (outputs,), float32."""
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+
+    def check(self, spec: NetworkSpec, name: str) -> None:
+        """Raise :class:`DuplexError` unless shapes and zeros fit ``spec`` and every number is finite."""
+        for i, (layer, weight, bias) in enumerate(zip(spec.layers, self.weights, self.biases, strict=True)):
+            shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
+            if weight.shape != shape or bias.shape != (layer.outputs,):
+                raise DuplexError(
+                    f"{name}: layer {i} has weights {weight.shape} and biases {bias.shape}: "
+                    f"expected {shape} and ({layer.outputs},)"
+                )
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise DuplexError(f"{name}: layer {i} holds NaN or infinity: bake again")
+        if (self.weights[0] * (1 - spec.taps())).any():
+            raise DuplexError(f"{name}: layer 0 sees the view direction beyond the view_kernel of {spec.view_kernel}")
+
+
+def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array:
+    """The network in plain float32, for checks: ``inputs`` (c, h + 2 m, w + 2 m) to straight RGBA (4, s h, s w)."""
+    x = inputs
+    for layer, weight, bias in zip(spec.layers, weights.weights, weights.biases, strict=True):
+        height, width = (side - layer.kernel + 1 for side in x.shape[1:])
+        total = np.broadcast_to(bias[:, None], (layer.outputs, height * width)).copy()
+        for row in range(layer.kernel):
+            for column in range(layer.kernel):
+                part = x[:, row : row + height, column : column + width].reshape(layer.inputs, -1)
+                total += weight[:, :, row, column] @ part
+        if layer.activation == "relu":
+            total = np.maximum(total, 0)
+        elif layer.activation == "sigmoid":
+            total = 1 / (1 + np.exp(-total))
+        x = total.reshape(layer.outputs, height, width)
+    s = spec.channels_to_space
+    blocks = x.reshape(s, s, 4, *x.shape[1:]).transpose(2, 3, 0, 4, 1)
+    return blocks.reshape(4, x.shape[1] * s, x.shape[2] * s)
+
+
+def encode_view(directions: Array) -> Array:
+    """:func:`view_bands` of unit ``directions`` (..., 3): (..., 8) float32."""
+    return np.stack(view_bands(*np.moveaxis(directions, -1, 0)), -1).astype(np.float32)
+
+
+def view_bands(x: Any, y: Any, z: Any) -> list[Any]:
+    """Bands 1 and 2 of the real spherical harmonics of unit vectors, arrays or tensors of one shape: eight such.
+
+    The same numbers as ``shaders/include/view_encoding.glsl``.
+    """
+    return [
+        0.4886025 * y,
+        0.4886025 * z,
+        0.4886025 * x,
+        1.0925484 * x * y,
+        1.0925484 * y * z,
+        0.3153916 * (3 * z * z - 1),
+        1.0925484 * x * z,
+        0.5462742 * (x * x - y * y),
+    ]

@@ -1,0 +1,1 @@
+"""``duplex-viewer`` and what it does without a window."""

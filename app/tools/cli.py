@@ -1,0 +1,206 @@
+"""``duplex-viewer``: parse, then a window, a picture, or the bundle's facts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from duplex.app.core.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError, printable, run_command
+from duplex.app.core.files import stamp_of
+from duplex.app.render.backends.names import AUTO, NAMES
+from duplex.app.scene.camera import MAX_SIDE
+from duplex.assets import DEMO_BUNDLE
+
+
+def main() -> int:
+    """Entry point of ``duplex-viewer``."""
+    parser = argparse.ArgumentParser("duplex-viewer", description="Fly through a bundle made by duplex-bake.")
+    parser.add_argument("bundle", nargs="?", type=Path, default=DEMO_BUNDLE, help="the bundle to open [the demo]")
+    parser.add_argument("--size", metavar="WxH", help="pixels of the window or picture [800x800, or the path's own]")
+    parser.add_argument(
+        "--camera", metavar="N|FILE", help="begin at the bundle's camera N, or at a camera in a JSON file"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=(AUTO, *NAMES),
+        default=AUTO,
+        help="what runs the network; auto: in a window the fastest here, else fragment [auto]",
+    )
+    parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
+    action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
+    action.add_argument(
+        "--render", type=Path, metavar="PATH", help="draw a camera path of nerfstudio or instant-ngp (JSON) into -o"
+    )
+    action.add_argument("--bench", action="store_true", help="measure how fast the bundle is drawn here")
+    action.add_argument(
+        "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
+    )
+    action.add_argument("--info", action="store_true", help="print what the bundle holds")
+    action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="of a turn or path: a video (.mp4), or a folder for PNGs"
+    )
+    parser.add_argument("--frames", type=int, help="frames of a turn [24 pictures, or 120 in a video]")
+    parser.add_argument("--fps", type=float, help="frames a second of a video [30, or the path's own]")
+    parser.add_argument("--json", action="store_true", help="print what was measured as one JSON object")
+    arguments = parser.parse_args()
+    return run_command(lambda: _view(arguments))
+
+
+def _view(arguments: argparse.Namespace) -> int:
+    from duplex.app.scene.bundle import read_bundle
+
+    size, background = parse_size(arguments.size or "800x800"), _color(arguments.background)
+    if arguments.info:
+        print(_info(arguments.bundle))
+        return 0
+    if arguments.doctor:
+        from duplex.app.tools.doctor import examine
+
+        report, works = examine(read_bundle(arguments.bundle))
+        print(report)
+        return 0 if works else 2
+    if arguments.bench or arguments.scaling:
+        return _measure(arguments, size)
+    if arguments.turntable or arguments.render:
+        return _record(arguments, size, background)
+    if arguments.output:
+        raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
+    from duplex.app.render.gpu import INSTALL_HINT
+    from duplex.app.tools.screenshots import choose_camera, scene_orbit, screenshot
+
+    stamp = stamp_of(arguments.bundle)
+    bundle = read_bundle(arguments.bundle)
+    camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
+    if arguments.screenshot:
+        driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
+        print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
+        return 0
+    try:
+        from duplex.app.viewer.window import Viewer
+    except ImportError as error:  # of a library that a system without screens need not have
+        raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
+    viewer = Viewer(size if arguments.size else None, arguments.backend)
+    viewer.show(bundle, arguments.bundle, camera, stamp)
+    if background:
+        viewer.panel.background = list(background[:3])
+    viewer.run()
+    return 0
+
+
+def _record(
+    arguments: argparse.Namespace, size: tuple[int, int], background: tuple[float, float, float, float] | None
+) -> int:
+    from duplex.app.render.gpu import create_headless_context
+    from duplex.app.render.recording import Recording
+    from duplex.app.render.renderer import Renderer
+    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.tools.screenshots import scene_orbit, turntable
+
+    _check_recording(arguments)
+    bundle, out = read_bundle(arguments.bundle), arguments.output
+    video = out.suffix.lower() == ".mp4"
+    if arguments.render:
+        from duplex.app.scene.path_files import read_path
+
+        path = read_path(arguments.render, bundle.to_checkpoint, bundle.to_dataset)
+        path = replace(path, fps=arguments.fps or path.fps)
+        if arguments.size:
+            path = replace(path, width=size[0], height=size[1])
+        cameras, frames, fps = path.cameras(), path.frames, path.fps
+    else:
+        frames, fps = arguments.frames or (120 if video else 24), arguments.fps or 30.0
+        if not video:
+            sheet = turntable(bundle, out, frames, size, background, arguments.backend)
+            print(f"{frames} pictures in {out}, all of them at a glance in {sheet}")
+            return 0
+        cameras = iter(scene_orbit(bundle).cameras(frames, *size))
+    recording = Recording(
+        Renderer(create_headless_context(), bundle, arguments.backend), cameras, frames, out, fps, background
+    )
+    try:
+        while not recording.finished:
+            recording.advance()
+            if sys.stderr.isatty():
+                print(
+                    f"\r{recording.done} of {frames} frames",
+                    end="" if recording.done < frames else "\n",
+                    file=sys.stderr,
+                )
+    finally:
+        if not recording.finished:
+            recording.cancel()
+    print(f"{out}: {frames} frames" + (f", {frames / fps:.1f} s" if video else ""))
+    return 0
+
+
+def _check_recording(arguments: argparse.Namespace) -> None:
+    if not arguments.output:
+        raise DuplexError("no -o: expected a name that ends in .mp4 for a video, or a folder for pictures")
+    if arguments.frames is not None and (arguments.render or not 1 <= arguments.frames <= 10000):
+        raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000, and --turntable with it")
+    if arguments.fps is not None and not 1 <= arguments.fps <= 240:
+        raise DuplexError(f"--fps {arguments.fps:g}: expected 1 to 240")
+    if arguments.camera:
+        raise DuplexError("--camera does not go with --turntable or --render, which bring their own cameras")
+
+
+def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:
+    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.tools import benchmark
+
+    bundle = read_bundle(arguments.bundle)
+    if arguments.scaling:
+        measured = benchmark.scaling(bundle)
+        text = benchmark.scaling_text(measured)
+    else:
+        measured = benchmark.benchmark(bundle, size)
+        text = benchmark.text(measured)
+    print(json.dumps(measured) if arguments.json else text)
+    return 0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels from ``800x600``; raises :class:`DuplexError`."""
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if not match or not all(16 <= int(x) <= MAX_SIDE for x in match.groups()):
+        raise DuplexError(f"--size {text}: expected width x height from 16 to {MAX_SIDE}, for example 800x800")
+    return int(match[1]), int(match[2])
+
+
+def _color(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    named = {"white": (1.0, 1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0, 1.0), "transparent": (0.0, 0.0, 0.0, 0.0)}
+    if text in named:
+        return named[text]
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise DuplexError(f"--background {text}: expected white, black, transparent or #rrggbb")
+    red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue, 1.0
+
+
+def _info(path: Path) -> str:
+    from duplex.app.scene.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    low, high = bundle.bounds
+    texture = bundle.outer.texels.shape
+    lines = {
+        "bundle": f"{path}, {path.stat().st_size} bytes",
+        "faces": f"{len(bundle.outer.faces)} outer, {len(bundle.inner.faces)} inner",
+        "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
+        "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
+        "bounds": " to ".join(" ".join(f"{x:.3f}" for x in corner) for corner in (low, high)),
+        "cameras": str(len(bundle.cameras)),
+        "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),
+        "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
+    }
+    text = "\n".join(f"{name:10}{value}" for name, value in lines.items())
+    return printable(text)

@@ -1,0 +1,96 @@
+"""``duplex-viewer --doctor``: what this machine can do, and what to do about what it cannot."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+import moderngl
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.gpu import PassTimers, create_headless_context, describe, is_software
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.tools.benchmark import MIN_PARITY, parity
+from duplex.app.tools.screenshots import scene_orbit
+
+PACKAGES = ("moderngl", "glcontext", "moderngl-window", "glfw", "imgui-bundle", "pyglm", "numpy", "onnxruntime")
+LIMITS = (
+    "GL_MAX_TEXTURE_SIZE",
+    "GL_MAX_DRAW_BUFFERS",
+    "GL_MAX_FRAGMENT_UNIFORM_COMPONENTS",
+    "GL_MAX_TEXTURE_IMAGE_UNITS",
+)
+SIZE = (200, 150)
+
+
+def examine(bundle: Bundle) -> tuple[str, bool]:
+    """A report of many lines, and whether ``bundle`` can be drawn here at all."""
+    lines = [f"system     {platform.platform()}, Python {platform.python_version()}"]
+    lines.append("packages   " + ", ".join(_version(name) for name in PACKAGES))
+    lines.append("display    " + _display())
+    try:
+        ctx = create_headless_context()
+    except DuplexError as error:
+        return "\n".join([*lines, f"OpenGL     {error}"]), False
+    lines.append(f"OpenGL     {describe(ctx)}, {ctx.info.get('GL_VENDOR', 'unknown vendor')}")
+    if is_software(ctx):
+        lines.append("           no graphics card: the CPU draws; with one, install its driver")
+    if ctx.version_code < 430:
+        lines.append(f"           OpenGL {ctx.version_code / 100:.1f}: no compute shaders, which need 4.3")
+    lines.append("limits     " + ", ".join(f"{name[7:].lower()} {ctx.info.get(name, '?')}" for name in LIMITS))
+    lines.append("timers     " + _timers(ctx, bundle))
+    lines.append("ONNX       " + _providers())
+    works = [_backend(ctx, bundle, name) for name in NAMES]
+    lines += [f"{name:11}{text}" for name, (text, _) in zip(NAMES, works, strict=True)]
+    return "\n".join(lines), works[0][1]
+
+
+def _version(name: str) -> str:
+    for variant in (name, f"{name}-gpu"):
+        try:
+            return f"{variant} {metadata.version(variant)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return f"{name} missing"
+
+
+def _display() -> str:
+    if not sys.platform.startswith("linux"):
+        return "the system's own"
+    found = [f"{name}={os.environ[name]}" for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
+    return ", ".join(found) or "none: no window can be opened, but --screenshot, --turntable and --render work"
+
+
+def _timers(ctx: moderngl.Context, bundle: Bundle) -> str:
+    try:
+        renderer = Renderer(ctx, bundle)
+        renderer.timers = timers = PassTimers(ctx)
+        for _ in range(PassTimers.RING + 1):
+            renderer.draw(scene_orbit(bundle).camera(0, *SIZE))
+    except DuplexError as error:
+        return str(error)
+    return "GPU time of each pass" if any(timers.milliseconds.values()) else "none: only whole frames can be timed"
+
+
+def _providers() -> str:
+    try:
+        import onnxruntime
+    except ImportError:
+        return "not installed: python3 -m pip install 'duplex-radiance[onnx]'"
+    return ", ".join(onnxruntime.get_available_providers())
+
+
+def _backend(ctx: moderngl.Context, bundle: Bundle, name: str) -> tuple[str, bool]:
+    try:
+        renderer = Renderer(ctx, bundle, name)
+        decibels = min(parity(renderer, camera)[0] for camera in scene_orbit(bundle).cameras(2, *SIZE))
+    except DuplexError as error:
+        return str(error), False
+    provider = getattr(renderer.shading, "provider", "")
+    if not decibels >= MIN_PARITY:
+        return f"draws wrong: {decibels:.1f} dB against float32, expected {MIN_PARITY:.0f}: try a newer driver", False
+    return f"works{', ' + provider if provider else ''}, {decibels:.1f} dB against float32", True

@@ -1,0 +1,211 @@
+"""The viewer's camera: orbiting around a point, flying, or a trackball; what is shown follows smoothly."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from pyglm import glm
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, horizontal_axes
+
+MODES = ORBIT, FLY, TRACKBALL = "orbit", "fly", "trackball"
+UPS = {f"{sign}{axis}": (1 if sign == "+" else -1) * np.eye(3)[i] for sign in "+-" for i, axis in enumerate("xyz")}
+ROTATION_SPEED = 0.005  # radians a pixel
+STEEPEST = math.radians(89)  # up or down, while the horizon is kept level
+FAST, SLOW = 4.0, 0.2
+FOLLOWING = 0.06  # seconds until what is shown is a factor of e nearer to where the camera should be
+ARRIVED = 1e-4  # of the scene's radius, and radians: then it is there
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Looks at ``target`` from ``distance``; ``rotation``: camera to world; ``fov``: vertical, radians."""
+
+    target: glm.dvec3
+    distance: float
+    rotation: Any
+    fov: float
+
+    @property
+    def forward(self) -> glm.dvec3:
+        """Where it looks, unit."""
+        return _turned(self.rotation, 0, 0, -1)
+
+    @property
+    def eye(self) -> glm.dvec3:
+        """Where it stands."""
+        return self.target - self.distance * self.forward
+
+
+@dataclass
+class CameraControls:
+    """Turns events into a camera in a scene of ``radius``, the unit of all speeds, with ``up`` (3,) upwards.
+
+    ``goal``: where the camera should be; ``shown``: where it is, on its way there. In the modes orbit and trackball
+    turning moves the eye around the target, in fly mode the target around the eye; only a trackball tilts the horizon.
+    """
+
+    up: Array
+    radius: float
+    goal: Pose
+    shown: Pose = field(init=False)
+    mode: str = ORBIT
+
+    def __post_init__(self) -> None:
+        self.shown = self.goal
+
+    @classmethod
+    def around(cls, camera: Camera, center: Array, radius: float, up: Array) -> CameraControls:
+        """Controls that begin at ``camera`` in a scene of ``radius`` around ``center``."""
+        return cls(np.asarray(up, np.float64), radius, _pose_of(camera, center, radius))
+
+    def set(self, camera: Camera, center: Array) -> None:
+        """Go to ``camera``; orbits then turn around the point before it that is nearest to ``center``."""
+        self.goal = _pose_of(camera, center, self.radius)
+
+    def arrive(self) -> None:
+        """Be where the camera should be, at once."""
+        self.shown = self.goal
+
+    def update(self, seconds: float) -> None:
+        """Follow the goal for ``seconds``."""
+        share = 1 - math.exp(-seconds / FOLLOWING)
+        old, goal = self.shown, self.goal
+        turn = goal.rotation if glm.dot(old.rotation, goal.rotation) >= 0 else -goal.rotation
+        angle = 2 * math.acos(min(float(glm.dot(old.rotation, turn)), 1.0))
+        away = max(glm.length(goal.target - old.target), glm.length(goal.eye - old.eye)) / self.radius
+        if max(away, angle, abs(goal.fov - old.fov)) < ARRIVED:
+            self.shown = goal
+            return
+        distance = old.distance * (goal.distance / old.distance) ** share
+        rotation = glm.slerp(old.rotation, turn, share)
+        fov = old.fov + share * (goal.fov - old.fov)
+        found = Pose(glm.dvec3(glm.mix(old.target, goal.target, share)), distance, rotation, fov)
+        if self.mode == FLY:  # the eye goes straight
+            eye = glm.mix(old.eye, goal.eye, share)
+            found = replace(found, target=eye + distance * found.forward)
+        self.shown = found
+
+    @property
+    def moving(self) -> bool:
+        """Whether what is shown is still on its way."""
+        return self.shown is not self.goal
+
+    @property
+    def fov(self) -> float:
+        """Vertical field of view that the camera should have, radians."""
+        return self.goal.fov
+
+    @fov.setter
+    def fov(self, value: float) -> None:
+        self.goal = replace(self.goal, fov=value)
+
+    def camera(self, width: int, height: int) -> Camera:
+        """The camera that is shown, for a picture of this size."""
+        pose = np.eye(4)
+        pose[:3, :3] = np.array(glm.mat3_cast(self.shown.rotation))
+        pose[:3, 3] = np.array(self.shown.eye)
+        return Camera.from_fov(pose, width, height, self.shown.fov)
+
+    def turn(self, dx: float, dy: float) -> None:
+        """Turn by a mouse movement in pixels."""
+        old, yaw, pitch = self.goal, -ROTATION_SPEED * dx, -ROTATION_SPEED * dy
+        if self.mode == TRACKBALL:
+            spin = glm.angleAxis(yaw, glm.dvec3(0, 1, 0)) * glm.angleAxis(pitch, glm.dvec3(1, 0, 0))
+            self.goal = replace(old, rotation=glm.normalize(old.rotation * spin))
+            return
+        up = glm.dvec3(*self.up)
+        rotation = glm.angleAxis(yaw, up) * self._level(old)
+        sine = float(glm.dot(_turned(rotation, 0, 0, -1), up))
+        height = math.asin(min(max(sine, -1.0), 1.0))
+        pitch = min(max(height + pitch, -STEEPEST), STEEPEST) - height
+        rotation = glm.normalize(rotation * glm.angleAxis(pitch, glm.dvec3(1, 0, 0)))
+        turned = replace(old, rotation=rotation)
+        self.goal = replace(turned, target=old.eye + old.distance * turned.forward) if self.mode == FLY else turned
+
+    def set_up(self, up: Array) -> None:
+        """Take another direction for upwards, and level the horizon."""
+        self.up = np.asarray(up, np.float64)
+        self.turn(0, 0)
+
+    def pan(self, dx: float, dy: float, height: int) -> None:
+        """Move sideways so that the target follows a mouse movement in pixels of a window ``height`` pixels high."""
+        scale = 2 * self.goal.distance * math.tan(self.goal.fov / 2) / max(height, 1)
+        self._shift(_turned(self.goal.rotation, -scale * dx, scale * dy, 0))
+
+    def dolly(self, notches: float) -> None:
+        """Come closer by turns of the mouse wheel, or in fly mode fly forward."""
+        if self.mode == FLY:
+            self._shift(0.1 * self.radius * notches * self.goal.forward)
+        else:
+            nearest, farthest = 0.01 * self.radius, 100 * self.radius
+            self.goal = replace(self.goal, distance=min(max(self.goal.distance * 0.9**notches, nearest), farthest))
+
+    def move(self, right: float, up: float, forward: float, seconds: float, speed: float = 1.0) -> None:
+        """Walk for ``seconds`` along the camera's right, the scene's up and the gaze (-1 to 1 each)."""
+        step = self.radius * seconds * speed
+        side = _turned(self.goal.rotation, 1, 0, 0)
+        self._shift(step * (right * side + up * glm.dvec3(*self.up) + forward * self.goal.forward))
+
+    def frame(self, center: Array, aspect: float = 1.0) -> None:
+        """Look at the whole scene around ``center`` from the present direction; ``aspect``: width over height."""
+        narrower = 2 * math.atan(min(aspect, 1.0) * math.tan(self.goal.fov / 2))
+        distance = self.radius / math.sin(narrower / 2)
+        self.goal = replace(self.goal, target=glm.dvec3(*center), distance=distance)
+
+    def to_text(self) -> str:
+        """The view as text to paste elsewhere: a camera that :meth:`paste` and ``--camera`` take."""
+        camera = self.camera(800, 800)
+        return json.dumps(
+            {
+                "camera_to_world": [float(x) for x in camera.camera_to_world.reshape(-1)],
+                "fov": math.degrees(camera.fov_y),
+            }
+        )
+
+    def paste(self, text: str, center: Array) -> None:
+        """Go to the view in ``text``; raises :class:`DuplexError` where that is none."""
+        try:
+            data = json.loads(text[: 1 << 16])
+        except (ValueError, RecursionError):
+            raise DuplexError("the clipboard holds no view: expected JSON with camera_to_world and fov") from None
+        self.set(Camera.from_json(data, "the clipboard"), center)
+
+    def _shift(self, by: glm.dvec3) -> None:
+        self.goal = replace(self.goal, target=self.goal.target + by)
+
+    def _level(self, pose: Pose) -> Any:
+        """The rotation of ``pose`` with its horizon level; straight up or down, it keeps its own heading."""
+        forward, up = pose.forward, glm.dvec3(*self.up)
+        side = glm.dvec3(glm.cross(forward, up))
+        if glm.length(side) < 1e-6:
+            heading = _turned(pose.rotation, 1, 0, 0)
+            side = glm.dvec3(heading - glm.dot(heading, up) * up)
+        if glm.length(side) < 1e-6:
+            side = glm.dvec3(*horizontal_axes(self.up)[0])
+        side = glm.dvec3(glm.normalize(side))
+        return _rotation(np.array([side, glm.cross(side, forward), -forward]).T)
+
+
+def _pose_of(camera: Camera, center: Array, radius: float) -> Pose:
+    forward = -camera.camera_to_world[:3, 2]
+    along = float(np.dot(np.asarray(center) - camera.position, forward))
+    distance = along if along > 0.05 * radius else radius
+    rotation = _rotation(camera.camera_to_world[:3, :3])
+    return Pose(glm.dvec3(*(camera.position + distance * forward)), distance, rotation, camera.fov_y)
+
+
+def _rotation(matrix: Array) -> Any:
+    """The unit quaternion of a rotation matrix (3, 3)."""
+    return glm.dquat(glm.normalize(glm.quat_cast(glm.dmat3(*matrix.T.reshape(-1).tolist()))))
+
+
+def _turned(rotation: Any, x: float, y: float, z: float) -> glm.dvec3:
+    """The vector after the rotation; PyGLM's own types tell of single precision, which it is not."""
+    return glm.dvec3(rotation * glm.dvec3(x, y, z))

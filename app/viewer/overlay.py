@@ -1,0 +1,73 @@
+"""Lines over the scene: ways and cameras, drawn by Dear ImGui behind its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from imgui_bundle import imgui
+
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
+
+MOST_FRUSTA = 400
+EDGES = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)])  # of a frustum
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Draws over the scene that ``camera`` shows in the window, ``left`` of which are pixels that it leaves free."""
+
+    camera: Camera
+    left: float
+
+    def places(self, points: Array) -> Array:
+        """Where ``points`` (n, 3) of the world are in the window, (n, 2); NaN behind the camera."""
+        camera = self.camera
+        local = (points - camera.position) @ camera.camera_to_world[:3, :3]
+        depth = np.where(local[:, 2] < -1e-6, -local[:, 2], np.nan)
+        x, y = camera.cx + camera.fx * local[:, 0] / depth, camera.cy - camera.fy * local[:, 1] / depth
+        return np.stack([self.left + x, y], -1)
+
+    def sees(self, low: Array, high: Array) -> bool:
+        """Whether the box from ``low`` to ``high`` (3,) may reach into the picture: no edge of it parts the two."""
+        camera = self.camera
+        corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
+        x, y, z = ((corners - camera.position) @ camera.camera_to_world[:3, :3]).T
+        beyond = (
+            z > 0,
+            camera.fx * x < z * camera.cx,
+            camera.fx * x > -z * (camera.width - camera.cx),
+            camera.fy * y > -z * camera.cy,
+            camera.fy * y < z * (camera.height - camera.cy),
+        )
+        return not any(bool(side.all()) for side in beyond)
+
+    def way(self, points: Array, color: int) -> None:
+        """Declare lines from each of ``points`` (n, 3) to the next; ``color``: ABGR."""
+        found = self.places(points)
+        self._lines(found[:-1], found[1:], color, 2)
+
+    def frusta(self, poses: Sequence[Array], fovs: Sequence[float], size: float, color: int) -> None:
+        """Declare a pyramid, ``size`` world units high, for each camera of ``poses`` (4, 4) and ``fovs``.
+
+        Of very many only some, evenly chosen, so that the window stays quick.
+        """
+        chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), MOST_FRUSTA)).round().astype(int))
+        if not len(chosen):
+            return
+        placed, side = np.stack([poses[i] for i in chosen]), np.tan(0.5 * np.array([fovs[i] for i in chosen]))
+        corners = np.array([[0, 0, 0], [1, 1, -1], [-1, 1, -1], [-1, -1, -1], [1, -1, -1]], np.float64)
+        local = size * corners * np.stack([side, side, np.ones_like(side)], -1)[:, None]
+        points = local @ placed[:, :3, :3].transpose(0, 2, 1) + placed[:, None, :3, 3]
+        found = self.places(points.reshape(-1, 3)).reshape(-1, 5, 2)
+        ends = found[:, EDGES].reshape(-1, 2, 2)
+        self._lines(ends[:, 0], ends[:, 1], color, 1.5)
+
+    def _lines(self, begins: Array, ends: Array, color: int, width: float) -> None:
+        """Declare lines between places (n, 2), but for those that are nowhere or far out."""
+        target, width = imgui.get_background_draw_list(), width * imgui.get_style().font_scale_dpi
+        near = (np.abs(np.concatenate([begins, ends], -1)) < 1e5).all(-1)  # NaN is not
+        for (ax, ay), (bx, by) in zip(begins[near].tolist(), ends[near].tolist(), strict=True):
+            target.add_line(imgui.ImVec2(ax, ay), imgui.ImVec2(bx, by), color, width)

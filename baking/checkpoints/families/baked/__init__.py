@@ -1,0 +1,1 @@
+"""Families that were baked already: octrees."""

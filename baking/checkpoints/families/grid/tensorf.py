@@ -1,0 +1,200 @@
+"""Checkpoints of apchenstu/TensoRF: ``.th`` files of VM-split, VM and CP grids.
+
+Chen et al., "TensoRF: Tensorial Radiance Fields", ECCV 2022. The class is told by the tensors' names, every size
+by their shapes. NDC scenes (LLFF) are told by their interval, which is 0 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.files import Checkpoint, tensor_of
+from duplex.baking.fields.encoding import MAX_FREQUENCIES
+from duplex.baking.fields.factor_lookup import LINES, PLANES
+from duplex.baking.fields.factor_shading import SHADINGS, Shading, Traits
+from duplex.baking.fields.factors import Cp, FactorField, Mask, Vm, VmSplit
+from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, forward_facing, linear
+
+FAMILY = "TensoRF"
+CLASSES = {"density_plane.0": VmSplit, "plane_coef": Vm, "density_line.0": Cp}  # the more telling names first
+MAX_SIDE, MAX_VERTICES, MAX_MASK_AXES = 8192, 1 << 27, 8
+COARSE, FINE = 256, 128  # stand for the original's steps of half a cell
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has this family's members."""
+    state, kwargs = checkpoint.content.get("state_dict"), checkpoint.content.get("kwargs")
+    if checkpoint.kind != "torch" or not isinstance(state, dict) or not isinstance(kwargs, dict):
+        return False
+    return "basis_mat.weight" in state and any(name in state for name in CLASSES)
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[FactorField, FactorField, SceneInfo]:
+    """The field, twice, and the scene of its ``kwargs``."""
+    kwargs = checkpoint.content["kwargs"]
+    box = tensor_of(kwargs.get("aabb"), checkpoint.path, "kwargs: aabb")
+    if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+        raise DuplexError(f"kwargs: aabb {box.tolist()}: expected a low and a larger high corner")
+    field = _field(checkpoint, box, _traits(kwargs, overrides))
+    field.mask = _mask(checkpoint)
+    return field, field, _scene(checkpoint, overrides, box)
+
+
+def _traits(kwargs: dict[str, Any], overrides: Overrides) -> Traits:
+    shading, activation = str(kwargs.get("shadingMode", "MLP_PE")), str(kwargs.get("fea2denseAct", "softplus"))
+    if shading not in SHADINGS:
+        raise DuplexError(f"kwargs: shadingMode {shading[:40]}: expected one of {', '.join(SHADINGS)}")
+    if activation not in ("softplus", "relu"):
+        raise DuplexError(f"kwargs: fea2denseAct {activation[:40]}: expected softplus or relu")
+    counts = [_number(kwargs, name, 6) for name in ("view_pe", "fea_pe", "pos_pe")]
+    if not all(count == int(count) and 0 <= count <= MAX_FREQUENCIES for count in counts):
+        raise DuplexError(f"kwargs: view_pe, fea_pe, pos_pe {counts}: expected numbers of frequencies")
+    if overrides.activation is not None and overrides.activation not in ACTIVATIONS:
+        raise DuplexError(f"--activation {overrides.activation}: expected one of {', '.join(ACTIVATIONS)}")
+    views, features, points = (int(count) for count in counts)
+    return Traits(
+        shading,
+        views,
+        features,
+        points,
+        activation=overrides.activation or activation,
+        shift=_number(kwargs, "density_shift", -10),
+        scale=_number(kwargs, "distance_scale", 25),
+        order=overrides.encoding or "tdf",
+    )
+
+
+def _number(kwargs: dict[str, Any], name: str, default: float) -> float:
+    try:
+        value = float(kwargs.get(name, default))
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        value = math.nan
+    if not abs(value) < 1e6:
+        raise DuplexError(f"kwargs: {name} {str(kwargs.get(name))[:40]}: expected a number")
+    return value
+
+
+def _field(checkpoint: Checkpoint, box: Tensor, traits: Traits) -> FactorField:
+    weights = checkpoint.tensors("state_dict")
+    kind = next(made for name, made in CLASSES.items() if name in weights)
+    components = _check_vm(weights) if kind is Vm else _check_grids(weights, split=kind is VmSplit)
+    basis = weights["basis_mat.weight"]
+    if basis.ndim != 2 or not 1 <= basis.shape[0] <= MAX_SIDE or basis.shape[1] != components:
+        raise DuplexError(f"basis_mat.weight {_shape(basis)} does not fit the {components} components of colour")
+    return kind(box, traits, weights, _layers(weights, traits, basis.shape[0]))
+
+
+def _layers(weights: dict[str, Tensor], traits: Traits, channels: int) -> list[nn.Linear]:
+    expected = {"SH": 27, "RGB": 3}.get(traits.shading, channels)
+    if channels != expected:
+        raise DuplexError(f"{channels} features: {traits.shading} shading takes {expected}")
+    if traits.shading in ("SH", "RGB"):
+        return []
+    layers, width = [], Shading.width(traits, channels)
+    for name, outputs in (("0", None), ("2", None), ("4", 3)):
+        layers.append(linear(weights, f"renderModule.mlp.{name}", FAMILY, width, outputs))
+        width = layers[-1].out_features
+    return layers
+
+
+def _check_grids(weights: dict[str, Tensor], *, split: bool) -> int:
+    """Check planes (where ``split``) and lines against each other; returns the components of colour."""
+    sides = [0, 0, 0]
+    for i, axis in enumerate(LINES):
+        line = weights.get(f"density_line.{i}", torch.zeros(0))
+        sides[axis] = line.shape[2] if line.ndim == 4 else 0
+    if not all(2 <= side <= MAX_SIDE for side in sides):
+        raise DuplexError(f"density_line.0, 1, 2: grids of {sides} vertices: expected 2 to {MAX_SIDE} along each axis")
+    total = 0
+    for kind in ("density", "app"):
+        counts = []
+        for i in range(3):
+            line = weights.get(f"{kind}_line.{i}", torch.zeros(0))
+            counts.append(line.shape[1] if line.ndim == 4 else 0)
+            _expect(weights, f"{kind}_line.{i}", (1, counts[i], sides[LINES[i]], 1))
+            if split:
+                across, down = PLANES[i]
+                _expect(weights, f"{kind}_plane.{i}", (1, counts[i], sides[down], sides[across]))
+        if not split and len(set(counts)) > 1:
+            raise DuplexError(f"{kind}_line.0, 1, 2 have {counts} components: expected as many in each")
+        total = sum(counts) if split else counts[0]
+    return total
+
+
+def _check_vm(weights: dict[str, Tensor]) -> int:
+    plane, basis = weights["plane_coef"], weights["basis_mat.weight"]
+    count, side = plane.shape[1:3] if plane.ndim == 4 else (0, 0)
+    if not 2 <= side <= MAX_SIDE:
+        raise DuplexError(f"plane_coef {_shape(plane)}: expected (3, components, side, side)")
+    _expect(weights, "plane_coef", (3, count, side, side))
+    _expect(weights, "line_coef", (3, count, side, 1))
+    colors = basis.shape[1] // 3 if basis.ndim == 2 else 0
+    if not 1 <= colors < count:
+        raise DuplexError(f"plane_coef has {count} components, basis_mat.weight {_shape(basis)} takes {colors} of them")
+    return 3 * colors
+
+
+def _expect(weights: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
+    found = weights.get(name)
+    if found is None:
+        raise DuplexError(f"{name} is missing: not a {FAMILY} field that duplex knows")
+    if found.shape != shape or not found.numel():
+        raise DuplexError(f"{name} {_shape(found)} does not fit the others: expected {shape}")
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def _mask(checkpoint: Checkpoint) -> Mask | None:
+    """``alphaMask.*``: a box and a bit for each vertex of a grid in it, x running fastest."""
+    content = checkpoint.content
+    if "alphaMask.aabb" not in content:
+        return None
+    bits, box = content.get("alphaMask.mask"), tensor_of(content["alphaMask.aabb"], checkpoint.path, "alphaMask.aabb")
+    try:
+        sides = content.get("alphaMask.shape", ())
+        shape = tuple(int(side) for side in sides) if len(sides) <= MAX_MASK_AXES else ()
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        shape = ()
+    if len(shape) < 3 or any(side != 1 for side in shape[:-3]) or not all(2 <= s <= MAX_SIDE for s in shape[-3:]):
+        raise DuplexError(f"alphaMask.shape {str(content.get('alphaMask.shape'))[:60]}: expected z, y, x")
+    count = math.prod(shape)
+    if isinstance(bits, Tensor) and bits.layout == torch.strided:
+        bits = bits.detach().numpy()
+    if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8 or bits.size != -(-count // 8):
+        raise DuplexError(f"alphaMask.mask does not hold the {count} bits of alphaMask.shape: a damaged file")
+    if count > MAX_VERTICES:
+        raise DuplexError(f"alphaMask.shape {shape}: expected at most {MAX_VERTICES} vertices")
+    if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+        raise DuplexError(f"alphaMask.aabb {box.tolist()}: expected a low and a larger high corner")
+    return Mask(torch.from_numpy(np.unpackbits(bits.reshape(-1), count=count).reshape(shape[-3:])), box)
+
+
+def _scene(checkpoint: Checkpoint, overrides: Overrides, box: Tensor) -> SceneInfo:
+    interval = checkpoint.content["kwargs"].get("near_far", (2.0, 6.0))
+    try:
+        if len(interval) != 2:
+            raise ValueError("too many")
+        near, far = (float(value) for value in interval)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise DuplexError(f"kwargs: near_far {str(interval)[:60]}: expected two numbers") from None
+    low, high = ((float(c[0]), float(c[1]), float(c[2])) for c in box)
+    scene = SceneInfo(
+        near, far, coarse_samples=COARSE, fine_samples=FINE, principal_shift=0.0, bounds=(low, high),
+        assumed=("white background: --background says otherwise",),
+    )  # fmt: skip
+    if note.MEMBER in checkpoint.content:
+        return note.read(checkpoint.content[note.MEMBER], scene)
+    if overrides.space == "ndc" or ((near, far) == (0, 1) and overrides.space is None):
+        scene = replace(scene, background=(0.0, 0.0, 0.0), assumed=("black background: --background says otherwise",))
+        scene = forward_facing(scene, overrides, ndc=True, field_views=True)
+    return replace(scene, principal_shift=0.0, bounds=(low, high))

@@ -1,0 +1,195 @@
+"""Snapshots of NVlabs/instant-ngp: ``.ingp`` (compressed) and ``.msgpack`` files, weights in tiny-cuda-nn's layout.
+
+Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding", ACM Transactions on
+Graphics 2022. The world is that of the dataset's ``transforms.json``; instant-ngp scales it towards the unit cube
+and, but for scenes from Mitsuba, cycles its axes: x, y, z of its own frame are y, z, x of the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.families.hash.instant_ngp_file import (
+    Networks,
+    numbers,
+    occupancy,
+    read_networks,
+    said,
+    whole,
+)
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo
+from duplex.baking.fields.hash_grid import HARMONICS, HashField
+from duplex.baking.fields.spherical_harmonics import spherical_harmonics
+
+FAMILY = "instant-ngp"
+CELLS = 128  # of the occupancy grid, along an axis
+NEAR = 0.05  # in instant-ngp's own frame
+COARSE_SAMPLES, FINE_SAMPLES = 256, 128
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a snapshot of instant-ngp, of whatever kind of scene."""
+    content = checkpoint.content
+    return checkpoint.kind == "msgpack" and isinstance(content.get("snapshot"), dict) and "encoding" in content
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """The field, twice, and the scene as the snapshot has it."""
+    snapshot = checkpoint.content["snapshot"]
+    mode = said(snapshot.get("mode", "nerf"))
+    if mode.lower() != "nerf":
+        raise DuplexError(f"a snapshot of mode {mode}: duplex bakes those of mode nerf")
+    frame, assumed = _frame(snapshot)
+    networks = read_networks(checkpoint, frame.aabb_scale)
+    field = InstantNgp(networks, frame, _cropped(snapshot, frame), overrides.activation or "exp")
+    field.occupied = torch.from_numpy(occupancy(snapshot, frame.aabb_scale.bit_length(), CELLS))
+    return field, field, _scene(snapshot, frame, field, assumed)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Coordinate ``i`` of instant-ngp's frame is ``scale * p[axes[i]] + offset[axes[i]]`` of a world point ``p``.
+
+    ``aabb_scale``: side of the cube around (0.5, 0.5, 0.5), in that frame, which the hash grid covers.
+    ``hdr``: the colours are exponentials, not sigmoids.
+    """
+
+    scale: float = 0.33
+    offset: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    axes: tuple[int, int, int] = (1, 2, 0)
+    aabb_scale: int = 1
+    hdr: bool = False
+
+    def matrix(self) -> Array:
+        """(4, 4) from the world to instant-ngp's frame."""
+        matrix = np.eye(4)
+        matrix[:3] = np.column_stack([self.scale * np.eye(3), self.offset])[list(self.axes)]
+        return matrix
+
+    def world(self, points: Array) -> Array:
+        """Points (n, 3) of instant-ngp's frame in the world."""
+        inverse = np.linalg.inv(self.matrix())
+        return np.asarray(points, np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+
+
+class InstantNgp(HashField):
+    """instant-ngp's field in the world's frame. ``box``: corners (2, 3), in its own frame, of what it draws.
+
+    ``occupied`` (cascades, 128, 128, 128) bool: where it looks for matter at all; cascade ``c`` is a cube of side
+    ``2^c`` around (0.5, 0.5, 0.5), axes in order x, y, z. No cascades: everywhere.
+    """
+
+    offset: Tensor
+    box: Tensor
+    occupied: Tensor
+
+    def __init__(self, networks: Networks, frame: Frame, box: Array, activation: str):
+        super().__init__(networks.grid, networks.density, networks.color, activation, frame.scale)
+        self.frame, self.axes = frame, list(frame.axes)
+        self.register_buffer("offset", torch.tensor(frame.offset)[self.axes])
+        self.register_buffer("box", torch.from_numpy(box).float())
+        self.register_buffer("occupied", torch.zeros(0, CELLS, CELLS, CELLS, dtype=torch.bool))
+
+    def place(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        own = points[:, self.axes] * self.frame.scale + self.offset
+        inside = ((own >= self.box[0]) & (own <= self.box[1])).all(-1)
+        if len(self.occupied):
+            inside &= self._occupied_at(own)
+        return (own - 0.5) / self.frame.aabb_scale + 0.5, inside
+
+    def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
+        harmonics = spherical_harmonics(directions[:, self.axes], HARMONICS)
+        raw = self.head(torch.cat([latent, harmonics], -1))[:, :3]
+        return raw.clamp(-10, 10).exp().clamp(max=1) if self.frame.hdr else torch.sigmoid(raw)
+
+    def _occupied_at(self, own: Tensor) -> Tensor:
+        """Whether the cells (n,) around points (n, 3) of instant-ngp's frame are occupied in their finest cascade."""
+        middle = own - 0.5
+        cascade = torch.frexp(middle.abs().amax(-1)).exponent.add(1).clamp(0, len(self.occupied) - 1).long()
+        cell = (torch.ldexp(middle, -cascade[:, None]) + 0.5).mul(CELLS).long().clamp_(0, CELLS - 1)
+        return self.occupied[cascade, cell[:, 0], cell[:, 1], cell[:, 2]]
+
+    def describe(self) -> dict[str, str]:  # noqa: D102
+        share = f"{float(self.occupied.float().mean()):.1%} of its cells" if len(self.occupied) else "no mask"
+        return {**super().describe(), "occupied": share}
+
+
+def _frame(snapshot: dict[str, Any]) -> tuple[Frame, tuple[str, ...]]:
+    """The frame as the snapshot's dataset has it, and what had to be assumed."""
+    nerf = snapshot.get("nerf")
+    nerf = nerf if isinstance(nerf, dict) else {}
+    dataset = nerf.get("dataset")
+    known = isinstance(dataset, dict)
+    dataset = dataset if isinstance(dataset, dict) else {}
+    size = whole(nerf if "aabb_scale" in nerf else dataset, "aabb_scale", 1, (1, 128))
+    if size & (size - 1):
+        raise DuplexError(f"aabb_scale is {size}: expected a power of two")
+    if whole(dataset, "n_extra_learnable_dims", 0, (0, 1024)):
+        raise DuplexError("it learned the light of each photo (n_extra_learnable_dims): train again without")
+    scale = float(numbers(dataset, "scale", 0.33, ()))
+    offset = tuple(float(x) for x in numbers(dataset, "offset", [0.5] * 3, (3,)))
+    if not 1e-6 < scale < 1e6:
+        raise DuplexError(f"the dataset's scale is {scale:g}: expected a positive number")
+    axes = (0, 1, 2) if dataset.get("from_mitsuba") is True else (1, 2, 0)
+    assumed = () if known else ("instant-ngp's usual scale 0.33 and offset 0.5: the snapshot names no dataset",)
+    return Frame(scale, (offset[0], offset[1], offset[2]), axes, size, dataset.get("is_hdr") is True), assumed
+
+
+def _cropped(snapshot: dict[str, Any], frame: Frame) -> Array:
+    """Corners (2, 3) of the box that instant-ngp draws, in its own frame; without a crop that is turned."""
+    half = 0.5 * frame.aabb_scale
+    whole_box = np.array([[0.5 - half] * 3, [0.5 + half] * 3])
+    crop = snapshot.get("render_aabb")
+    turn = numbers(snapshot, "render_aabb_to_local", np.eye(3).tolist(), (3, 3))
+    if not isinstance(crop, dict) or not np.allclose(turn, np.eye(3), atol=1e-5):
+        return whole_box
+    low, high = (numbers(crop, name, whole_box[i].tolist(), (3,)) for i, name in enumerate(("min", "max")))
+    box = np.stack([np.maximum(low, whole_box[0]), np.minimum(high, whole_box[1])])
+    if not (box[1] > box[0]).all():
+        raise DuplexError("its render_aabb is empty: crop the scene anew in instant-ngp and save it again")
+    return box
+
+
+def _scene(snapshot: dict[str, Any], frame: Frame, field: InstantNgp, assumed: tuple[str, ...]) -> SceneInfo:
+    box = field.box.double().numpy()
+    corners = np.sort(frame.world(box), 0)
+    color = numbers(snapshot, "background_color", [0.0, 0.0, 0.0, 1.0], (4,)).clip(0, 1)
+    if "background_color" not in snapshot:
+        assumed = (*assumed, "a black background: --background")
+    diagonal = float(np.linalg.norm(box[1] - box[0]))
+    eyes = _eyes(snapshot)
+    if eyes is None:
+        nearest, farthest = NEAR, 2 * diagonal
+        assumed = (*assumed, "near and far by the size of the box, as no photos are named: --near, --far")
+    else:
+        away = np.linalg.norm(eyes - box.mean(0), axis=-1)
+        nearest, farthest = max(NEAR, float(away.min()) - diagonal / 2), float(away.max()) + diagonal / 2
+    return SceneInfo(
+        near=nearest / frame.scale,
+        far=max(farthest, 2 * nearest) / frame.scale,
+        background=(float(color[0] * color[3]), float(color[1] * color[3]), float(color[2] * color[3])),
+        coarse_samples=COARSE_SAMPLES,
+        fine_samples=FINE_SAMPLES,
+        principal_shift=0.0,
+        bounds=tuple(tuple(float(x) for x in corner) for corner in corners),  # type: ignore[arg-type]
+        to_checkpoint=tuple(float(x) for x in frame.matrix().reshape(-1)),
+        assumed=assumed,
+    )
+
+
+def _eyes(snapshot: dict[str, Any]) -> Array | None:
+    """Where the photos were taken (n, 3), in instant-ngp's frame; None where the snapshot does not tell."""
+    try:
+        poses = snapshot["nerf"]["dataset"]["xforms"]
+        eyes = np.array([pose["start"] if isinstance(pose, dict) else pose for pose in poses], np.float64)[:, :3, 3]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+    return eyes if len(eyes) and eyes.shape[1] == 3 and bool((np.abs(eyes) < 1e5).all()) else None

@@ -1,0 +1,187 @@
+"""Checkpoints of nerfstudio's ``nerfacto`` and of the methods that share its field, trained without tiny-cuda-nn.
+
+Tancik et al., "Nerfstudio: A Modular Framework for Neural Radiance Field Development", SIGGRAPH 2023. The proposal
+networks only steer nerfstudio's own renderer, and are not read.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.nerfstudio_run import Run, is_run, read_run
+from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, numbered, width_of
+from duplex.baking.fields.hash_grid import (
+    HARMONICS,
+    MAX_LEVELS,
+    MAX_LOG2_ENTRIES,
+    HashField,
+    HashGrid,
+    nerfstudio_levels,
+)
+from duplex.baking.fields.mlp import Perceptron
+from duplex.baking.fields.spaces import Contracted, World
+from duplex.baking.fields.spherical_harmonics import spherical_harmonics
+
+FAMILY = "nerfstudio nerfacto"
+# What the table and the layers behind it are called since December 2023; since June 2023; before.
+LAYOUTS = (
+    ("field.mlp_base.model.0.hash_table", "field.mlp_base.model.1.layers."),
+    ("field.mlp_base_grid.hash_table", "field.mlp_base_mlp.layers."),
+    ("field.mlp_base.0.hash_table", "field.mlp_base.1.layers."),
+)
+HEAD = "field.mlp_head.layers."
+COARSE_SAMPLES, FINE_SAMPLES = 256, 128
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a nerfstudio pipeline; :func:`load` says why if it is of another method."""
+    return is_run(checkpoint)
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """The field, twice, and the scene as the run's ``config.yml`` has it."""
+    run = read_run(checkpoint)
+    layout = next((names for names in LAYOUTS if names[0] in run.state), None)
+    if layout is None:
+        raise _other(run)
+    box = _box(run)
+    contracted = not run.flag("disable_scene_contraction", False)
+    if overrides.space in ("world", "contracted"):
+        contracted = overrides.space == "contracted"
+    gain = run.number("average_init_density", _initial_density(run, layout))
+    if not gain > 0:
+        raise run.broken(f"average_init_density is {gain:g}: expected a positive number")
+    grid = _grid(run, layout[0])
+    base = _perceptron(run, layout[1], grid.width(), None)
+    known = HARMONICS + base.outputs - 1
+    head = _perceptron(run, HEAD, width_of(run.under(HEAD), f"{HEAD}0"), 3)
+    if head.inputs < known:
+        raise DuplexError(f"{HEAD}0 takes {head.inputs} inputs: expected {known} and an appearance embedding")
+    average = run.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
+    field = Nerfacto(grid, base, head, overrides.activation or "exp", gain)
+    if not contracted:
+        field.low, field.size = box[0], box[1] - box[0]
+    field.appearance = _appearance(run, head.inputs - known, average)
+    return field, field, _scene(run, box, contracted)
+
+
+class Nerfacto(HashField):
+    """nerfacto's field. ``low``, ``size`` (3,): of the box that the grid covers, in field space.
+
+    ``appearance``: what the colour network gets in the place of a photo's own appearance.
+    """
+
+    low: Tensor
+    size: Tensor
+    appearance: Tensor
+
+    def __init__(self, grid: HashGrid, base: Perceptron, head: Perceptron, activation: str, gain: float):
+        super().__init__(grid, base, head, activation, gain)
+        self.register_buffer("low", torch.full((3,), -2.0))  # a contracted space, where nothing else is said
+        self.register_buffer("size", torch.full((3,), 4.0))
+        self.register_buffer("appearance", torch.zeros(0))
+
+    def place(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        unit = (points - self.low) / self.size
+        return unit, ((unit > 0) & (unit < 1)).all(-1)
+
+    def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
+        # directions are brought to [0, 1] for tiny-cuda-nn, and the torch implementation takes them as they are
+        harmonics = spherical_harmonics(0.5 * (directions + 1), HARMONICS)
+        harmonics[:, 1::2] *= -1  # those of odd order: no Condon-Shortley phase here
+        appearance = self.appearance.expand(len(latent), -1)
+        return torch.sigmoid(self.head(torch.cat([harmonics, latent[:, 1:], appearance], -1)))
+
+
+def _other(run: Run) -> DuplexError:
+    """Why a run that is not nerfacto's in plain torch cannot be read."""
+    method = f" of method {run.method}" if run.method else ""
+    if any(name.startswith("field.mlp_base") and name.endswith("params") for name in run.state):
+        return DuplexError(
+            f"a nerfstudio checkpoint{method} whose weights are in tiny-cuda-nn's own layout: "
+            "train again with --pipeline.model.implementation torch and bake that"
+        )
+    return DuplexError(
+        f"a nerfstudio checkpoint{method} without the hash grid of nerfacto: duplex reads vanilla-nerf, and nerfacto "
+        "trained with --pipeline.model.implementation torch"
+    )
+
+
+def _is_instant_ngp(run: Run) -> bool:
+    """Whether the field is that of nerfstudio's ``instant-ngp``, which leaves the appearance at zero."""
+    return any(name.startswith("occupancy_grid.") for name in run.state)
+
+
+def _initial_density(run: Run, layout: tuple[str, str]) -> float:
+    """Factor of the density where no configuration tells: the option is one month younger than the newest layout."""
+    return 0.01 if run.config is None and layout == LAYOUTS[0] and not _is_instant_ngp(run) else 1.0
+
+
+def _grid(run: Run, name: str) -> HashGrid:
+    table = run.tensors([name])[name]
+    levels = run.whole("field.num_levels", 1, MAX_LEVELS)
+    log2_entries = run.whole("field.log2_hashmap_size", 1, MAX_LOG2_ENTRIES)
+    finest = run.whole("field.max_res", 1, 1 << 24)
+    coarsest = run.number("base_res", 16)
+    if not (coarsest.is_integer() and 1 <= coarsest <= finest):
+        raise run.broken(f"base_res is {coarsest:g}: expected a whole number from 1 to max_res, {finest}")
+    return HashGrid(table, nerfstudio_levels(levels, int(coarsest), finest, log2_entries), 0.0)
+
+
+def _perceptron(run: Run, prefix: str, inputs: int, outputs: int | None) -> Perceptron:
+    weights = run.under(prefix)
+    names = numbered(weights, prefix)
+    if not names:
+        raise DuplexError(f"{prefix}0, 1, ... are missing: a network of unknown shape")
+    return Perceptron.read(weights, names, FAMILY, inputs, outputs)
+
+
+def _appearance(run: Run, width: int, average: bool) -> Tensor:
+    """What the colour network gets in the place of a photo's appearance: the mean over all photos, or zeros."""
+    name = "field.embedding_appearance.embedding.weight"
+    if not average or not width:
+        return torch.zeros(width)
+    table = run.tensors([name]).get(name)
+    if table is None or table.ndim != 2 or not len(table) or table.shape[1] != width:
+        raise DuplexError(f"{name} is missing or not {width} wide: a network of unknown shape")
+    return table.mean(0)
+
+
+def _box(run: Run) -> Tensor:
+    """Corners (2, 3) of the scene box."""
+    box = run.tensors(["field.aabb"]).get("field.aabb")
+    if box is None or box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+        raise DuplexError("field.aabb is missing or no box: expected its low corner, then a larger high one")
+    return box
+
+
+def _scene(run: Run, box: Tensor, contracted: bool) -> SceneInfo:
+    background, assumed = run.background("last_sample")
+    near, far = run.number("near_plane", 0.05), run.number("far_plane", 1000.0)
+    if run.config is None:
+        assumed = (
+            *assumed,
+            f"a {'contracted' if contracted else 'bounded'} space, near {near:g}, far {far:g}, coarsest grid 16, the "
+            "usual appearance and initial density: no config.yml beside it; --space, --near, --far",
+        )
+    bounds = None
+    if not contracted:
+        low, high = (tuple(float(x) for x in corner) for corner in box)
+        bounds, farthest = (low, high), 2 * float((box[1] - box[0]).norm())
+        if far > farthest:  # the standard renderer spreads its samples evenly
+            far, assumed = farthest, (*assumed, f"far {farthest:g}, twice the scene box across: --far")
+    return SceneInfo(
+        near=near,
+        far=far,
+        background=background,
+        coarse_samples=COARSE_SAMPLES,
+        fine_samples=FINE_SAMPLES,
+        principal_shift=0.0,
+        space=Contracted() if contracted else World(),
+        bounds=bounds,  # type: ignore[arg-type]
+        dataset_to_world=run.dataset_to_world,
+        assumed=(*assumed, *run.assumed),
+    )

@@ -1,0 +1,1 @@
+"""Families whose field is a multilayer perceptron."""

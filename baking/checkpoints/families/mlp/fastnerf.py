@@ -1,0 +1,108 @@
+"""Checkpoints of 1biswarup2/fastnerf (Garbin et al., "FastNeRF", ICCV 2021): a whole pickled module, or its state dict.
+
+Density and colours in one network of the position, their mixture in one of the direction (equations 2 and 3):
+``[s, u, v, w] = Fpos(e(x))`` and ``b = softmax(Fdir(e(d)))`` with the encoding ``e`` of the NeRF paper; density
+``softplus(s)``, colour ``sum_k b_k sigmoid([u_k, v_k, w_k])``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.files import Checkpoint, check_tensors
+from duplex.baking.checkpoints.pickles import Inert
+from duplex.baking.fields.encoding import Encoding
+from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, width_of
+from duplex.baking.fields.mlp import Perceptron
+
+FAMILY = "fastnerf"
+NETS = ("Fpos", "Fdir")
+REACH, UNIFORM = 1.5, 0.05  # half-side of a cube that objects fill; relative spread below which nothing is in it
+
+
+class FastNerf(RadianceField):
+    """Two perceptrons, wired as this module's head says."""
+
+    def __init__(self, weights: dict[str, Tensor], overrides: Overrides):
+        super().__init__()
+        self.activation, order = overrides.activation or "softplus", overrides.encoding or "ftd"
+        inputs = [width_of(weights, f"{name}.0") for name in NETS]
+        self.points, self.directions = (Encoding.fitting(n, name, order) for n, name in zip(inputs, NETS, strict=True))
+        self.fpos, self.fdir = (
+            Perceptron.read(weights, _layers(weights, name), FAMILY, n) for n, name in zip(inputs, NETS, strict=True)
+        )
+        outputs, self.count = self.fpos.outputs, self.fdir.outputs
+        if outputs != 3 * self.count + 1:
+            raise DuplexError(
+                f"Fpos gives {outputs} values: expected {3 * self.count + 1} for Fdir's {self.count}: "
+                "a network of unknown shape"
+            )
+
+        self.uniform = self._is_uniform()
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        raw = self.fpos(self.points(points))
+        return ACTIVATIONS[self.activation](raw[:, 0]), torch.sigmoid(raw[:, 1:])
+
+    def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
+        b = torch.softmax(self.fdir(self.directions(directions)), -1)
+        return (latent.view(-1, 3, self.count) * b[:, None, :]).sum(-1)
+
+    def _is_uniform(self) -> bool:
+        """Whether density is all but the same everywhere: what training that failed leaves behind."""
+        places = torch.rand(1024, 3, generator=torch.Generator().manual_seed(0)) * (2 * REACH) - REACH
+        with torch.no_grad():
+            sigma, _ = self.density(places)
+        return bool(sigma.max() - sigma.min() <= UNIFORM * sigma.max())
+
+    def describe(self) -> dict[str, str]:  # noqa: D102
+        return {
+            "network": f"{self.fpos.depth} layers of {self.fpos.hidden}, a mixture of {self.count} colours",
+            "encoding": self.points.describe(),
+            "view encoding": self.directions.describe(),
+            "density": f"{self.activation}, the same everywhere" if self.uniform else self.activation,
+        }
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is this family's module, or its state dict."""
+    if checkpoint.kind != "torch":
+        return False
+    parts = checkpoint.content.get("_modules")
+    whole = isinstance(parts, dict) and all(isinstance(parts.get(name), Inert) for name in NETS)
+    return whole or all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """The one network, twice, and the scene of the repository's script."""
+    field = FastNerf(check_tensors(_state(checkpoint), checkpoint.path, "the module"), overrides)
+    assumed = ["near 2, far 6, white background, 192 + 128 samples (--near, --far, --background, --samples)"]
+    if field.uniform:
+        assumed.append("that it is worth baking: its density is the same everywhere, as where training has failed")
+    scene = SceneInfo(coarse_samples=192, fine_samples=128, principal_shift=0.5 / 400, assumed=tuple(assumed))
+    return field, field, scene
+
+
+def _state(checkpoint: Checkpoint) -> Any:
+    """The state dict, gathered from a pickled module's parts where the file holds one (``nn.Module.__dict__``)."""
+    parts = checkpoint.content.get("_modules")
+    if not isinstance(parts, dict) or NETS[0] not in parts:
+        return checkpoint.content
+    state: dict[str, Any] = {}
+    for name in NETS:
+        for index, layer in parts[name].members("_modules").items():
+            for part, value in layer.members("_parameters").items() if isinstance(layer, Inert) else ():
+                state[f"{name}.{index}.{part}"] = value
+    return state
+
+
+def _layers(weights: dict[str, Tensor], name: str) -> list[str]:
+    """``name.0``, ``name.2``, ...: every other one of a Sequential is a ReLU."""
+    names = [f"{name}.0"]
+    while f"{name}.{2 * len(names)}.weight" in weights:
+        names.append(f"{name}.{2 * len(names)}")
+    return names

@@ -1,0 +1,95 @@
+"""Checkpoints of yenchenlin/nerf-pytorch: ``.tar`` files whose networks are those of the NeRF paper.
+
+Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields for View Synthesis", ECCV 2020.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.files import Checkpoint, read_options
+from duplex.baking.fields.encoding import Encoding
+from duplex.baking.fields.field import (
+    Overrides,
+    RadianceField,
+    SceneInfo,
+    forward_facing,
+    linear,
+    numbered,
+    spherified,
+    width_of,
+)
+from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
+
+FAMILY = "nerf-pytorch"
+COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has this family's members."""
+    return checkpoint.kind == "torch" and COARSE in checkpoint.content
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
+    coarse = network(checkpoint.tensors(COARSE), overrides)
+    fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
+    if note.MEMBER in checkpoint.content:
+        return coarse, fine, note.read(checkpoint.content[note.MEMBER], SceneInfo())
+    return coarse, fine, scene_of(checkpoint.path, overrides)
+
+
+def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
+    """The field of one state dict: skips with the encoded position first, a feature layer without activation."""
+    order, variant = overrides.encoding or "ftd", Variant(density=overrides.activation or "relu")
+    weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    trunk = [linear(weights, name, FAMILY) for name in numbered(weights, "pts_linears.")]
+    if not trunk:
+        raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
+    points = Encoding.fitting(trunk[0].in_features, "pts_linears.0", order)
+    if "views_linears.0.weight" not in weights:
+        output = linear(weights, "output_linear", FAMILY)
+        if output.out_features not in (4, 5):  # the original code makes a fifth that it never reads
+            raise DuplexError(f"layer output_linear gives {output.out_features} outputs: expected 4 or 5")
+        return NerfMlp(Layers(trunk, output=output), variant, points, None)
+    feature = linear(weights, "feature_linear", FAMILY)
+    directions = Encoding.fitting(width_of(weights, "views_linears.0") - feature.out_features, "views_linears.0", order)
+    layers = Layers(
+        trunk,
+        linear(weights, "alpha_linear", FAMILY, None, 1),
+        feature,
+        [linear(weights, "views_linears.0", FAMILY)],
+        linear(weights, "rgb_linear", FAMILY, None, 3),
+    )
+    return NerfMlp(layers, variant, points, directions)
+
+
+def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
+    """The scene as ``config.txt`` and ``args.txt`` beside ``path`` have it (the original TensorFlow code's too)."""
+    options = read_options(path.parent)
+    kind = options.get("dataset_type", "llff" if options else "blender")  # llff is the original code's default
+    assumed = () if options else ("near 2, far 6, white background, 64 + 128 samples: no args.txt beside it",)
+    white = options.get("white_bkgd", "False" if options else "True") == "True"
+    try:
+        scene = SceneInfo(
+            background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
+            coarse_samples=int(options.get("N_samples", 64)),
+            fine_samples=int(options.get("N_importance", 0 if options else 128)),
+            principal_shift=0.5 / (400 if options.get("half_res") == "True" else 800),
+            assumed=assumed,
+        )
+    except DuplexError as error:
+        raise DuplexError(f"{path.parent / 'args.txt'}: {error}") from None
+    except ValueError as error:
+        raise DuplexError(f"{path.parent / 'args.txt'}: {error}: expected whole numbers of samples") from None
+    if kind == "llff" and options.get("spherify") == "True":
+        return spherified(scene, overrides)
+    if kind == "llff":
+        return forward_facing(scene, overrides, ndc=options.get("no_ndc") != "True")
+    if kind != "blender":
+        raise DuplexError(f"{path}: a scene of type {kind}: expected blender or llff")
+    return scene

@@ -1,0 +1,86 @@
+"""Checkpoints of nerfstudio's ``vanilla-nerf``: the NeRF paper's networks, but with another encoding and wiring.
+
+Tancik et al., "Nerfstudio: A Modular Framework for Neural Radiance Field Development", SIGGRAPH 2023.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.nerfstudio_run import Run, model_state, read_run
+from duplex.baking.fields.encoding import Encoding
+from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, linear, numbered
+from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
+
+FAMILY = "nerfstudio vanilla-nerf"
+COARSE, FINE = "field_coarse.", "field_fine."
+
+
+def matches(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint is a nerfstudio pipeline of a coarse field and a fine one."""
+    return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in model_state(checkpoint))
+
+
+def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
+    """Coarse and fine networks, and the scene as the run's ``config.yml`` has it."""
+    run = read_run(checkpoint)
+    if any(name.startswith("temporal_distortion.") for name in run.state):
+        raise DuplexError("a scene that moves (temporal_distortion): duplex bakes scenes that stand still")
+    coarse, fine = (_network(run, prefix, overrides) for prefix in (COARSE, FINE))
+    return coarse, fine, _scene(run)
+
+
+def _network(run: Run, prefix: str, overrides: Overrides) -> NerfMlp:
+    """One field: skips with the encoded point first, no feature layer, the encoded direction before the trunk's output.
+
+    Density is not read off the trunk before its last ReLU, but behind it.
+    """
+    weights = {name.removeprefix(prefix): value for name, value in run.under(prefix).items()}
+    order = overrides.encoding or "tdf"
+    layers = Layers(
+        _layers(weights, "mlp_base.layers."),
+        linear(weights, "field_output_density.net", FAMILY, None, 1),
+        None,
+        _layers(weights, "mlp_head.layers."),
+        linear(weights, "field_heads.0.net", FAMILY, None, 3),
+    )
+    variant = Variant(views_first=True, density=overrides.activation or "softplus")
+    return NerfMlp(layers, variant, _encoding(10, 8.0, order), _encoding(4, 4.0, order))
+
+
+def _layers(weights: dict[str, Tensor], prefix: str) -> list[torch.nn.Linear]:
+    names = numbered(weights, prefix)
+    if not names:
+        raise DuplexError(f"{prefix}0, 1, ... are missing: a network of unknown shape")
+    return [linear(weights, name, FAMILY) for name in names]
+
+
+def _encoding(count: int, highest: float, order: str) -> Encoding:
+    """Frequencies ``2 pi 2^k``, ``k`` evenly from 0 to ``highest`` (no whole numbers), the coordinates at the end."""
+    frequencies = 2 ** torch.linspace(0.0, highest, count)  # in float32, as there
+    return Encoding(tuple(2 * math.pi * f for f in frequencies.tolist()), order, "last")
+
+
+def _scene(run: Run) -> SceneInfo:
+    background, assumed = run.background("white")
+    if run.config is None:
+        assumed = (
+            "near 2, far 6, white background, 64 + 128 samples: no config.yml beside it; --near, --far, --background",
+        )
+    collider = run.model.get("collider_params")
+    planes = collider if isinstance(collider, dict) else {}
+    return SceneInfo(
+        near=run.number("near_plane", 2.0, planes),
+        far=run.number("far_plane", 6.0, planes),
+        background=background,
+        coarse_samples=int(run.number("num_coarse_samples", 64)),
+        fine_samples=int(run.number("num_importance_samples", 128)),
+        principal_shift=0.0,
+        dataset_to_world=run.dataset_to_world,
+        assumed=(*assumed, *run.assumed),
+    )

@@ -1,0 +1,128 @@
+"""Trained NeRFs: one small module per family of checkpoints, told apart by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.families.baked import plenoctree
+from duplex.baking.checkpoints.families.grid import dvgo, plenoxels, tensorf
+from duplex.baking.checkpoints.families.hash import instant_ngp, nerfacto
+from duplex.baking.checkpoints.families.mlp import (
+    fastnerf,
+    jaxnerf,
+    kilonerf,
+    layernorm,
+    nerf_pl,
+    nerf_pytorch,
+    nerf_pytorch_flexible,
+    nerf_tensorflow,
+    nerfstudio_vanilla,
+    tinynerf_slang,
+)
+from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
+from duplex.baking.fields.field import Overrides, SceneInfo, Teacher, forward_facing
+from duplex.baking.fields.spaces import Contracted, World
+
+# In the order in which they are asked: the more telling layouts first.
+FAMILIES: tuple[ModuleType, ...] = (
+    nerf_pytorch_flexible,
+    nerf_pytorch,
+    nerf_tensorflow,
+    tensorf,
+    dvgo,
+    plenoxels,
+    plenoctree,
+    fastnerf,
+    jaxnerf,
+    layernorm,
+    nerf_pl,
+    tinynerf_slang,
+    instant_ngp,
+    nerfstudio_vanilla,
+    nerfacto,  # says what any other of nerfstudio's methods is
+    kilonerf,
+)
+SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
+SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
+COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
+
+
+def load_teacher(path: Path, device: torch.device | None = None, overrides: Overrides | None = None) -> Teacher:
+    """Load a trained NeRF from its checkpoint, or from the folder that holds it.
+
+    In a folder the checkpoint with the highest number in its name is taken. ``overrides``: what the user knows
+    better than the file. Raises :class:`DuplexError` when there is none, when the file is no checkpoint of a known
+    family, or when its weights are not finite.
+    """
+    overrides = overrides or Overrides()
+    file = _checkpoint_in(path) if path.is_dir() else path
+    if not file.is_file():
+        raise DuplexError(f"{path}: no such file: expected a checkpoint or the folder that holds one")
+    checkpoint = read_checkpoint(file)
+    family = next((f for f in FAMILIES if f.matches(checkpoint)), None)
+    if family is None:
+        raise _unknown(checkpoint)
+    try:
+        coarse, fine, scene = family.load(checkpoint, overrides)
+        scene = _with_overrides(scene, overrides)
+    except DuplexError as error:
+        text = str(error)
+        raise DuplexError(text if str(file.parent) in text else f"{file}: {text}") from None
+    for network in (coarse, fine):
+        network.requires_grad_(False)
+    teacher = Teacher(coarse, fine, scene, family.FAMILY, file, sha256_of(file), overrides)
+    return teacher.to(device or torch.device("cpu"))
+
+
+def _with_overrides(scene: SceneInfo, given: Overrides) -> SceneInfo:
+    """The scene with what the user said in the place of what the checkpoint did."""
+    if given.space is not None and given.space != scene.space.name:
+        scene = SPACES[given.space](scene, given)
+    changes = {
+        name: getattr(given, name)
+        for name in ("near", "far", "background", "up", "hemisphere")
+        if getattr(given, name) is not None
+    }
+    if given.samples is not None:
+        changes |= {"coarse_samples": given.samples[0], "fine_samples": given.samples[1]}
+    if given.bounds is not None:
+        changes["bounds"] = tuple(tuple(float(x) for x in corner) for corner in given.bounds)
+    return replace(scene, **changes)
+
+
+SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
+    "world": lambda scene, given: replace(scene, space=World(), bounds=None),
+    "ndc": lambda scene, given: forward_facing(scene, given, ndc=True),
+    "contracted": lambda scene, given: replace(scene, space=Contracted(), bounds=None),
+}
+
+
+def _unknown(checkpoint: Checkpoint) -> DuplexError:
+    known = ", ".join(f.FAMILY for f in FAMILIES)
+    members = ", ".join(str(key)[:40] for key in list(checkpoint.content)[:6])
+    return DuplexError(
+        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads {known}"
+    )
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    for name in SUBFOLDERS:
+        place = folder / name
+        if not place.is_dir():
+            continue
+        files = [f for f in place.iterdir() if f.is_file() and (f.suffix in SUFFIXES or _is_flax(f))]
+        files = [f for f in files if f.name not in COMPANIONS]
+        if files:
+            return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdecimal())[:18] or 0), f.name))
+    raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
+
+
+def _is_flax(file: Path) -> bool:
+    """Whether a file is called as flax calls its checkpoints: ``checkpoint_<step>``, without a suffix."""
+    return file.name.startswith("checkpoint_") and file.name.removeprefix("checkpoint_").isdecimal()

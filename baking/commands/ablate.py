@@ -1,0 +1,64 @@
+"""``duplex-eval ablate``: parse, distil the variants, write the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.files import write_atomically
+from duplex.app.render.gpu import create_headless_context
+from duplex.baking.commands.scene_arguments import add_scene_arguments, read_seed, read_subject, test_photos
+from duplex.baking.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.evaluation.ablation import ablate, table
+from duplex.baking.evaluation.metrics import Metrics
+from duplex.baking.job import BakeJob, identity
+from duplex.baking.runtime.workspace import Workspace
+
+
+class AblationWorkspace(Workspace):
+    """As a bake's, but never mistaken for one."""
+
+    work, suffix = "ablation", ".ablating"
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point of ``duplex-eval ablate``; ``arguments``: what follows that word."""
+    parser = argparse.ArgumentParser(
+        "duplex-eval ablate",
+        description="Distil a checkpoint again and again, each time without one idea of the method, and compare.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown table to write")
+    parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument("--size", type=int, default=200, help="height of the test photos in pixels [200]")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted ablation")
+    parser.add_argument("--restart", action="store_true", help="throw an interrupted ablation away and begin anew")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
+    parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
+    add_scene_arguments(parser)
+    add_arguments(parser)
+    given = parser.parse_args(arguments)
+    return run_command(lambda: _ablate(given))
+
+
+def _ablate(arguments: argparse.Namespace) -> int:
+    if not 16 <= arguments.size <= 4096:
+        raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
+    if arguments.output.is_dir():
+        raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
+    config, seed = from_arguments(arguments), read_seed(arguments.seed)
+    subject = read_subject(arguments.checkpoint, arguments)
+    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
+    test = [(photo, min(arguments.size, photo.camera.height)) for photo in test_photos(subject, arguments.data)]
+    metrics = Metrics(not arguments.no_lpips)
+    judged = [identity(photo) for photo, _ in test]
+    asked = f"{job.fingerprint()} {json.dumps(judged)} {arguments.size} {not arguments.no_lpips}"
+    ctx = create_headless_context()
+    with AblationWorkspace(arguments.output, asked, arguments.resume, arguments.restart) as workspace:
+        found = table(ablate(job, test, workspace, ctx, metrics))
+        print(found)
+        write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
+        workspace.remove()
+    return 0

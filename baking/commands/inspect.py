@@ -1,0 +1,105 @@
+"""``duplex-bake inspect``: what a checkpoint is, and a small picture of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.tools.screenshots import save_png
+from duplex.baking.commands.scene_arguments import Subject, add_scene_arguments, read_subject
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density, search_box
+
+QUICK = DensityConfig(grid=96, scan=64)
+
+
+def main(arguments: list[str]) -> int:
+    """Entry point of ``duplex-bake inspect``; ``arguments``: what follows that word."""
+    parser = argparse.ArgumentParser(
+        "duplex-bake inspect", description="Say what a checkpoint is, what would be assumed of it, and draw it once."
+    )
+    parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
+    parser.add_argument(
+        "--preview", type=Path, metavar="PNG", help="where the picture goes [CHECKPOINT-preview.png here]"
+    )
+    parser.add_argument("--size", type=int, default=200, help="side of the picture in pixels [200]")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    add_scene_arguments(parser)
+    given = parser.parse_args(arguments)
+    return run_command(lambda: _inspect(given))
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    if not 16 <= arguments.size <= 2048:
+        raise DuplexError(f"--size {arguments.size}: expected 16 to 2048 pixels")
+    subject = read_subject(arguments.checkpoint, arguments)
+    found = facts(subject)
+    if not arguments.json:
+        print("\n".join(f"{name:15}{value}" for name, value in _words(found)))
+    grid = sample_density(subject.teacher, None, QUICK)
+    preview = arguments.preview or Path(f"{arguments.checkpoint.resolve().stem}-preview.png")
+    save_png(picture(subject, grid, arguments.size), preview)
+    matter = [[round(float(x), 3) for x in corner] for corner in (grid.low, grid.high)]
+    if arguments.json:
+        print(json.dumps(found | {"matter": matter, "preview": str(preview)}))
+    else:
+        print(f"{'matter':15}{_box(matter)}\n{'preview':15}{preview}")
+    return 0
+
+
+def facts(subject: Subject) -> dict[str, Any]:
+    """What is known of a teacher, by name: plain values, for people and for programs."""
+    teacher, scene = subject.teacher, subject.teacher.scene
+    return {
+        "file": str(teacher.path),
+        "bytes": teacher.path.stat().st_size,
+        "sha256": teacher.sha256,
+        "family": teacher.family,
+        **teacher.fine.describe(),
+        "networks": 1 if teacher.coarse is teacher.fine else 2,
+        "space": scene.space.name,
+        "bounds": search_box(scene).tolist(),
+        "near": scene.near,
+        "far": scene.far,
+        "background": list(scene.background),
+        "samples": [scene.coarse_samples, scene.fine_samples],
+        "up": list(scene.up),
+        "cameras": f"{len(subject.cameras)} of the dataset"
+        if subject.cameras
+        else "none: give --data for the real ones",
+        "assumed": list(scene.assumed),
+    }
+
+
+def picture(subject: Subject, grid: DensityGrid, size: int) -> Array:
+    """What the teacher shows from the first camera, on its background: (size, size, 3) uint8."""
+    camera = subject.rig.way().camera(0, size, size)
+    if subject.cameras:
+        camera = subject.cameras[0].resized(size, size)
+    rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()
+    shown = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
+    return np.asarray(np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8))
+
+
+def _words(found: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    for name, value in found.items():
+        if name == "assumed":
+            lines += [("assumed", sentence) for sentence in value]
+        elif name == "bounds":
+            lines.append((name, _box(value)))
+        elif isinstance(value, list):
+            lines.append((name, " ".join(f"{x:g}" for x in value)))
+        else:
+            lines.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
+    return lines
+
+
+def _box(corners: list[list[float]]) -> str:
+    return " to ".join(" ".join(f"{x:.3g}" for x in corner) for corner in corners)

@@ -1,0 +1,66 @@
+"""``duplex-train``: parse, train, print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from duplex.app.core.errors import DuplexError, run_command
+from duplex.baking.commands.scene_arguments import pick_device, read_background, read_bounds, read_seed
+from duplex.baking.datasets.reading import read_dataset
+from duplex.baking.runtime.progress import say
+from duplex.baking.training.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.training.job import FIELDS, TrainingWorkspace, TrainJob, train
+from duplex.baking.training.scene import Given
+
+
+def main() -> int:
+    """Entry point of ``duplex-train``."""
+    parser = argparse.ArgumentParser(
+        "duplex-train", description="Train a radiance field from posed photos, for duplex-bake."
+    )
+    parser.add_argument("data", type=Path, help="the folder of the photos and their cameras")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the checkpoint to write")
+    parser.add_argument(
+        "--field", choices=FIELDS, default="tensorf", help="TensoRF's grids or NeRF's network [tensorf]"
+    )
+    parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
+    parser.add_argument("--restart", action="store_true", help="throw an interrupted training away and begin anew")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    scene = parser.add_argument_group("scene", "What the dataset says, unless given.")
+    scene.add_argument("--near", type=float, help="depth at which rays begin, world units")
+    scene.add_argument("--far", type=float, help="depth at which rays end, world units")
+    scene.add_argument("--bounds", type=float, nargs=6, metavar="X", help="box of the field: low x y z, high x y z")
+    scene.add_argument("--background", metavar="COLOR", help="behind the photos: white, black or #rrggbb")
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    return run_command(lambda: _train(arguments))
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    seed = read_seed(arguments.seed)
+    if arguments.output.is_dir():
+        raise DuplexError(f"{arguments.output}: a folder: expected the name of the checkpoint to write")
+    config, device = from_arguments(arguments), pick_device(arguments.device)
+    background, bounds = read_background(arguments.background), read_bounds(arguments.bounds)
+    given = Given(arguments.near, arguments.far, background, bounds)
+    dataset = read_dataset(arguments.data)
+    if dataset.missing:
+        say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
+    job = TrainJob(dataset, arguments.field, config, given, seed, device)
+    with TrainingWorkspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart) as workspace:
+        report = train(job, arguments.output, workspace)
+    if arguments.json:
+        print(json.dumps(report))
+        return 0
+    judged = f"{report['psnr']:.2f} dB on held-out photos" if report["views"] else "no photos held out"
+    print(
+        f"{arguments.output}: {report['bytes'] / 1e6:.1f} MB, {report['network']}, {judged}, training "
+        f"{report['training_psnr']:.1f} dB, {sum(report['seconds'].values()):.0f} s, "
+        f"peak memory {report['peak_memory_gib']:.1f} GiB"
+    )
+    return 0

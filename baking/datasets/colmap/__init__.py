@@ -1,0 +1,1 @@
+"""COLMAP's reconstructions, binary and text."""

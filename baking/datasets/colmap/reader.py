@@ -1,0 +1,105 @@
+"""COLMAP's folders: a reconstruction in ``sparse/0``, ``sparse`` or ``colmap/sparse/0``, pictures in ``images``.
+
+Its world has no up of its own: the mean of the cameras' up is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.baking.datasets.colmap import binary as colmap_binary
+from duplex.baking.datasets.colmap import text as colmap_text
+from duplex.baking.datasets.colmap.model import PosedImage
+from duplex.baking.datasets.frames import Frame, Listing, every_eighth, shown
+from duplex.baking.datasets.lens import Lens
+from duplex.baking.datasets.pictures import SUFFIXES, find_picture
+
+KIND = "colmap"
+MODELS = ("sparse/0", "sparse", "colmap/sparse/0")
+FOLDERS = ("images", "images_2", "images_4", "images_8")  # largest first
+FORMATS: tuple[tuple[str, ModuleType], ...] = ((".bin", colmap_binary), (".txt", colmap_text))
+MAX_CAMERAS_FOR_DEPTH = 100
+NEAR_PERCENT, FAR_PERCENT = 0.1, 99.9  # those of LLFF's bounds
+
+
+def matches(folder: Path) -> bool:
+    """Whether a reconstruction is there."""
+    return _model(folder) is not None
+
+
+def read(folder: Path, split: str | None = None) -> Listing:
+    """Read all splits, whichever is asked for; raises :class:`DuplexError` when a file is damaged."""
+    found = _model(folder)
+    assert found is not None
+    model, suffix, reader = found
+    lenses, file = reader.read_cameras(model / f"cameras{suffix}"), model / f"images{suffix}"
+    images = sorted(reader.read_images(file), key=lambda image: image.name)
+    pictures = _picture_folder(folder, images)
+    frames = [_frame(image, lenses, _picture(folder, pictures, image.name), file) for image in images]
+    near, far = _depths(frames, model / f"points3D{suffix}", reader)
+    source = str(file.relative_to(folder))
+    return Listing(KIND, folder, source, every_eighth(frames), _mean_up(frames), near=near, far=far)
+
+
+def _model(folder: Path) -> tuple[Path, str, ModuleType] | None:
+    for name in MODELS:
+        for suffix, reader in FORMATS:
+            if all((folder / name / f"{stem}{suffix}").is_file() for stem in ("cameras", "images")):
+                return folder / name, suffix, reader
+    return None
+
+
+def _picture_folder(folder: Path, images: list[PosedImage]) -> str:
+    """The name of the folder with the largest pictures, any of which exist."""
+    return next((f for f in FOLDERS if any(_picture(folder, f, image.name) for image in images)), FOLDERS[0])
+
+
+def _picture(folder: Path, pictures: str, name: str) -> Path | None:
+    """The picture, or one that a program which made it smaller has saved in another format."""
+    whole = f"{pictures}/{name}"
+    return find_picture(folder, whole, ("",)) or find_picture(folder, whole.rpartition(".")[0], SUFFIXES)
+
+
+def _frame(image: PosedImage, lenses: dict[int, Lens], picture: Path | None, file: Path) -> Frame:
+    name = f"{file}: frame {shown(image.name)}"
+    if image.camera not in lenses:
+        raise DuplexError(
+            f"{name}: camera {image.camera}: expected one that the file of cameras holds: copy both again"
+        )
+    return Frame(name, image.pose(name), lenses[image.camera], picture)
+
+
+def _mean_up(frames: list[Frame]) -> Array:
+    up = np.mean([frame.pose[:3, 1] for frame in frames], axis=0)
+    length = np.linalg.norm(up)
+    return np.asarray(up / length) if length > 1e-6 else np.array([0.0, -1.0, 0.0])
+
+
+def _depths(frames: list[Frame], file: Path, reader: ModuleType) -> tuple[float | None, float | None]:
+    """Least and greatest depth of the points that a camera has in its picture; None, None without points."""
+    points = reader.read_points(file) if file.is_file() else np.zeros((0, 3))
+    points = points[np.isfinite(points).all(-1)]
+    depths = []
+    for frame in frames[:: -(-len(frames) // MAX_CAMERAS_FOR_DEPTH)]:
+        seen = _depths_in(frame, points)
+        if len(seen):
+            depths.append(np.percentile(seen, [NEAR_PERCENT, FAR_PERCENT]))
+    if not depths:
+        return None, None
+    return float(np.min(depths)), float(np.max(depths))
+
+
+def _depths_in(frame: Frame, points: Array) -> Array:
+    assert frame.lens.size is not None
+    camera = frame.lens.camera(frame.pose, frame.lens.size, frame.name)
+    right, up, backward = ((points - camera.position) @ camera.camera_to_world[:3, :3]).T
+    depth = -backward
+    with np.errstate(all="ignore"):
+        u, v = camera.cx + camera.fx * right / depth, camera.cy - camera.fy * up / depth
+    inside = (depth > 0) & (u >= 0) & (u <= camera.width) & (v >= 0) & (v <= camera.height)
+    return np.asarray(depth[inside])

@@ -1,0 +1,57 @@
+"""Posed photos: one small module per kind of dataset, told apart by the files in its folder.
+
+A folder with the files of several kinds counts as the first of: blender, nerfstudio, llff, colmap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera
+from duplex.baking.datasets import blender, llff, nerfstudio
+from duplex.baking.datasets.colmap import reader as colmap
+from duplex.baking.datasets.frames import Listing
+from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of, no_pictures, photo_of
+
+KINDS: tuple[ModuleType, ...] = (blender, nerfstudio, llff, colmap)
+
+
+def read_dataset(folder: Path, principal_shift: float = 0.0) -> Dataset:
+    """All photos in ``folder`` that exist on disk.
+
+    ``principal_shift``: as :class:`duplex.baking.fields.field.SceneInfo` has it. Raises :class:`DuplexError` when the
+    folder is of no known kind, when none of its pictures is there, or when a file is damaged.
+    """
+    return dataset_of(_listing(folder, None), principal_shift)
+
+
+def read_photos(folder: Path, split: str, principal_shift: float) -> list[Photo]:
+    """The photos of ``split`` (train, val or test) that exist on disk; raises as :func:`read_dataset` does."""
+    listing = _listing(folder, split)
+    photos = [photo_of(frame, folder, principal_shift) for frame in listing.frames[split] if frame.picture]
+    if not photos:
+        raise no_pictures(listing)
+    return photos
+
+
+def read_cameras(folder: Path, split: str, principal_shift: float) -> list[Camera]:
+    """The cameras of ``split``; pictures need not be there where the size of the picture is known without them.
+
+    It is where the dataset names it; cameras of Blender datasets that do not are 800 x 800.
+    """
+    listing = _listing(folder, split)
+    return [camera_of(frame, listing.assumed, principal_shift) for frame in listing.frames[split]]
+
+
+def _listing(folder: Path, split: str | None) -> Listing:
+    kind = next((kind for kind in KINDS if kind.matches(folder)), None)
+    if kind is None:
+        raise DuplexError(
+            f"{folder}: no dataset in this folder: expected transforms_{split or 'train'}.json (Blender), "
+            "transforms.json (nerfstudio, instant-ngp), poses_bounds.npy (LLFF) or sparse/0/cameras.bin and "
+            "images.bin (COLMAP, .txt too): give the folder that holds one of them"
+        )
+    listing: Listing = kind.read(folder, split)
+    return listing

@@ -1,0 +1,172 @@
+"""Crops of views, as a training step takes them.
+
+Half of them come from views drawn evenly, half from views in proportion to the error that their last crops had.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.network import view_bands
+from duplex.baking.distill.views import NOWHERE, UNKNOWN, ViewSet
+
+EVEN_SHARE = 0.5
+MEMORY = 0.7  # of a view's error, when a new crop of it comes in
+
+
+@dataclass(frozen=True)
+class Crops:
+    """A batch of ``b`` crops of h x w pixels, their G-buffers with a margin m: H = h + 2 m, W = w + 2 m.
+
+    ``rgba``: (b, 4, h, w) float32, premultiplied; ``valid``: (b, 1, h, w) float32, 1 where it is known;
+    ``covered``: (b, 1, h, w) float32, 1 where the outer shell is hit; ``uv``: per layer (b, H, W, 2) float32;
+    ``level``: per layer (b, H, W) float32, the level of detail of a texture of one texel; ``dither``: (b, H, W) float32
+    in [0, 1), see :func:`duplex.baking.distill.features.sample`, or None; ``mask``: per layer (b, H, W) bool;
+    ``directions``: (b, H, W, 8) float32, encoded; ``opacity``: (b,) float32, 1 where alpha is known; ``views``: (b,)
+    int64, the views they were cut from.
+    """
+
+    rgba: Tensor
+    valid: Tensor
+    covered: Tensor
+    uv: list[Tensor]
+    level: list[Tensor]
+    dither: Tensor | None
+    mask: list[Tensor]
+    directions: Tensor
+    opacity: Tensor
+    views: Tensor
+
+    def split(self, size: int) -> list[Crops]:
+        """The batch in parts of at most ``size`` crops."""
+        parts = []
+        for start in range(0, len(self.views), size):
+            rows = slice(start, start + size)
+            fields: dict[str, Any] = {
+                k: [x[rows] for x in v] if isinstance(v, list) else v[rows]
+                for k, v in vars(self).items()
+                if v is not None
+            }
+            parts.append(replace(self, **fields))
+        return parts
+
+
+class CropSampler:
+    """Draws crops of ``crop`` pixels from where the views of some sets show something."""
+
+    def __init__(self, sets: list[ViewSet], crop: int, device: torch.device):
+        self.device = device
+        self.views = ViewSet(
+            cameras=[camera for views in sets for camera in views.cameras],
+            pictures=[picture for views in sets for picture in views.pictures],
+            hits=[hits for views in sets for hits in views.hits],
+            margin=sets[0].margin,
+            opacity=[opacity for views in sets for opacity in views.opacity],
+        )
+        self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.views.cameras))
+        self.spans = [self._spans(hits) for hits in self.views.hits]
+        ends = np.cumsum([0, *(len(views.cameras) for views in sets)])
+        self.sets = [
+            torch.tensor([i for i in range(a, b) if self.spans[i] is not None]) for a, b in itertools.pairwise(ends)
+        ]
+        if not len(self.sets[0]):
+            raise DuplexError(
+                f"none of {len(sets[0].cameras)} views to learn from shows the scene: expected more --views, a larger "
+                "--window, or photos of this scene"
+            )
+        self.errors = torch.full((len(self.spans),), torch.nan)  # none is known at first
+
+    def _spans(self, hits: Array) -> Array | None:
+        """First and last row (2,), and column (2,), at which a crop of a view may begin; None for an empty view."""
+        hit = hits[..., 0] != NOWHERE
+        if not hit.any():
+            return None
+        sides = [np.flatnonzero(hit.any(axis)) for axis in (1, 0)]
+        inner = [side - 2 * self.views.margin for side in hit.shape]
+        return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
+
+    def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
+        """A batch with ``counts`` crops of each set; for a set that shows nothing the first one stands in."""
+        given = [count if len(views) else 0 for views, count in zip(self.sets, counts, strict=True)]
+        counts = [given[0] + sum(counts) - sum(given), *given[1:]]
+        chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
+        views = torch.cat(chosen)
+        crops = self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
+        return replace(crops, dither=torch.rand(crops.mask[0].shape, generator=generator).to(self.device))
+
+    def learned(self, crops: Crops, errors: Tensor) -> None:
+        """Note the mean squared ``errors`` (b,) of ``crops``."""
+        for view, error in zip(crops.views.tolist(), errors.cpu(), strict=True):
+            known = torch.where(self.errors[view].isnan(), error, self.errors[view])
+            self.errors[view] = MEMORY * known + (1 - MEMORY) * error
+
+    def _choose(self, views: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        if not count or not len(views):
+            return torch.zeros(0, dtype=torch.int64)
+        errors = self.errors[views]
+        errors = errors.nan_to_num(nan=float(errors.nanmean().nan_to_num(1.0))) + 1e-12
+        chance = EVEN_SHARE / len(views) + (1 - EVEN_SHARE) * errors / errors.sum()
+        return views[torch.multinomial(chance, count, replacement=True, generator=generator)]
+
+    def _cut(self, views: Tensor, share: Array) -> Crops:
+        spans = [self.spans[view] for view in views.tolist()]
+        places = [s[:, 0] + p * (s[:, 1] - s[:, 0] + 1) for s, p in zip(spans, share, strict=True) if s is not None]
+        return cut(self.views, views, [(int(y), int(x)) for y, x in places], (self.crop, self.crop), self.device)
+
+
+def cut(
+    source: ViewSet, views: Tensor, corners: list[tuple[int, int]], size: tuple[int, int], device: torch.device
+) -> Crops:
+    """Crops of ``size`` (height, width) whose top left pixels are ``corners`` (row, column) of ``views`` (b,)."""
+    pictures, hits = [], []
+    margin, (height, width) = source.margin, size
+    high, wide = height + 2 * margin, width + 2 * margin
+    for view, (y, x) in zip(views.tolist(), corners, strict=True):
+        pictures.append(source.pictures[view][y : y + height, x : x + width])
+        hits.append(source.hits[view][y : y + high, x : x + wide])
+    bytes_, found = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pictures, hits))
+    found = found.float()  # of 16 bits until here: a GPU is handed no more than it must
+    mask = [found[..., i] != NOWHERE for i in (0, 2)]
+    uv, level = found[..., :4] / UV_STEPS, found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
+    return Crops(
+        rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
+        valid=(bytes_ != torch.tensor(UNKNOWN, device=device)).any(-1)[:, None].float(),
+        covered=mask[0][:, None, margin : margin + height, margin : margin + width].float(),
+        uv=[uv[..., :2], uv[..., 2:]],
+        level=[level[..., 0], level[..., 1]],
+        dither=None,
+        mask=mask,
+        directions=_directions([source.cameras[i].padded(margin) for i in views.tolist()], corners, mask[0]),
+        opacity=torch.tensor([float(source.opacity[view]) for view in views.tolist()], device=device),
+        views=views,
+    )
+
+
+def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Tensor) -> Tensor:
+    """Encoded directions (b, h, w, 8) of the rays through the pixels of crops at ``corners``, ``like`` (b, h, w)."""
+    (_, high, wide), device = like.shape, like.device
+    lenses = [(c.fx, c.fy, c.cx - x, c.cy - y) for c, (y, x) in zip(cameras, corners, strict=True)]
+    fx, fy, cx, cy = torch.tensor(lenses, device=device).T[:, :, None, None]
+    poses = np.stack([camera.camera_to_world[:3, :3] for camera in cameras]).astype(np.float32)
+    rows = torch.from_numpy(poses).to(device).permute(1, 2, 0)[..., None, None]  # of each axis (3, b, 1, 1)
+    right = (torch.arange(wide, device=device) + 0.5 - cx) / fx
+    up = -(torch.arange(high, device=device)[:, None] + 0.5 - cy) / fy
+    x, y, z = (row[0] * right + row[1] * up - row[2] for row in rows)
+    scale = torch.rsqrt(x * x + y * y + z * z)
+    return torch.stack(view_bands(x * scale, y * scale, z * scale), -1)
+
+
+def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:
+    """First and last start of a crop along an axis of ``size`` pixels of which those at ``occupied`` show something."""
+    low = min(max(int(occupied[0]) - crop // 4, 0), size - crop)
+    return low, max(low, min(max(int(occupied[-1]) - 3 * crop // 4, 0), size - crop))

@@ -1,0 +1,54 @@
+"""From the trained student to a bundle: 8-bit textures, the network as ONNX, cameras, thumbnail."""
+
+from __future__ import annotations
+
+import io
+
+import moderngl
+import numpy as np
+from PIL import Image
+
+from duplex.app.core.arrays import Array
+from duplex.app.render.backends.onnx_model import network_to_onnx
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle, BundleShell
+from duplex.baking.distill.features import FeatureTexture
+from duplex.baking.distill.trainer import Student
+from duplex.baking.geometry.shells import Shell
+
+THUMBNAIL = (320, 240)
+
+
+def export_shell(shell: Shell, texture: FeatureTexture) -> BundleShell:
+    """A shell with its learned texture, in textures of four channels."""
+    texels = texture.export().numpy()
+    side, channels = texels.shape[0], texels.shape[2]
+    planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
+    return BundleShell(
+        shell.positions,
+        shell.unit_uvs(),
+        shell.faces,
+        np.ascontiguousarray(planes),
+        scale=np.full(channels, 2, np.float32),
+        offset=np.full(channels, -1, np.float32),
+    )
+
+
+def export_student(student: Student, shells: tuple[Shell, Shell]) -> Bundle:
+    """A bundle of geometry, features and network; the pipeline adds what it knows of the scene."""
+    outer, inner = (export_shell(s, t) for s, t in zip(shells, student.textures, strict=True))
+    weights = student.network.exported()
+    return Bundle(outer, inner, student.network.spec, weights, onnx=network_to_onnx(student.network.spec, weights))
+
+
+def thumbnail(ctx: moderngl.Context, bundle: Bundle) -> bytes:
+    """A small PNG of the bundle from its first camera."""
+    renderer = Renderer(ctx, bundle)
+    return png(renderer.image(bundle.cameras[0].resized(*THUMBNAIL)))
+
+
+def png(image: Array) -> bytes:
+    """An (h, w, 3 or 4) uint8 image as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,156 @@
+"""Distillation views: what the teacher or a photo shows, and where the shells are hit, for camera after camera.
+
+They lie in files of the workspace that are mapped into memory, so that a bake's memory does not grow with them: 16
+bytes a pixel, of which a training step touches a few crops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.files import write_atomically
+from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
+from duplex.app.scene.camera import Camera
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.runtime.progress import bar
+from duplex.baking.runtime.threads import Map, one_view_a_thread
+
+PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
+SHARD, SHARD_BYTES = 80, 1 << 26  # views in a file at most, and bytes, unless a single view has more
+NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
+UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
+VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates with their levels of detail
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """How many views are distilled."""
+
+    views: int = 1000  # pictures of the teacher to learn from
+    view_size: int = 200  # side of each whole picture in pixels
+    window: float = 0.5  # share of that side which is rendered, somewhere in the picture
+    near_share: float = 0.4  # share of the views taken from closer by
+    sub_steps: int = 2  # samples of the teacher's network in each cell of the density grid that a ray crosses
+
+    @property
+    def window_size(self) -> int:
+        """Side of what is rendered of each view, pixels."""
+        return max(round(self.window * self.view_size), 1)
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    """What cameras see, view by view, of any sizes.
+
+    ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
+    (h + 2 m, w + 2 m, 6) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
+    65535 where there is none, and both levels of detail in steps of 1 / 2048 from -16 on; ``margin``: the m pixels by
+    which these reach beyond the picture; ``opacity``: of each view whether alpha is known.
+    """
+
+    cameras: list[Camera]
+    pictures: list[Array]
+    hits: list[Array]
+    margin: int
+    opacity: list[bool]
+
+
+def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) -> list[Array]:
+    """The teacher's pictures, kept in files that begin with ``stem``; those that are there are not rendered again."""
+
+    def drawn(index: int) -> Array:
+        return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
+
+    shapes = [(camera.height, camera.width, 4) for camera in cameras]
+    with one_view_a_thread(renderer.teacher.device) as each:
+        return _kept(stem, shapes, np.uint8, drawn, "teacher views", each)
+
+
+def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
+    """Photos with the heights to read them at: their own, and halves of it, but none too small for a ``crop``.
+
+    A renderer sees a surface from afar as well as from near, and photos of one distance show it at one scale only.
+    """
+    return [
+        (photo, photo.camera.height >> i)
+        for photo in photos
+        for i in range(PHOTO_SCALES)
+        if min(photo.camera.width, photo.camera.height) >> i >= (crop if i == 0 else max(crop, MIN_PHOTO_SIDE))
+    ]
+
+
+def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], list[bool]]:
+    """Photos at the heights beside them, with their cameras, and which tell opacity; kept as ``stem`` says."""
+    cameras = [photo.camera_at(height) for photo, height in photos]
+
+    def read(index: int) -> Array:
+        photo, height = photos[index]
+        rgba, valid = photo.rgba(height)
+        return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
+
+    shapes = [(camera.height, camera.width, 4) for camera in cameras]
+    pictures = _kept(stem, shapes, np.uint8, read, "photos")
+    return cameras, pictures, [bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures]
+
+
+def make_view_set(
+    cameras: list[Camera], pictures: list[Array], rasterizer: Rasterizer, margin: int, stem: Path
+) -> ViewSet:
+    """Join pictures with the hits of the same cameras, which are kept in files that begin with ``stem``."""
+
+    def hits(index: int) -> Array:
+        layers = rasterizer.layers(cameras[index].padded(margin))
+        uv = [np.where(x.face[..., None] >= 0, np.rint(x.uv.clip(0, 1) * UV_STEPS), NOWHERE) for x in layers]
+        levels = [np.rint((x.level[..., None] - LOWEST_LEVEL).clip(0, 31) * LEVEL_STEPS) for x in layers]
+        return np.concatenate([*uv, *levels], -1).astype(np.uint16)
+
+    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 6) for camera in cameras]
+    kept = _kept(stem, shapes, np.uint16, hits, "shell hits")
+    return ViewSet(cameras, pictures, kept, margin, [True] * len(cameras))
+
+
+def to_bytes(picture: Array) -> Array:
+    """A picture in [0, 1] in steps of 1 / 255, uint8."""
+    return np.asarray(np.rint(picture.clip(0, 1) * 255).astype(np.uint8))
+
+
+def _kept(
+    stem: Path,
+    shapes: list[tuple[int, int, int]],
+    dtype: type,
+    draw: Callable[[int], Array],
+    label: str,
+    each: Map = map,
+) -> list[Array]:
+    """Arrays of ``shapes`` from the files that begin with ``stem``; those that do not exist, ``each`` draws."""
+    arrays: list[Array] = []
+    item = np.dtype(dtype).itemsize
+    with bar(label, len(shapes)) as progress:
+        for part in _shards([item * math.prod(shape) for shape in shapes]):
+            file = stem.with_name(f"{stem.name}-{part.start:05d}.raw")
+            if not file.exists():
+                write_atomically(file, b"".join(picture.tobytes() for picture in each(draw, part)))
+            flat = np.memmap(file, dtype, "r")
+            begins = np.cumsum([0, *(math.prod(shapes[i]) for i in part)])
+            arrays += [flat[a:b].reshape(shapes[i]) for i, a, b in zip(part, begins[:-1], begins[1:], strict=True)]
+            progress.advance(len(part))
+    return arrays
+
+
+def _shards(sizes: list[int]) -> list[range]:
+    """Neighbouring views that share a file, from their sizes in bytes."""
+    shards, start, total = [], 0, 0
+    for i, size in enumerate(sizes):
+        if i > start and (i - start == SHARD or total + size > SHARD_BYTES):
+            shards.append(range(start, i))
+            start, total = i, 0
+        total += size
+    return [*shards, range(start, len(sizes))] if sizes else []

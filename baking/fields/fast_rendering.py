@@ -1,0 +1,215 @@
+"""The fast renderer for distillation: network evaluations only where the density grid says something is visible.
+
+A ray is marched in steps of one grid cell through two bounds of the density, both looked up in the grid: the
+largest value around a cell says whether the network must be asked at all, the smallest one how much light can
+still get there. What remains, a few cells a ray, is integrated with sub-steps through the fine network (the
+letters are those of :mod:`duplex.baking.fields.rendering`). Grid and march are in the field's space; where rays are
+curved there, the steps grow with the distance, as the space's cells do in the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from duplex.app.scene.camera import Camera
+from duplex.baking.fields.field import Teacher
+from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
+from duplex.baking.geometry.density import VISIBLE_OPACITY, DensityGrid
+
+MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
+MIN_WEIGHT = 1e-3  # that a ray gathers before a colour is worth asking for
+BAND = 8  # samples of each ray that are evaluated before looking which rays still get light
+
+
+class FastRenderer:
+    """Renders ``teacher`` inside ``grid``; everything outside the grid's occupied cells is empty to it.
+
+    ``sub_steps``: network samples for each grid cell that a ray crosses.
+    """
+
+    def __init__(self, teacher: Teacher, grid: DensityGrid, sub_steps: int = 2):
+        self.teacher, self.grid, self.sub_steps = teacher, grid, sub_steps
+        sigma = torch.from_numpy(grid.sigma).to(teacher.device)[None, None]
+        largest = F.max_pool3d(sigma, 3, 1, 1)
+        smallest = -F.max_pool3d(-F.pad(sigma, (1,) * 6), 3, 1)
+        occupied = largest * grid.step > VISIBLE_OPACITY
+        self.space = teacher.scene.space
+        if not self.space.straight:  # the length of a step is not known there beforehand: no light is counted off
+            smallest = torch.zeros_like(smallest)
+        # a cube between eight samples of the grid is empty where they are
+        self.between = (F.max_pool3d(sigma, 2, 1)[0, 0] * grid.step > VISIBLE_OPACITY).contiguous()
+        # one number a cell: the least density where occupied, -1 where empty
+        self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
+        self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
+        self.shape = torch.tensor(grid.sigma.shape, device=teacher.device)
+
+    @torch.no_grad()
+    def render(self, camera: Camera) -> Tensor:
+        """Premultiplied colour and opacity, (height, width, 4) float32, of the view of ``camera``."""
+        rays = rays_of(camera, self.teacher.device)
+        return self.render_rays(*rays).view(camera.height, camera.width, 4)
+
+    @torch.no_grad()
+    def render_rays(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """Premultiplied colour and opacity (n, 4) of rays, both (n, 3); directions need not be unit vectors."""
+        return self._march(origins, directions)[:, :4].contiguous()
+
+    @torch.no_grad()
+    def probe(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """What :meth:`render_rays` gives, (n, 4), and how far light still comes from along each ray, (n,).
+
+        The distance is infinite where a ray leaves with more than one percent of its transmittance.
+        """
+        out = self._march(origins, directions)
+        return out[:, :4], torch.where(out[:, 3] > 0.99, out[:, 4], torch.inf)
+
+    def _march(self, origins: Tensor, directions: Tensor) -> Tensor:
+        chunk = rays_per_chunk(origins.device)
+        o, d = self.space.rays(origins, directions)
+        views = F.normalize(self.space.view_directions(directions, d), dim=-1)
+        return in_chunks(
+            self._march_chunk, chunk if self.space.straight else chunk // 4, o, F.normalize(d, dim=-1), views
+        )
+
+    def _march_chunk(self, o: Tensor, d: Tensor, views: Tensor) -> Tensor:
+        """Premultiplied colour, opacity, distance of the last sample that got light, opacity with a colour: (n, 6)."""
+        out = o.new_zeros(len(o), 6)
+        if self.space.straight:
+            start, end = self._box(o, d)
+            hit = torch.nonzero(end > start)[:, 0]
+            if not len(hit):
+                return out
+            o, d, views = o[hit], d[hit], views[hit]
+            ray, t, delta = self._samples(o, d, start[hit], end[hit])
+        else:
+            hit = torch.arange(len(o), device=o.device)
+            ray, t, delta = self._curved_samples(o, d)
+        lit = torch.ones(len(o), device=o.device)
+        first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
+        rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
+        part = o.new_zeros(len(o), 6)
+        for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end there
+            now = torch.nonzero((rank >= low) & (rank < low + BAND) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
+            if not len(now):
+                break
+            of, at = rows(ray, now), rows(t, now)
+            points = self.space.warp(torch.addcmul(rows(o, of), at[:, None], rows(d, of)))
+            held = self._held(points)
+            samples = Samples(rows(of, held), rows(at, held), rows(delta, rows(now, held)), rows(points, held))
+            self._accumulate(samples, views, lit, part)
+        out[hit] = part
+        return out
+
+    def _held(self, points: Tensor) -> Tensor:
+        """Indices (k,) of those ``points`` (n, 3) that lie between samples of the grid of which one is not empty."""
+        corner = ((points - self.low) * (1 / self.grid.step)).floor_().int()
+        index = torch.zeros_like(corner[:, 0])
+        for axis, size in enumerate(self.between.shape):
+            index = index * size + corner[:, axis].clamp(0, size - 1)
+        return torch.nonzero(rows(self.between.view(-1), index))[:, 0]
+
+    def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
+        """Add ``samples`` to ``out`` (rays, 6) and dim ``lit`` (rays,), the transmittance so far."""
+        chunk = POINTS_PER_CHUNK if lit.device.type == "cpu" else 1 << 20
+        ray = samples.ray
+        parts = [self.teacher.fine.density(p) for p in torch.split(samples.points, chunk)]
+        depth = torch.cat([p[0] for p in parts]).double() * samples.delta
+        total = torch.cumsum(depth, 0)
+        first = torch.searchsorted(ray, ray)  # where each sample's ray begins
+        before = torch.exp(-(total - depth - rows(total - depth, first))).float() * rows(lit, ray)
+        after = before * torch.exp(-depth).float()
+        self._colour(samples, [p[1] for p in parts], 1 - before, 1 - after, views, out)
+        out[:, 3].index_add_(0, ray, before - after)
+        out[:, 4].scatter_reduce_(0, ray, torch.where(before > 0.01, samples.t, torch.zeros_like(samples.t)), "amax")
+        lit.scatter_reduce_(0, ray, after, "amin")
+
+    def _colour(
+        self, samples: Samples, latents: list[Tensor], low: Tensor, high: Tensor, views: Tensor, out: Tensor
+    ) -> None:
+        """Add the colours of ``samples``, which raise their rays' opacity from ``low`` to ``high`` (s,), to ``out``.
+
+        The network is asked where that passes a multiple of :data:`MIN_WEIGHT`, and what it says counts for all the
+        opacity since it was asked last: a little of much faint matter is as bright as it should be.
+        """
+        asked = torch.nonzero((high / MIN_WEIGHT).floor() > (low / MIN_WEIGHT).floor())[:, 0]
+        ray, high = rows(samples.ray, asked), rows(high, asked)
+        same = F.pad(ray[1:] == ray[:-1], (1, 0))
+        weight = high - torch.where(same, F.pad(high[:-1], (1, 0)), rows(out[:, 5], ray))
+        begin, colors = 0, []
+        for latent in latents:
+            of = asked[(asked >= begin) & (asked < begin + len(latent))]
+            colors.append(self.teacher.fine.color(rows(latent, of - begin), rows(views, rows(samples.ray, of))))
+            begin += len(latent)
+        out[:, :3].index_add_(0, ray, weight[:, None] * torch.cat(colors))
+        out[:, 5].scatter_reduce_(0, ray, high, "amax")
+
+    def _box(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+        high = self.low + self.grid.step * (self.shape - 1)
+        inverse = 1 / torch.where(d.abs() < 1e-9, torch.full_like(d, 1e-9), d)
+        a, b = (self.low - o) * inverse, (high - o) * inverse
+        return torch.minimum(a, b).amax(-1).clamp(min=0), torch.maximum(a, b).amin(-1)
+
+    def _samples(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Ray index, distance and spacing, each (s,), of the samples worth the network, by ray and distance."""
+        step = self.grid.step
+        count = int(((end - start).max() / step).ceil())
+        middle = start[:, None] + step * (torch.arange(count, device=o.device) + 0.5)
+        index = torch.zeros_like(middle, dtype=torch.int32)
+        for axis, size in enumerate(self.grid.sigma.shape):
+            place = torch.addcmul(o[:, axis : axis + 1] - self.low[axis], d[:, axis : axis + 1], middle)
+            index = index * size + (place * (1 / step)).round_().int().clamp_(0, size - 1)
+        bound = rows(self.bound.view(-1), index.view(-1)).view_as(middle)
+        bound[middle > end[:, None] + 0.5 * step] = -1
+        depth = torch.cumsum(bound.clamp(min=0), -1) * step
+        before = depth - bound.clamp(min=0) * step
+        wanted = (bound >= 0) & (before < -float(np.log(MIN_TRANSMITTANCE)))
+        ray, cell = torch.nonzero(wanted, as_tuple=True)
+        inside = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
+        t = (middle[ray, cell][:, None] + step * inside).view(-1)
+        return ray.repeat_interleave(self.sub_steps), t, torch.full_like(t, step / self.sub_steps)
+
+    def _curved_samples(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`_samples`, where rays are not straight: steps that cross less than a cell wherever they are."""
+        scene, step = self.teacher.scene, self.grid.step
+        reach = float(o.norm(dim=-1).max())
+        edges = [scene.near]
+        while edges[-1] < scene.far:  # a contraction shrinks lengths at distance r by 2 sqrt(3) / r at least
+            edges.append(edges[-1] + step * max(1.0, 0.29 * (edges[-1] - reach)))
+        edge = torch.tensor(edges, device=o.device)
+        middle, length = 0.5 * (edge[1:] + edge[:-1]), edge[1:] - edge[:-1]
+        place = self.space.warp(o[:, None] + middle[:, None] * d[:, None]).sub_(self.low).mul_(1 / step).round_()
+        inside = ((place >= 0) & (place < self.shape)).all(-1)
+        cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).long()
+        index = (cell[..., 0] * self.shape[1] + cell[..., 1]) * self.shape[2] + cell[..., 2]
+        ray, k = torch.nonzero(inside & (self.bound.view(-1)[index] >= 0), as_tuple=True)
+        share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
+        t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
+        return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps
+
+
+def rays_per_chunk(device: torch.device) -> int:
+    """How many rays are marched at once."""
+    return 1 << 14 if device.type == "cpu" else 1 << 16
+
+
+def rows(values: Tensor, index: Tensor) -> Tensor:
+    """``values[index]`` of a one-dimensional ``index``, in a third of the time."""
+    return values.index_select(0, index)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """``s`` samples, sorted by ray and distance: ``ray`` index, ``t`` distance, ``delta`` spacing, each (s,).
+
+    ``points``: (s, 3) in field space.
+    """
+
+    ray: Tensor
+    t: Tensor
+    delta: Tensor
+    points: Tensor

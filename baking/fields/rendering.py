@@ -1,0 +1,133 @@
+"""The standard NeRF renderer: coarse, then fine samples on every ray, every sample through the network.
+
+Alphabet (Mildenhall et al., ECCV 2020, equations 3 and 5): ray ``r(t) = o + t d``; samples ``t_i`` with spacing
+``delta_i = (t_{i+1} - t_i) |d|``; density ``sigma_i``; opacity ``alpha_i = 1 - exp(-sigma_i delta_i)``;
+transmittance ``T_i = prod_{j<i} (1 - alpha_j)``; weight ``w_i = T_i alpha_i``; colour ``C = sum w_i c_i``;
+accumulated opacity ``A = sum w_i``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from duplex.app.scene.camera import Camera
+from duplex.baking.fields.field import RadianceField, Teacher
+from duplex.baking.runtime.memory import with_less
+
+POINTS_PER_CHUNK = 1 << 12  # so that the activations stay in the caches of a CPU
+RAYS_PER_CHUNK = 1 << 12
+
+
+def rays_of(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Origins and directions, both (height * width, 3) float32, through the pixel centres, row by row."""
+    directions = torch.from_numpy(camera.ray_directions().reshape(-1, 3)).to(device)
+    origin = torch.tensor(camera.position, dtype=torch.float32, device=device)
+    return origin.expand_as(directions), directions
+
+
+def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) -> Tensor:
+    """``function`` over rows of ``arguments``, at most ``size`` at a time and fewer where memory runs out, joined."""
+    parts: list[Tensor] = []
+    start, total = 0, len(arguments[0])
+    while start < total or not parts:
+
+        def attempt(rows: int, start: int = start) -> Tensor:
+            return function(*(a[start : start + rows] for a in arguments))
+
+        part, size = with_less(attempt, size)
+        parts.append(part)
+        start += size
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def query(field: RadianceField, points: Tensor, directions: Tensor) -> Tensor:
+    """Colour and density at ``points`` (n, 3) seen along unit ``directions`` (n, 3): (n, 4), sigma last."""
+
+    def chunk(p: Tensor, d: Tensor) -> Tensor:
+        sigma, latent = field.density(p)
+        return torch.cat([field.color(latent, d), sigma[:, None]], -1)
+
+    return in_chunks(chunk, _points_per_chunk(points), points, directions)
+
+
+def query_density(field: RadianceField, points: Tensor) -> Tensor:
+    """Density at ``points`` (n, 3): (n,)."""
+    return in_chunks(lambda p: field.density(p)[0], _points_per_chunk(points), points)
+
+
+def _points_per_chunk(points: Tensor) -> int:
+    return POINTS_PER_CHUNK if points.device.type == "cpu" else 1 << 20
+
+
+def volume_weights(sigma: Tensor, t: Tensor, length: Tensor) -> Tensor:
+    """Weights ``w_i`` (rays, samples) of densities ``sigma`` at distances ``t`` (both (rays, samples)).
+
+    ``length``: (rays, 1), the norm of the directions. The last interval is taken as infinite, as in the paper's code.
+    """
+    delta = torch.cat([t[:, 1:] - t[:, :-1], torch.full_like(t[:, :1], 1e10)], -1) * length
+    transparency = torch.exp(-sigma * delta)
+    before = torch.cumprod(torch.cat([torch.ones_like(t[:, :1]), transparency[:, :-1] + 1e-10], -1), -1)
+    return before * (1 - transparency)
+
+
+def sample_pdf(edges: Tensor, weights: Tensor, count: int) -> Tensor:
+    """``count`` evenly spread quantiles (rays, count) of the piecewise constant density given by ``weights``.
+
+    ``edges``: (rays, bins + 1); ``weights``: (rays, bins), not normalised (NeRF, section 5.2).
+    """
+    pdf = weights + 1e-5
+    cdf = torch.cumsum(pdf / pdf.sum(-1, keepdim=True), -1)
+    cdf = torch.cat([torch.zeros_like(cdf[:, :1]), cdf], -1)
+    u = torch.linspace(0, 1, count, device=weights.device).expand(len(weights), count).contiguous()
+    above = torch.searchsorted(cdf, u, right=True).clamp(max=cdf.shape[-1] - 1)
+    below = (above - 1).clamp(min=0)
+    low, high = cdf.gather(-1, below), cdf.gather(-1, above)
+    share = (u - low) / torch.where(high - low < 1e-5, torch.ones_like(low), high - low)
+    start, end = edges.gather(-1, below), edges.gather(-1, above)
+    return start + share * (end - start)
+
+
+@torch.no_grad()
+def render_rays(teacher: Teacher, origins: Tensor, directions: Tensor) -> Tensor:
+    """Premultiplied colour and opacity (rays, 4) of rays (both (rays, 3)), by the standard renderer."""
+    rays_at_once = RAYS_PER_CHUNK if origins.device.type == "cpu" else 1 << 15
+    return in_chunks(lambda o, d: _render_chunk(teacher, o, d), rays_at_once, origins, directions)
+
+
+def _render_chunk(teacher: Teacher, o: Tensor, d: Tensor) -> Tensor:
+    t, weights, colors = standard_samples(teacher, o, d)
+    del t
+    return torch.cat([(weights[..., None] * colors).sum(1), weights.sum(1, keepdim=True)], -1)
+
+
+@torch.no_grad()
+def standard_samples(teacher: Teacher, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The standard renderer's fine samples: distances and weights (rays, n), colours (rays, n, 3).
+
+    The distances are parameters of the rays as the field's space maps them (``space.travelled`` tells world units).
+    """
+    scene, space, world = teacher.scene, teacher.scene.space, d
+    o, d = space.rays(o, d)
+    length = d.norm(dim=-1, keepdim=True)
+    t = space.distances(scene.near, scene.far, scene.coarse_samples).to(o.device).expand(len(o), -1)
+    sigma = query_density(teacher.coarse, space.warp(_points(o, d, t))).view_as(t)
+    weights = volume_weights(sigma, t, length)
+    if scene.fine_samples:
+        middles = 0.5 * (t[:, 1:] + t[:, :-1])
+        t = torch.sort(torch.cat([t, sample_pdf(middles, weights[:, 1:-1], scene.fine_samples)], -1), -1).values
+    views = F.normalize(space.view_directions(world, d), dim=-1)[:, None, :].expand(-1, t.shape[1], -1).reshape(-1, 3)
+    raw = query(teacher.fine, space.warp(_points(o, d, t)), views).view(*t.shape, 4)
+    return t, volume_weights(raw[..., 3], t, length), raw[..., :3]
+
+
+def _points(o: Tensor, d: Tensor, t: Tensor) -> Tensor:
+    return (o[:, None, :] + t[..., None] * d[:, None, :]).reshape(-1, 3)
+
+
+def render(teacher: Teacher, camera: Camera) -> Tensor:
+    """The teacher's picture by the standard renderer: (height, width, 4) float32, premultiplied colour and opacity."""
+    return render_rays(teacher, *rays_of(camera, teacher.device)).view(camera.height, camera.width, 4)

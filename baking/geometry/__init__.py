@@ -1,0 +1,1 @@
+"""From a density to the duplex mesh: grid, shells, texture atlas, G-buffers."""

@@ -1,0 +1,178 @@
+"""Texture coordinates: every face is laid flat along the axis that its surroundings look towards most.
+
+A general unwrapper weighs seams against stretch for minutes; a shell needs neither. Faces vote with their
+neighbours for one of the six axis directions, connected faces of one direction become a chart, and a chart is
+its own orthographic projection (stretch at most about sqrt(3), where a face stands diagonally). A chart that
+folds over itself is split by depth. xatlas then only packs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xatlas
+from scipy import sparse
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.baking.geometry.locality import in_order
+from duplex.baking.geometry.shells import Shell
+
+SMOOTHING = 4  # rounds of voting between neighbours
+SMALL_CHART = 24  # faces
+STEEP = 0.2  # cosine between face and axis under which the face may not be projected along it
+FOLD_ROUNDS = 4
+MAX_SHRINKS = 12
+
+
+@dataclass(frozen=True)
+class AtlasConfig:
+    """How the shells are unwrapped."""
+
+    texels: int = 512  # side of each square feature texture
+    padding: int = 1  # empty texels between charts
+
+
+def unwrap(shell: Shell, config: AtlasConfig) -> Shell:
+    """The shell with ``uvs`` in [0, 1] and its vertices split along the borders of charts."""
+    direction = _directions(shell)
+    for _ in range(FOLD_ROUNDS):
+        chart = _charts(_edges(shell), direction)
+        folded = _folded(shell, direction, chart)
+        if not folded.any():
+            break
+        direction = direction + 6 * folded
+    chart = _charts(_edges(shell), direction)
+    corner = shell.faces.astype(np.int64) + chart[:, None] * len(shell.positions)
+    unique, first, faces = np.unique(corner, return_index=True, return_inverse=True)
+    vertex, vertex_direction = unique % len(shell.positions), np.repeat(direction, 3)[first]
+    flat, _ = _project(shell.positions[vertex], vertex_direction)
+    split = Shell(shell.positions[vertex], faces.reshape(-1, 3).astype(np.int32), flat.astype(np.float32))
+    return in_order(_packed(split, chart, config))
+
+
+def _edges(shell: Shell) -> tuple[Array, Array]:
+    """Pairs of faces (p, q) that share an edge."""
+    f = shell.faces
+    ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), 1)
+    key = ends[:, 0].astype(np.int64) * len(shell.positions) + ends[:, 1]
+    face = np.tile(np.arange(len(f)), 3)
+    order = np.argsort(key, kind="stable")
+    key, face = key[order], face[order]
+    pairs = np.flatnonzero(key[1:] == key[:-1])
+    return face[pairs], face[pairs + 1]
+
+
+def _directions(shell: Shell) -> Array:
+    """For each face the axis direction (0-5: +x, +y, +z, -x, -y, -z) that it is projected along, (f,) int64."""
+    count = len(shell.faces)
+    a, b, c = (shell.positions[shell.faces[:, i]].astype(np.float64) for i in range(3))
+    normal = np.cross(b - a, c - a)
+    p, q = _edges(shell)
+    near = sparse.coo_matrix((np.ones(2 * len(p)), (np.r_[p, q], np.r_[q, p])), (count, count)).tocsr()
+    degree = np.maximum(np.asarray(near.sum(1)).reshape(-1, 1), 1)
+    smooth = normal
+    for _ in range(SMOOTHING):
+        smooth = 0.5 * smooth + 0.5 * (near @ smooth) / degree
+
+    def facing(vectors: Array) -> Array:
+        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+        return np.concatenate([unit, -unit], 1)
+
+    forbidden = 10.0 * (facing(normal) < STEEP)
+    liking = facing(smooth)
+    direction = np.argmax(liking - forbidden, 1)
+    for _ in range(SMOOTHING):
+        vote = np.eye(6)[direction]
+        direction = np.argmax(near @ vote + 0.5 * vote + 0.5 * liking - forbidden, 1)
+    for _ in range(SMOOTHING):  # small charts join a larger neighbour where that is not too steep
+        size = np.bincount(chart := _charts((p, q), direction))[chart]
+        vote = near @ (np.eye(6)[direction] * (size >= SMALL_CHART)[:, None])
+        joined = np.argmax(vote - forbidden, 1)
+        direction = np.where((size < SMALL_CHART) & (vote.max(1) > 0), joined, direction)
+    return np.asarray(direction)
+
+
+def _charts(edges: tuple[Array, Array], direction: Array) -> Array:
+    """The number of the chart of each face: connected faces of one direction."""
+    p, q = edges
+    same = direction[p] == direction[q]
+    count = len(direction)
+    graph = sparse.coo_matrix((np.ones(same.sum()), (p[same], q[same])), (count, count))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1]).astype(np.int64)
+
+
+def _project(points: Array, direction: Array) -> tuple[Array, Array]:
+    """Plane coordinates (n, 2) and height (n,) of ``points`` (n, 3) along their ``direction`` (n,)."""
+    axis, sign = direction % 3, np.where(direction % 6 < 3, 1.0, -1.0)
+    rows = np.arange(len(points))
+    u = points[rows, (axis + 1) % 3] * sign
+    return np.stack([u, points[rows, (axis + 2) % 3]], -1), points[rows, axis] * sign
+
+
+def _folded(shell: Shell, direction: Array, chart: Array) -> Array:
+    """Faces (bool) that lie above another part of their own chart."""
+    corners = shell.positions[shell.faces].astype(np.float64)
+    extent = np.linalg.norm(shell.positions.max(0) - shell.positions.min(0))
+    cell = extent / 400
+    area = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    face = np.repeat(np.arange(len(corners)), 3 + np.ceil(4 * area / cell**2).astype(int))
+    weights = np.random.default_rng(0).dirichlet([1, 1, 1], len(face))[..., None]
+    flat, height = _project((corners[face] * weights).sum(1), direction[face])
+    place = np.floor((flat - flat.min(0)) / cell).astype(np.int64)
+    key = (chart[face] * (place[:, 0].max() + 1) + place[:, 0]) * (place[:, 1].max() + 1) + place[:, 1]
+    order = np.argsort(key, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
+    lowest = np.minimum.reduceat(height[order], begins)
+    lowest = np.repeat(lowest, np.diff(np.r_[begins, len(order)]))
+    above = np.zeros(len(key), bool)
+    above[order] = height[order] > lowest + 2 * cell / STEEP
+    return np.bincount(face[above], minlength=len(corners)) > 0
+
+
+def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
+    """The shell with its flat charts packed into the unit square, as large as they fit."""
+    assert shell.uvs is not None
+    uvs = np.ascontiguousarray(shell.uvs - shell.uvs.min(0), np.float32)
+    faces, materials = shell.faces.astype(np.uint32), chart.astype(np.uint32)[:, None]
+    a, b, c = (uvs[faces[:, i]].astype(np.float64) for i in range(3))
+    area = 0.5 * np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]).sum()
+    density = config.texels / np.sqrt(max(area, 1e-30))  # texels per unit if the charts filled the square
+    best, low, high = None, 0.0, density
+    for _ in range(8):
+        packed = _pack(uvs, faces, materials, density, config)
+        if max(packed.width, packed.height) <= config.texels:
+            best, low = packed, density
+        else:
+            high = density
+        density = 0.5 * (low + high) if best else density * 0.8
+        if best and high - low < 0.02 * high:
+            break
+    for _ in range(MAX_SHRINKS):  # very many small charts
+        if best is not None:
+            break
+        density *= 0.7
+        packed = _pack(uvs, faces, materials, density, config)
+        best, low = (packed, density) if max(packed.width, packed.height) <= config.texels else (None, low)
+    if best is None:
+        raise DuplexError(
+            f"{chart.max() + 1} charts with {config.padding} texels between them do not fit into {config.texels} x "
+            f"{config.texels} texels: give --texels a larger or --padding a smaller value"
+        )
+    vertex, new_faces, new_uvs = best.get_mesh(0)
+    texel_uvs = new_uvs * np.array([best.width, best.height], np.float64)
+    flat = np.ptp(uvs[vertex][new_faces], axis=1).max(1) * low
+    torn = np.ptp(texel_uvs[new_faces], axis=1).max(1) > 1.5 * flat + 1  # faces without area that span two charts
+    used, kept = np.unique(new_faces[~torn], return_inverse=True)
+    final = (texel_uvs[used] / config.texels).astype(np.float32)
+    return Shell(shell.positions[vertex][used], kept.reshape(-1, 3).astype(np.int32), final)
+
+
+def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: AtlasConfig) -> xatlas.Atlas:
+    atlas = xatlas.Atlas()
+    atlas.add_uv_mesh(uvs, faces, materials)
+    options = xatlas.PackOptions()
+    options.padding, options.texels_per_unit, options.bilinear = config.padding, density, True
+    atlas.generate(pack_options=options)
+    return atlas

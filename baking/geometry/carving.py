@@ -1,0 +1,68 @@
+"""Which cells of the scan matter: seen by some camera, and not a backdrop.
+
+A NeRF trained against a plain background is free to paint that background as opaque matter ("a white floor"):
+no training view can tell. Such a backdrop must not become a shell, or the viewer could never put another
+background behind the scene. It is recognised in pictures: pixels of the background's colour, connected to the picture's
+border, many of them opaque. A teacher whose surroundings are empty has none, and then nothing is carved.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.field import Teacher
+from duplex.baking.fields.rendering import rays_of
+from duplex.baking.geometry.density import DensityGrid
+
+BACKDROP_TOLERANCE = 3 / 255
+MIN_OPAQUE = 0.05  # the share of background-coloured pixels that must be opaque to be called a backdrop
+BACKDROP_VOTES = 0.1  # of the cameras that see either a cell or the backdrop in its place, the share for the backdrop
+FRAME_SHARE = 0.25  # the share of all cameras that must have a cell in their picture
+
+
+def carve(teacher: Teacher, scan: DensityGrid, solid: Array, cameras: list[Camera]) -> Array:
+    """The cells of ``solid`` (bool, laid out as ``scan``) that some camera sees and that are no backdrop."""
+    renderer = FastRenderer(teacher, scan, sub_steps=3)
+    cells = np.argwhere(solid)
+    points = scan.low + scan.step * cells
+    in_frame, lit, backdrop = (np.zeros(len(cells), np.int32) for _ in range(3))
+    for camera in cameras:
+        rgbw, reach = (x.cpu().numpy() for x in renderer.probe(*rays_of(camera, teacher.device)))
+        shape = (camera.height, camera.width)
+        behind = _backdrop(rgbw.reshape(*shape, 4), teacher.scene.background)
+        column, row, distance, inside = _project(camera, points)
+        before = inside & behind[row, column]  # what stands there, or hides under it, nobody has ever seen
+        lit += inside & ~before & (distance < reach.reshape(shape)[row, column] + 2 * scan.step)
+        in_frame += inside
+        backdrop += before
+    keep = (lit > 0) & (in_frame >= FRAME_SHARE * len(cameras)) & (backdrop <= BACKDROP_VOTES * (lit + backdrop))
+    out = np.zeros_like(solid)
+    out[tuple(cells[keep].T)] = True
+    return out
+
+
+def _backdrop(rgbw: Array, background: tuple[float, float, float]) -> Array:
+    """Pixels (h, w) that look like the background out to the picture's border; none where they are mostly empty."""
+    shown = rgbw[..., :3] + (1 - rgbw[..., 3:]) * np.array(background, np.float32)
+    labels, _ = ndimage.label(np.abs(shown - background).max(-1) < BACKDROP_TOLERANCE)
+    rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    found = np.isin(labels, rim[rim > 0])
+    if (rgbw[..., 3] > 0.5)[found].sum() <= MIN_OPAQUE * found.sum():
+        return np.zeros_like(found)
+    return np.asarray(ndimage.binary_erosion(found, border_value=1))
+
+
+def _project(camera: Camera, points: Array) -> tuple[Array, Array, Array, Array]:
+    """Pixel column and row (clipped into the picture), distance, and whether inside it, of world points (n, 3)."""
+    local = (points - camera.position) @ camera.camera_to_world[:3, :3]
+    depth = np.maximum(-local[:, 2], 1e-9)
+    x = camera.cx + camera.fx * local[:, 0] / depth
+    y = camera.cy - camera.fy * local[:, 1] / depth
+    inside = (local[:, 2] < 0) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    column = np.clip(x, 0, camera.width - 1).astype(int)
+    row = np.clip(y, 0, camera.height - 1).astype(int)
+    return column, row, np.linalg.norm(local, axis=1), inside

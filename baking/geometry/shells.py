@@ -1,0 +1,179 @@
+"""The duplex mesh: an outer and an inner shell that bracket the uncertain surface (Wan et al., CVPR 2023, 3.1).
+
+The two level sets are chosen by opacity, not by density, which has no scale of its own. With the opacity over
+one grid cell, ``alpha = 1 - exp(-sigma step)``:
+
+* the outer shell lies where a cell starts to be visible at all: ``alpha = outer_opacity``, a few percent;
+* the inner shell lies where a cell stops much light: ``alpha = inner_opacity``. How much is chosen for each scene:
+  so that a given share of the volume-rendering weight lies in between (:mod:`duplex.baking.geometry.bracketing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import fast_simplification
+import moderngl
+import numpy as np
+from scipy import ndimage, sparse
+from skimage.measure import marching_cubes
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.passes.gbuffer import Mesh
+from duplex.app.scene.camera import Camera
+from duplex.baking.fields.spaces import World
+from duplex.baking.geometry.bracketing import LEVELS, inner_level
+from duplex.baking.geometry.density import DensityGrid
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.runtime.progress import say
+
+USUAL_INNER = 0.35
+
+
+@dataclass(frozen=True)
+class ShellConfig:
+    """How the two shells are extracted."""
+
+    outer_opacity: float = 0.03  # opacity over one grid cell at the outer shell
+    inner_opacity: float = 0.0  # opacity over one grid cell at the inner shell; 0: as --bracketing wants it
+    bracketing: float = 0.3  # share of the teacher's weight that is to lie between the shells
+    faces: int = 40000  # triangles of each shell after simplification
+    floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A triangle mesh: ``positions`` (v, 3) float32; ``faces`` (f, 3) int32; ``uvs`` (v, 2) float32 or None.
+
+    A face's corners run counterclockwise, seen from where there is no matter.
+    """
+
+    positions: Array
+    faces: Array
+    uvs: Array | None = None
+
+    def unit_uvs(self) -> Array:
+        """``uvs``, or zeros before there are any."""
+        return self.uvs if self.uvs is not None else np.zeros((len(self.positions), 2), np.float32)
+
+
+ShareOf = Callable[[Rasterizer], float]
+
+
+def extract_shells(
+    grid: DensityGrid,
+    cameras: list[Camera],
+    config: ShellConfig,
+    ctx: moderngl.Context,
+    space: World | None = None,
+    share_of: ShareOf | None = None,
+) -> tuple[Shell, Shell]:
+    """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
+
+    They are in the space of the grid, which ``space`` brings back to the world of the cameras: where a scene goes on
+    to the horizon, triangles and texels are spent as that space sees it. ``share_of``: measures the bracketing of two
+    shells; without it an inner level that is not given is a usual one.
+    """
+    opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
+    outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
+
+    def inner_at(level: float) -> Shell:
+        return _level_set(opacity, level, grid, config.floater)
+
+    def share_at(level: float) -> float:
+        shells = (outer, inner_at(level))
+        assert share_of is not None
+        return share_of(Rasterizer(ctx, *(in_world(shell, space or World()) for shell in shells)))
+
+    level = config.inner_opacity or USUAL_INNER
+    if share_of and not config.inner_opacity:
+        high = min(LEVELS[1], 0.98 * float(opacity.max()))
+        bounds = (min(max(LEVELS[0], 1.5 * config.outer_opacity), 0.5 * (config.outer_opacity + high)), high)
+        level = inner_level(share_at, config.bracketing, bounds)
+        say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
+    outer, inner = _visible(outer, inner_at(level), cameras, ctx, space or World())
+    return _simplified(outer, config.faces), _simplified(inner, config.faces)
+
+
+def in_world(shell: Shell, space: World) -> Mesh:
+    """The shell's positions, texture coordinates and faces in the world."""
+    faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
+    return space.unwarp(shell.positions), shell.unit_uvs(), faces
+
+
+def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Shell:
+    if not opacity.max() > level:
+        raise DuplexError(
+            f"no surface: no cell of the density grid is more than {opacity.max():.3f} opaque, the shell lies at "
+            f"{level:g}: give --inner-opacity a smaller value, or bake a later checkpoint"
+        )
+    vertices, faces, _, _ = marching_cubes(np.pad(opacity, 1), level, gradient_direction="ascent")  # fronts outside
+    positions = (grid.low + grid.step * (vertices - 1)).astype(np.float32)
+    return _without_floaters(Shell(positions, faces.astype(np.int32)), floater)
+
+
+def _without_floaters(shell: Shell, share: float) -> Shell:
+    """The shell without connected parts whose bounding box is less than ``share`` of the whole one's diagonal.
+
+    The largest part stays in any case.
+    """
+    part = _components(shell)
+    low = np.full((part.max() + 1, 3), np.inf)
+    high = -low
+    np.minimum.at(low, part, shell.positions)
+    np.maximum.at(high, part, shell.positions)
+    size = np.linalg.norm(high - low, axis=1)
+    whole = float(np.linalg.norm(shell.positions.max(0) - shell.positions.min(0)))
+    keep = size >= min(share * whole, size.max())
+    return _subset(shell, keep[part[shell.faces[:, 0]]])
+
+
+def _components(shell: Shell) -> Array:
+    """The number of the connected part that each vertex belongs to."""
+    f = shell.faces
+    rows, columns = f[:, [0, 1]].reshape(-1), f[:, [1, 2]].reshape(-1)
+    count = len(shell.positions)
+    graph = sparse.coo_matrix((np.ones(len(rows), bool), (rows, columns)), (count, count))
+    return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1])
+
+
+def _subset(shell: Shell, keep: Array) -> Shell:
+    """The shell with only those faces where ``keep`` (f,) holds, and the vertices they need."""
+    used, faces = np.unique(shell.faces[keep], return_inverse=True)
+    return Shell(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
+
+
+def _visible(
+    outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Context, space: World
+) -> tuple[Shell, Shell]:
+    """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
+    shells = (outer, inner)
+    seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
+    rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
+    for layers in rasterizer.each(cameras):
+        for mask, layer in zip(seen, layers, strict=True):
+            mask[layer.face.reshape(-1)] = True
+    kept = []
+    for shell, mask in zip(shells, seen, strict=True):
+        faces = mask[:-1]
+        if not faces.any():
+            raise DuplexError(
+                "no surface: no camera sees the scene: give its box with --bounds, or its photos with --data"
+            )
+        for _ in range(2):
+            near = np.zeros(len(shell.positions), bool)
+            near[shell.faces[faces]] = True
+            faces = np.asarray(near[shell.faces].any(1))
+        kept.append(_subset(shell, faces))
+    return kept[0], kept[1]
+
+
+def _simplified(shell: Shell, faces: int) -> Shell:
+    if len(shell.faces) <= faces:
+        return shell
+    positions, triangles = fast_simplification.simplify(shell.positions, shell.faces, target_count=faces, agg=5.0)
+    a, b, c = (positions[triangles[:, i]] for i in range(3))
+    sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
+    return _subset(Shell(positions.astype(np.float32), triangles.astype(np.int32)), sound)
