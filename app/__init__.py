@@ -1,1 +1,1 @@
-"""Everything from a bundle to pixels; never imports torch."""
+"""Everything from a bundle to pixels. It never imports torch."""

@@ -1,4 +1,4 @@
-"""Data shipped with duplex: the demo bundle."""
+"""Files that come with duplex: the demo bundle."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""From a trained NeRF to a bundle (needs the ``bake`` extra)."""
+"""From a trained NeRF to a bundle. Needs the ``bake`` extra."""
 
 import os
 
-# Before torch is imported: on a machine that does other things too, threads that spin while they wait for one
-# another keep the processor from those they wait for, and everything all but stands still.
+# Before torch is imported. OpenMP threads that spin while they wait take the cores from the threads they wait for;
+# on a machine that is busy otherwise, this slows everything down badly.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

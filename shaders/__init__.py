@@ -1,4 +1,4 @@
-"""GLSL sources, and the one function that assembles them."""
+"""The GLSL sources, and :func:`source`, which assembles one for the compiler."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _INCLUDE = re.compile(r'^#include "([a-z0-9_/]+\.glsl)"$', re.MULTILINE)
 
 
 def source(name: str, version: int = 330, /, **defines: int | float | str) -> str:
-    """The text of ``<name>.glsl`` for ``#version <version>``, with ``defines`` as macros and includes resolved.
+    """The text of ``<name>.glsl`` with ``#version <version>``, ``defines`` as macros, and resolved includes.
 
-    ``name``: for example ``"gbuffer.frag"``. Values cross into GLSL as they print: ints, floats or tokens.
+    ``name``: for example ``"gbuffer/gbuffer.frag"``. A value appears in GLSL as ``str`` prints it.
     """
     header = "".join(f"#define {key.upper()} {value}\n" for key, value in defines.items())
     return f"#version {version}\n{header}#line 1\n{_read(name + '.glsl')}"
 
 
 def stamp() -> int:
-    """Another number when a source has changed."""
+    """The latest modification time of all sources, in ns: it changes when somebody edits one."""
     return max((file.stat().st_mtime_ns for file in _FOLDER.rglob("*.glsl")), default=0)
 
 

@@ -1,1 +1,1 @@
-"""What needs no other room: errors, files, array types, measures."""
+"""What every room may use: errors, file writes, array types, image metrics."""

@@ -1,1 +1,1 @@
-"""From a bundle and a camera to pixels with OpenGL; knows no window."""
+"""From a bundle and a camera to pixels, with OpenGL. No window."""

@@ -1,1 +1,1 @@
-"""What a bundle holds and how it is read: no OpenGL in here."""
+"""The bundle and what it holds: meshes, network, cameras, paths. No OpenGL."""

@@ -1,1 +1,1 @@
-"""The window: input becomes actions, panels take a state and give actions, one function applies them."""
+"""The window: input and panels give actions, one function applies them."""

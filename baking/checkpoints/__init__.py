@@ -1,1 +1,1 @@
-"""Trained NeRFs on disk: one module for each family of checkpoints, told apart by content."""
+"""Reading trained NeRFs: checkpoint files, hostile ones too, and the recognition of their family."""

@@ -1,1 +1,1 @@
-"""Posed photos: one module for each kind of dataset, told apart by the files in its folder."""
+"""Posed photos, one module for each dataset format, recognised by the files in the folder."""

@@ -1,1 +1,1 @@
-"""What is learned from the teacher: views, features, the shading network, and their export."""
+"""Distillation: the teacher's views, crops, feature textures, the shading network, trainer, export."""

@@ -1,1 +1,1 @@
-"""How near a bundle is to its teacher and to photos, how steady and how fast."""
+"""``duplex-eval``: quality against the teacher and photos, temporal stability, speed, ablation, report."""

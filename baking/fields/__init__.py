@@ -1,1 +1,1 @@
-"""Radiance fields in torch: parts, spaces, and the renderers that march through them."""
+"""Radiance fields in torch: encodings, MLPs, grids, spaces, and the NeRF renderers."""

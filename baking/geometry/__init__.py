@@ -1,1 +1,1 @@
-"""From a density to the duplex mesh: grid, shells, texture atlas, G-buffers."""
+"""From a density to the duplex mesh: density grid, shells, texture atlas, G-buffers for training."""

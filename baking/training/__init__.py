@@ -1,1 +1,1 @@
-"""Radiance fields from posed photos, in plain torch: what ``duplex-train`` runs."""
+"""``duplex-train``: radiance fields from posed photos, in plain torch."""

@@ -1,1 +1,1 @@
-"""The ways to run the shading network on a frame, and the choice among them."""
+"""What runs the shading network: fragment shaders, compute shaders or ONNX Runtime; and backend selection."""

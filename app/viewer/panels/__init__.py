@@ -1,1 +1,1 @@
-"""One file for each section of the panel."""
+"""The panel beside the scene, one file for each section."""

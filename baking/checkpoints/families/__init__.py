@@ -1,1 +1,1 @@
-"""One module for each family of checkpoints, grouped by how its field stores the scene."""
+"""One module for each family of checkpoints, in folders by how its field stores the scene."""

@@ -1,1 +1,1 @@
-"""COLMAP's reconstructions, binary and text."""
+"""COLMAP reconstructions, binary and text."""

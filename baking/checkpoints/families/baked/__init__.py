@@ -1,1 +1,1 @@
-"""Families that were baked already: octrees."""
+"""Families whose field is already baked into an octree."""

@@ -1,1 +1,1 @@
-"""Families whose field is a voxel grid, whole or factorised."""
+"""Families whose field is a voxel grid, dense, sparse or factorised."""

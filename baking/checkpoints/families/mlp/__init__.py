@@ -1,1 +1,1 @@
-"""Families whose field is a multilayer perceptron."""
+"""Families whose field is an MLP."""
