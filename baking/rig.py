@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.scene.camera import Camera, Orbit, Sway, horizontal_axes, look_at, meeting_point
+from duplex.app.scene.camera import Camera, horizontal_axes, look_at, meeting_point
+from duplex.app.scene.orbits import Orbit, Sway
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.spaces import Contracted, Ndc
 

@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 import torch
 
+from duplex.app.render import backend_selection
 from duplex.app.render.backends import compute
+from duplex.app.render.backends.fragment import SizedFragmentBackend
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.gpu import colors
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.network import NetworkSpec, NetworkWeights, evaluate
-from duplex.app.tools import benchmark
+from duplex.app.tools import benchmark, scaling
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.distill.shading import ShadingNetwork
 from duplex.baking.evaluation.speed import compare_speed
@@ -63,12 +65,12 @@ def test_the_ratio_is_that_of_the_times_beside_it(demo: Bundle, octahedron: Path
 
 
 def test_the_fitted_slope_is_the_exponent() -> None:
-    assert benchmark.slope({10.0: 3.0, 100.0: 30.0, 1000.0: 300.0}) == pytest.approx(1)
-    assert benchmark.slope({1.0: 5.0, 4.0: 10.0}) == pytest.approx(0.5)
+    assert scaling.slope({10.0: 3.0, 100.0: 30.0, 1000.0: 300.0}) == pytest.approx(1)
+    assert scaling.slope({1.0: 5.0, 4.0: 10.0}) == pytest.approx(0.5)
 
 
 def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: Bundle) -> None:
-    split = benchmark._subdivided(demo, 1)
+    split = scaling._subdivided(demo, 1)
     assert split.faces == 4 * demo.faces
     camera = demo.cameras[0].resized(80, 80)
     first, second = (Renderer(ctx, bundle).image(camera).astype(int) for bundle in (demo, split))
@@ -79,10 +81,10 @@ def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: 
 def test_garbage_beside_the_scene_reaches_no_picture(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     clean = renderer.image(camera)
-    (targets,) = renderer._targets.values()
-    shaded = targets.shaded
-    if backend == "fragment":
-        textures = [texture for group in shaded for texture in colors(*group)]
+    targets = renderer._targets.at((90, 70))
+    shaded = targets.backend
+    if isinstance(shaded, SizedFragmentBackend):
+        textures = [texture for group in shaded.targets for texture in colors(*group)]
     else:
         textures = [t for x in shaded.textures for t in (x if isinstance(x, list) else [x])]
     assert textures
@@ -169,17 +171,17 @@ def test_the_fastest_backend_that_draws_right_is_taken(
     ctx: moderngl.Context, demo: Bundle, monkeypatch, others: tuple[float, float], decibels: float, chosen: str
 ) -> None:
     times = {"fragment": 10.0, "compute": others[0], "onnx": others[1]}
-    monkeypatch.setattr(benchmark, "frame_times", lambda renderer, *_: np.array([times[renderer.shading.name]]))
-    monkeypatch.setattr(benchmark, "parity", lambda *_: (decibels, 0.3))
+    monkeypatch.setattr(backend_selection, "frame_times", lambda drawn, *_: np.array([times[drawn.backend.name]]))
+    monkeypatch.setattr(backend_selection, "parity", lambda *_: (decibels, 0.3))
     camera = demo.cameras[0].resized(64, 64)
-    assert benchmark.fastest(Renderer(ctx, demo), camera).shading.name == chosen
+    assert backend_selection.fastest(Renderer(ctx, demo), camera).backend.name == chosen
 
 
 def test_a_backend_that_draws_wrong_is_left_for_a_slower_one(
     ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times, decibels = {"fragment": 1.0, "compute": 9.0, "onnx": 5.0}, {"fragment": 20.0, "compute": 60.0, "onnx": 30.0}
-    monkeypatch.setattr(benchmark, "frame_times", lambda renderer, *_: np.array([times[renderer.shading.name]]))
-    monkeypatch.setattr(benchmark, "parity", lambda renderer, _: (decibels[renderer.shading.name], 0.3))
+    monkeypatch.setattr(backend_selection, "frame_times", lambda drawn, *_: np.array([times[drawn.backend.name]]))
+    monkeypatch.setattr(backend_selection, "parity", lambda renderer, _: (decibels[renderer.backend.name], 0.3))
     camera = demo.cameras[0].resized(64, 64)
-    assert benchmark.fastest(Renderer(ctx, demo), camera).shading.name == "compute"
+    assert backend_selection.fastest(Renderer(ctx, demo), camera).backend.name == "compute"

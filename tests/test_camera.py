@@ -6,7 +6,8 @@ import pytest
 from pyglm import glm
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.camera import Camera, Orbit, look_at
+from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.orbits import Orbit
 from duplex.app.viewer.camera_controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
 
 

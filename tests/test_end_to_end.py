@@ -18,6 +18,7 @@ import pytest
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.metrics import psnr
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import read_bundle
 from duplex.app.scene.camera import Camera, look_at
@@ -69,7 +70,10 @@ def test_a_bundle_carries_its_teachers_pictures(baked: Path, ctx: moderngl.Conte
     renderer, background = Renderer(ctx, bundle), bundle.background
     assert [reference.kind for reference in bundle.references] == ["teacher"] * 4
     found = [
-        psnr(renderer.image(x.camera, (*background, 1.0))[..., :3] / np.float32(255), x.over(background))
+        psnr(
+            renderer.image(x.camera, FrameOptions(background=(*background, 1.0)))[..., :3] / np.float32(255),
+            x.over(background),
+        )
         for x in bundle.references
     ]
     assert abs(np.mean(found) - bundle.report["curve"][-1][2]) < 0.5  # of the same pictures, in torch

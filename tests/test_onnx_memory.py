@@ -12,9 +12,10 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.backends import onnx_memory
 from duplex.app.render.backends.onnx import CUDA
 from duplex.app.render.backends.onnx_memory import CudaMemory, HostMemory
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import color_target, colors
-from duplex.app.render.passes.gbuffer import View
 from duplex.app.render.renderer import Renderer
+from duplex.app.render.timers import NO_TIMERS
 from duplex.app.scene.bundle import Bundle
 
 
@@ -46,19 +47,19 @@ def test_without_cuda_pictures_go_through_the_programs_memory(
     with pytest.raises(DuplexError, match=r"libcudart\.so\.none"):
         CudaMemory(ctx, 1, 1, 16)
     renderer = Renderer(ctx, demo, "onnx")
-    renderer.shading.provider = CUDA  # as where CUDA runs the model but another card draws
-    assert renderer.shading.make_targets((20, 20)).memory.device == "cpu"
+    renderer.backend.provider = CUDA  # as where CUDA runs the model but another card draws
+    assert renderer.backend.sized((20, 20)).memory.device == "cpu"
 
 
 def test_cuda_and_the_programs_memory_give_the_same_picture(ctx: moderngl.Context, demo: Bundle) -> None:
     renderer = Renderer(ctx, demo, "onnx")
-    if renderer.shading.provider != CUDA:
+    if renderer.backend.provider != CUDA:
         pytest.skip("NO CUDA: pictures that never leave the graphics card are not tested")
     camera = demo.cameras[0].resized(120, 90)
     first = renderer.image(camera).astype(int)
-    assert renderer.targets_for((120, 90)).shaded.memory.device == "cuda"
+    assert renderer._targets.at((120, 90)).backend.memory.device == "cuda"
     other = Renderer(ctx, demo, "onnx")
-    other.shading._make_memory = HostMemory
+    other.backend._make_memory = HostMemory
     assert np.abs(other.image(camera).astype(int) - first).max() <= 1
 
 
@@ -66,13 +67,13 @@ def test_a_scene_that_only_just_enters_the_margin_draws(ctx: moderngl.Context, d
     """802 columns with their margin are 50 tiles and two columns: less than the network's window is wide."""
     renderer = Renderer(ctx, demo, "onnx")
     camera = demo.cameras[0].resized(800, 40)
-    (targets,) = [renderer.targets_for((800, 40))]
-    frame = renderer._draw_gbuffer(View.of(camera.padded(1), renderer.center, renderer.radius), targets)
+    targets = renderer._targets.at((800, 40))
+    frame = renderer._draw_gbuffer(camera, targets, FrameOptions())
     targets.tiles.clear()
     tiles = np.zeros((targets.tiles.height, targets.tiles.width), np.uint8)
     tiles[:, -1] = 255
     colors(targets.tiles)[0].write(tiles.tobytes(), alignment=1)
-    renderer.shading.render(frame, renderer.timers)  # ONNX Runtime refuses a picture without pixels
+    targets.backend.render(frame, NO_TIMERS)  # ONNX Runtime refuses a picture without pixels
 
 
 def test_errors_of_onnx_runtime_are_one_sentence(ctx: moderngl.Context, demo: Bundle) -> None:
@@ -81,6 +82,6 @@ def test_errors_of_onnx_runtime_are_one_sentence(ctx: moderngl.Context, demo: Bu
     def refused(binding: object) -> None:
         raise RuntimeError("CUDA failure 2: out of memory\nmore of it")
 
-    renderer.shading.session = SimpleNamespace(run_with_iobinding=refused)
+    renderer.backend.session = SimpleNamespace(run_with_iobinding=refused)
     with pytest.raises(DuplexError, match=r"ONNX Runtime refuses it \(CUDA failure 2: out of memory\): try another"):
         renderer.draw(demo.cameras[0].resized(40, 40))

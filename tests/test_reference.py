@@ -13,20 +13,22 @@ import pytest
 from PIL import Image
 from test_bundle import parts_of, refused, with_manifest, write_parts
 
+from duplex.app.core.images import straight
 from duplex.app.core.metrics import psnr
-from duplex.app.render.passes.present import RAMPS
-from duplex.app.render.renderer import ERROR, REFERENCE, Renderer
+from duplex.app.render.display import RAMPS
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
+from duplex.app.render.renderer import Renderer
+from duplex.app.render.views import ERROR, FINAL, REFERENCE
 from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import PHOTO, TEACHER, Reference
-from duplex.app.tools.screenshots import straight
 
 WHITE = (1.0, 1.0, 1.0)
 
 
 def own_picture(renderer: Renderer, camera: Camera, kind: str = TEACHER) -> Reference:
     """What the bundle itself draws, as a reference."""
-    return Reference(kind, camera, straight(renderer.image(camera, (0.0, 0.0, 0.0, 0.0))))
+    return Reference(kind, camera, straight(renderer.image(camera, FrameOptions(background=TRANSPARENT))))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ def test_a_reference_lies_where_the_frame_is(
     camera = reference.camera
     if size:
         camera = Camera.from_fov(camera.camera_to_world, *size, camera.fov_y)
-    final, shown, error = (renderer.image(camera, (*WHITE, 1.0), view) for view in ("final", REFERENCE, ERROR))
+    final, shown, error = (
+        renderer.image(camera, FrameOptions(view, (*WHITE, 1.0))) for view in (FINAL, REFERENCE, ERROR)
+    )
     corners = [(0.0, 0.0), (float(camera.width), float(camera.height))]
     x, y, left, bottom = reference.place(camera)
     assert all((x * a + left, y * b + bottom) == pytest.approx((a, b)) for a, b in corners) is (size is None)
@@ -79,7 +83,7 @@ def test_an_error_is_seen_where_it_is(ctx: moderngl.Context, referenced: Bundle)
     rgba = reference.rgba.copy()
     rgba[20:40, 50:80] = 0, 255, 0, 255
     bundle = replace(referenced, references=(replace(reference, rgba=rgba),))
-    error = Renderer(ctx, bundle).image(reference.camera, (0.3, 0.1, 0.9, 1.0), ERROR).astype(int).sum(-1)
+    error = Renderer(ctx, bundle).image(reference.camera, FrameOptions(ERROR, (0.3, 0.1, 0.9, 1.0))).astype(int).sum(-1)
     bright = np.zeros(error.shape, bool)
     bright[20:40, 50:80] = True
     assert np.median(error[bright]) > 500 and error[~bright].max() < 255 + 80
@@ -91,7 +95,7 @@ def test_from_elsewhere_there_is_no_reference(ctx: moderngl.Context, referenced:
     assert renderer.reference_at(referenced.cameras[1]) is None
     elsewhere = referenced.cameras[1].resized(40, 40)
     for view in (REFERENCE, ERROR):
-        assert np.array_equal(renderer.image(elsewhere, view=view), renderer.image(elsewhere))
+        assert np.array_equal(renderer.image(elsewhere, FrameOptions(view)), renderer.image(elsewhere))
 
 
 def test_bundles_without_references_have_no_such_view(ctx: moderngl.Context, demo: Bundle) -> None:

@@ -17,7 +17,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.metrics import psnr
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera, look_at
-from duplex.app.tools.screenshots import scene_orbit
+from duplex.app.scene.orbits import scene_orbit
 from duplex.baking.config import BakeConfig
 from duplex.baking.fields import rendering, spaces
 from duplex.baking.fields.fast_rendering import FastRenderer

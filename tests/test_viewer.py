@@ -15,11 +15,14 @@ import pytest
 from PIL import Image
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.renderer import Renderer
+from duplex.app.render.views import View
 from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.orbits import scene_orbit
 from duplex.app.tools import benchmark, doctor
 from duplex.app.tools.doctor import examine
-from duplex.app.tools.screenshots import choose_camera, scene_orbit
+from duplex.app.tools.screenshots import choose_camera
 
 CALL = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
 
@@ -178,7 +181,7 @@ def test_every_view_shows_something(ctx: moderngl.Context, demo: Bundle) -> None
     renderer = Renderer(ctx, demo)
     camera = demo.references[0].camera.resized(96, 96)  # from where all of them have something to show
     assert len(renderer.views) == len(set(renderer.views)) == 29
-    pictures = {view: renderer.image(camera, view=view)[..., :3] for view in renderer.views}
+    pictures = {str(view): renderer.image(camera, FrameOptions(view))[..., :3] for view in renderer.views}
     for view, picture in pictures.items():
         background = picture[0, 0]
         assert (picture != background).any(-1).mean() > 0.05, view
@@ -189,8 +192,8 @@ def test_every_view_shows_something(ctx: moderngl.Context, demo: Bundle) -> None
 def test_background_shows_through_and_nothing_else_changes(ctx: moderngl.Context, demo: Bundle) -> None:
     renderer = Renderer(ctx, demo)
     camera = demo.cameras[1].resized(96, 96)
-    clear = renderer.image(camera, (0.0, 0.0, 0.0, 0.0)).astype(np.float32)
-    red = renderer.image(camera, (1.0, 0.0, 0.0, 1.0)).astype(np.float32)
+    clear = renderer.image(camera, FrameOptions(background=TRANSPARENT)).astype(np.float32)
+    red = renderer.image(camera, FrameOptions(background=(1.0, 0.0, 0.0, 1.0))).astype(np.float32)
     expected = clear[..., :3] + (255 - clear[..., 3:]) * np.array([1, 0, 0])
     assert np.abs(red[..., :3] - expected).max() <= 1.5
 
@@ -200,7 +203,7 @@ def test_views_and_sizes_leave_no_trace_in_the_next_frame(ctx: moderngl.Context,
     camera = demo.cameras[0].resized(90, 70)
     before = renderer.image(camera)
     for view in renderer.views:
-        renderer.image(demo.cameras[3].resized(50, 60), view=view)
+        renderer.image(demo.cameras[3].resized(50, 60), FrameOptions(view))
     assert np.array_equal(renderer.image(camera), before)
 
 
@@ -225,7 +228,7 @@ def test_a_scene_beside_the_view_axis_is_not_cut_off(ctx: moderngl.Context, demo
     for yaw in (0.0, 0.7):
         aim = eye + np.array([np.sin(yaw), np.cos(yaw), 0])
         camera = Camera.from_fov(look_at(eye, aim, up), 400, 160, 0.9)
-        covered.append((renderer.image(camera, view="outer mask")[..., 0] == 255).sum())
+        covered.append((renderer.image(camera, FrameOptions(View.parse("outer mask")))[..., 0] == 255).sum())
     assert covered[1] > covered[0]  # wide angles stretch what lies aside
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import glfw
 import moderngl
 
-from duplex.app.render.passes.present import PATTERNS
+from duplex.app.render.passes.screen import PATTERNS
 from duplex.app.scene.bundle import read_bundle
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE

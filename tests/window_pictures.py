@@ -18,7 +18,7 @@ import numpy as np
 from imgui_bundle import imgui
 from PIL import Image
 
-from duplex.app.render.renderer import ERROR, REFERENCE
+from duplex.app.render.views import ERROR, REFERENCE
 from duplex.app.scene.bundle import read_bundle
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE

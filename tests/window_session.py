@@ -20,7 +20,7 @@ from PIL import Image
 
 from duplex import shaders
 from duplex.app.scene.bundle import read_bundle, write_bundle
-from duplex.app.tools.screenshots import scene_orbit
+from duplex.app.scene.orbits import scene_orbit
 from duplex.app.viewer.dynamic_resolution import STILL_SECONDS
 from duplex.app.viewer.settings import load_settings, settings_file
 from duplex.app.viewer.window import WATCH_SECONDS, Viewer

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol
+from contextlib import contextmanager
 
 import moderngl
 
@@ -93,72 +89,6 @@ def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Textu
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     texture.repeat_x = texture.repeat_y = False
     return texture
-
-
-class Timers(Protocol):
-    """Times passes by name."""
-
-    def measure(self, name: str) -> AbstractContextManager[None]:
-        """Count the time of the commands issued inside."""
-        ...
-
-
-@dataclass
-class PassTimers:
-    """GPU time of each pass by name, in milliseconds, read some frames late so that no frame waits for it.
-
-    Some drivers count nothing: :attr:`counting` is then False.
-    """
-
-    ctx: moderngl.Context
-    enabled: bool = True
-    milliseconds: dict[str, float] = field(default_factory=dict)
-    _rings: dict[str, deque[moderngl.Query]] = field(default_factory=dict)
-
-    RING = 4
-
-    @property
-    def counting(self) -> bool:
-        """Whether the driver has given any time other than 0, or has not been asked yet."""
-        return not self.milliseconds or any(self.milliseconds.values())
-
-    def forget(self) -> None:
-        """Start anew: another set of passes is going to be drawn."""
-        self.milliseconds.clear()
-        self._rings.clear()
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Count the GPU time of the commands issued inside (never nested: OpenGL forbids it)."""
-        if not self.enabled:
-            yield
-            return
-        ring = self._rings.setdefault(name, deque())
-        if len(ring) < self.RING:
-            query = self.ctx.query(time=True)
-        else:
-            query = ring.popleft()
-            self.milliseconds[name] = query.elapsed * 1e-6
-        with query:
-            yield
-        ring.append(query)
-
-
-@dataclass
-class WaitingTimers:
-    """As :class:`PassTimers`, where the GPU has no timers: waits for each pass, and notes ``all`` that it took."""
-
-    ctx: moderngl.Context
-    all: dict[str, list[float]] = field(default_factory=dict)
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Count the time from when all is done before to when the commands issued inside are."""
-        self.ctx.finish()
-        started = time.perf_counter()
-        yield
-        self.ctx.finish()
-        self.all.setdefault(name, []).append(1000 * (time.perf_counter() - started))
 
 
 def bytes_of(*resources: object) -> int:

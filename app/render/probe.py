@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
@@ -34,17 +36,24 @@ class Probe:
     color: Array
 
 
-def probe(renderer: Renderer, camera: Camera, x: int, y: int) -> Probe:
-    """What pixel (``x``, ``y``), counted from the top left, of the picture of ``camera`` is made of; draws that."""
-    renderer.draw(camera)
-    targets, network = renderer.targets_for((camera.width, camera.height)), renderer.bundle.network
-    below, scale, count = camera.height - 1 - y, network.channels_to_space, network.feature_channels
-    block = (x // scale + network.margin, below // scale + network.margin, 1, 1)
-    planes = [targets.inputs.read(block, 4, attachment=i, dtype="f2") for i in range(count // 2)]
+def probe(
+    renderer: Renderer, camera: Camera, pixel: tuple[int, int], shells: tuple[bool, bool] = (True, True)
+) -> Probe:
+    """What ``pixel`` (x, y), counted from the top left, of the picture of ``camera`` is made of; draws that picture.
+
+    ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
+    """
+    result = renderer.draw(camera, FrameOptions(shells=shells))
+    frame = result.frame
+    assert frame is not None
+    network = renderer.bundle.network
+    below, scale, count = camera.height - 1 - pixel[1], network.channels_to_space, network.feature_channels
+    block = (pixel[0] // scale + network.margin, below // scale + network.margin, 1, 1)
+    planes = [frame.inputs.read(block, 4, attachment=i, dtype="f2") for i in range(count // 2)]
     features = np.frombuffer(b"".join(planes), np.float16).astype(np.float32)
     hits = []
-    for i, (layer, shell) in enumerate(zip(targets.hits, (renderer.bundle.outer, renderer.bundle.inner), strict=True)):
-        u, v, level, covered = np.frombuffer(layer.read(block, 4, dtype="nu2"), np.uint16).tolist()
+    for i, (layer, shell) in enumerate(zip(frame.hits, (renderer.bundle.outer, renderer.bundle.inner), strict=True)):
+        u, v, level, covered = np.frombuffer(_texel(renderer.ctx, layer, block), np.uint16).tolist()
         finest = float(np.log2(shell.texels.shape[1:3]).mean())
         found = Hit(
             u / UV_STEPS,
@@ -53,5 +62,9 @@ def probe(renderer: Renderer, camera: Camera, x: int, y: int) -> Probe:
             features[i * count : (i + 1) * count],
         )
         hits.append(found if covered else None)
-    color = np.frombuffer(targets.picture.read((x, below, 1, 1), 4), np.uint8)
+    color = np.frombuffer(result.picture.read((pixel[0], below, 1, 1), 4), np.uint8)
     return Probe(hits[0], hits[1], color)
+
+
+def _texel(ctx: moderngl.Context, texture: moderngl.Texture, block: tuple[int, int, int, int]) -> bytes:
+    return ctx.framebuffer([texture]).read(block, 4, dtype="nu2")

@@ -12,13 +12,13 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import unfinished_file
+from duplex.app.core.images import save_png
+from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
-from duplex.app.tools.screenshots import save_png
 
 QUALITY = "18"  # x264's constant rate factor: what it loses is not seen
 BT709, LIMITED_RANGE = 1, 1  # FFmpeg's numbers of matrix, primaries and transfer; and of the range 16 to 235
-Color = tuple[float, float, float, float]
 
 
 class Recording:
@@ -35,9 +35,12 @@ class Recording:
         count: int,
         out: Path,
         fps: float = 30.0,
-        background: Color | None = None,
+        background: Rgba | None = None,
     ):
-        self.renderer, self.cameras, self.count, self.background = renderer, iter(cameras), count, background
+        self.renderer = renderer
+        self.cameras = iter(cameras)
+        self.count = count
+        self.options = FrameOptions(background=background)
         self.done = 0
         self.writer: _Video | _Pictures
         if out.suffix.lower() == ".mp4":
@@ -54,7 +57,7 @@ class Recording:
 
     def advance(self) -> None:
         """Draw the next frame; after the last one the file is in place."""
-        self.writer.add(self.renderer.image(next(self.cameras), self.background))
+        self.writer.add(self.renderer.image(next(self.cameras), self.options))
         if self.done + 1 == self.count:
             self.writer.finish()
         self.done += 1

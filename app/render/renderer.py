@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.render.backends.factory import Frame, make_backend
-from duplex.app.render.backends.fragment import FragmentShading
+from duplex.app.render.backends.factory import make_backend
+from duplex.app.render.backends.fragment import FragmentBackend
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.gpu import PassTimers, Timers, bytes_of, check_texture_size, color_target, colors, driver_errors
+from duplex.app.render.frame import Frame, FrameOptions, FrameResult, Rgba
+from duplex.app.render.gpu import bytes_of, check_texture_size, colors, driver_errors
 from duplex.app.render.passes.comparison import ComparisonPass
-from duplex.app.render.passes.features import FeaturePass, input_targets
-from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell, View, hit_targets, surface_targets
-from duplex.app.render.passes.present import Display, Mode, PicturePass, TargetPass
-from duplex.app.render.passes.tiles import TilePass, tile_targets
+from duplex.app.render.passes.features import FeaturePass
+from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell
+from duplex.app.render.passes.present import Mode, PicturePass, TargetPass
+from duplex.app.render.passes.tiles import TilePass
+from duplex.app.render.targets import FrameTargets, TargetCache
+from duplex.app.render.timers import Timers
+from duplex.app.render.view_transform import ViewTransform
+from duplex.app.render.views import SURFACE_KINDS, View, ViewKind, views_of
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
 
-FINAL, ALPHA = "final", "alpha"
-REFERENCE, ERROR = "reference", "error"
-SURFACE_VIEWS = {"mask": Mode.MASK, "depth": Mode.DISTANCE, "normal": Mode.SIGNED, "uv": Mode.UV}
-LAYERS = ("outer", "inner")
-SIZES_KEPT = 3
-AS_COLORS = Display()
-_PICTURES = {FINAL: Mode.FINAL, ALPHA: Mode.ALPHA}
-
-
-@dataclass
-class Targets:
-    """Everything a frame draws into, for one picture size: all but ``picture`` reach a margin beyond it.
-
-    ``shaded``: the backend's; ``surface``, ``layers`` and ``compared`` only once a view asks for them.
-    """
-
-    hits: list[moderngl.Framebuffer]
-    tiles: moderngl.Framebuffer
-    inputs: moderngl.Framebuffer
-    picture: moderngl.Framebuffer
-    shaded: Any
-    surface: list[moderngl.Framebuffer] | None = None
-    layers: list[list[moderngl.Framebuffer]] | None = None
-    compared: moderngl.Framebuffer | None = None
+_PICTURE_MODES = {ViewKind.FINAL: Mode.FINAL, ViewKind.ALPHA: Mode.ALPHA}
+_TARGET_MODES = {
+    ViewKind.MASK: Mode.MASK,
+    ViewKind.DEPTH: Mode.DISTANCE,
+    ViewKind.NORMAL: Mode.SIGNED,
+    ViewKind.UV: Mode.UV,
+    ViewKind.FEATURES: Mode.SIGNED,
+    ViewKind.LAYER: Mode.POSITIVE,
+}
 
 
 class Renderer:
-    """Draws ``bundle`` with OpenGL; the window, the command line and the evaluation all use this one."""
+    """Draws ``bundle`` with OpenGL; the window, the command line, the Python API and the evaluation all use this one.
+
+    It holds what is uploaded and compiled. What a frame shows comes in as :class:`FrameOptions` and what was drawn
+    goes out as :class:`FrameResult`.
+    """
 
     def __init__(self, ctx: moderngl.Context, bundle: Bundle, backend: str = AUTO):
-        self.ctx, self.bundle = ctx, bundle
-        self.timers: Timers = PassTimers(ctx, enabled=False)
+        self.ctx = ctx
+        self.bundle = bundle
+        self.views = views_of(bundle)
         low, high = bundle.bounds
         self.center = 0.5 * (low + high)
         self.radius = float(np.linalg.norm(high - low)) / 2 * 1.001
@@ -62,190 +56,160 @@ class Renderer:
         check_texture_size(ctx, max(max(shell.texels.shape) for shell in shells), "features")
         with driver_errors("preparing the bundle"):
             self.shells = [GpuShell.upload(ctx, (s.positions, s.uvs, s.faces), bundle.double_sided) for s in shells]
-            self.gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
-            self.tiles = TilePass(ctx, bundle.network.margin)
-            self.features = FeaturePass(ctx, bundle.network, shells)
-            self.shading = make_backend(backend, ctx, bundle, self.features)
-            self.picture = {name: PicturePass(ctx, bundle.network, mode) for name, mode in _PICTURES.items()}
-        self.views = _views(bundle)
-        self._surface: list[GBufferPass] | None = None
-        self._layers: FragmentShading | None = None
+            self._gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
+            self._tiles = TilePass(ctx, bundle.network.margin)
+            self._features = FeaturePass(ctx, bundle.network, shells)
+            self.backend = make_backend(backend, ctx, bundle, self._features)
+            self._pictures = {kind: PicturePass(ctx, bundle.network, mode) for kind, mode in _PICTURE_MODES.items()}
+        self._targets = TargetCache(ctx, bundle.network, self.backend)
+        # compiled when a view first needs them
+        self._surface: list[GBufferPass] = []
+        self._layers: FragmentBackend | None = None
         self._comparison: ComparisonPass | None = None
-        self.shaded: list[moderngl.Texture] = []  # what the backend gave for the last frame
         self._shown: dict[Mode, TargetPass] = {}
-        self._targets: OrderedDict[tuple[int, int], Targets] = OrderedDict()
 
-    def draw(
-        self,
-        camera: Camera,
-        background: tuple[float, float, float, float] | None = None,
-        view: str = FINAL,
-        display: Display = AS_COLORS,
-    ) -> moderngl.Framebuffer:
-        """Draw one frame of ``camera`` and return the picture, which lives until the next call.
+    def draw(self, camera: Camera, options: FrameOptions | None = None) -> FrameResult:
+        """Draw one frame of ``camera``; the result lives until the next frame of that size.
 
-        ``background``: straight RGBA, by default the teacher's; ``view``: one of :attr:`views`, shown as ``display``
-        says. Where the bundle has no reference from ``camera``, the views that need one are the final picture.
+        Where the bundle has no reference from ``camera``, the views that need one show the final picture. Raises
+        :class:`~duplex.app.core.errors.DuplexError` where the driver refuses the size.
         """
-        if view in (REFERENCE, ERROR):
-            return self._compared(camera, background or (*self.bundle.background, 1.0), view)
-        targets = self.targets_for((camera.width, camera.height))
-        scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
-        blocks = (-(-camera.width // scale), -(-camera.height // scale))
-        seen = View.of(_with_blocks(camera, blocks, scale).padded(margin), self.center, self.radius)
-        frame = self._draw_gbuffer(seen, targets)
-        if view in self.picture:
-            shaded = self.shaded = self.shading.render(frame, self.timers)
-            with self.timers.measure("present"):
-                self.picture[view].render(
-                    frame.hits[0],
-                    shaded,
-                    frame.tiles,
-                    background or (*self.bundle.background, 1.0),
-                    out=targets.picture,
-                )
-            return targets.picture
-        if view.startswith(LAYERS):
-            mode, texture = self._shell_view(frame, targets, *view.split(" ", 1))
-        else:
-            mode, texture = Mode.POSITIVE, self._layer_view(frame, targets, view)
-        if mode not in self._shown:
-            self._shown[mode] = TargetPass(self.ctx, self.bundle.network, mode)
-        hits = frame.hits[LAYERS.index(view.split(" ")[0]) if view.startswith(LAYERS) else 0]
-        distance = float(np.linalg.norm(camera.position - self.center))
-        distances = (max(distance - self.radius, 0.0), distance + self.radius)
-        with self.timers.measure("present"):
-            self._shown[mode].render(hits, texture, distances, display, out=targets.picture)
-        return targets.picture
+        options = options or FrameOptions()
+        if options.view.kind in (ViewKind.REFERENCE, ViewKind.ERROR):
+            reference = self.reference_at(camera)
+            if reference is not None:
+                return self._draw_comparison(camera, reference, options)
+            options = replace(options, view=View(ViewKind.FINAL))
+        targets = self._targets.at((camera.width, camera.height))
+        frame = self._draw_gbuffer(camera, targets, options)
+        if options.view.kind in self._pictures:
+            return self._draw_picture(frame, targets, options)
+        return self._draw_target(camera, frame, targets, options)
 
-    def image(
-        self, camera: Camera, background: tuple[float, float, float, float] | None = None, view: str = FINAL
-    ) -> Array:
+    def image(self, camera: Camera, options: FrameOptions | None = None) -> Array:
         """:meth:`draw`, read back: (height, width, 4) uint8, top row first, premultiplied by alpha."""
-        picture = self.draw(camera, background, view)
-        data = np.frombuffer(picture.color_attachments[0].read(), np.uint8)  # type: ignore[union-attr]
+        data = np.frombuffer(self.draw(camera, options).texture.read(), np.uint8)
         return data.reshape(camera.height, camera.width, 4)[::-1].copy()
+
+    def distances(self, camera: Camera) -> Array:
+        """World distance from the eye to the outer shell, (height, width) float32, infinite where it is missed."""
+        targets = self._targets.at((camera.width, camera.height))
+        frame = self._draw_gbuffer(camera, targets, FrameOptions())
+        surface = colors(self._draw_surface(frame, targets, FrameOptions())[0])[0]
+        scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
+        values = np.frombuffer(surface.read(), np.float32).reshape(surface.height, surface.width, 4)[::-1]
+        inside = values[margin : surface.height - margin, margin : surface.width - margin]
+        distance = np.where(inside[..., 3] > 0, inside[..., 2], np.float32(np.inf))
+        return distance.repeat(scale, 0).repeat(scale, 1)[-camera.height :, : camera.width].copy()
 
     @property
     def gpu_bytes(self) -> int:
-        """What the scene and the targets of the last frames take on the GPU, without mip levels."""
+        """What the scene and the targets of the last frames take on the GPU, without mipmaps."""
         buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
-        total = bytes_of(*buffers, *self.features.textures)
-        for made in self._targets.values():
-            seldom = [made.compared, *(made.surface or []), *(target for x in made.layers or [] for target in x)]
-            total += bytes_of(*made.hits, made.tiles, made.inputs, made.picture, *seldom)
-            total += self.shading.gpu_bytes(made.shaded)
-        return total
+        return bytes_of(*buffers, *self._features.textures) + self._targets.gpu_bytes
 
-    def _draw_gbuffer(self, seen: View, targets: Targets) -> Frame:
-        outer, inner = targets.hits
-        with self.timers.measure("outer shell"):
-            self.gbuffer[0].render(seen, out=outer)
-        with self.timers.measure("inner shell"):
-            self.gbuffer[1].render(seen, _depth(outer), out=inner)
-        with self.timers.measure("tiles"):
-            self.tiles.render(_color(outer), out=targets.tiles)
-        return Frame(seen, [_color(outer), _color(inner)], _color(targets.tiles), targets.inputs, targets.shaded)
-
-    def _shell_view(self, frame: Frame, targets: Targets, layer: str, kind: str) -> tuple[Mode, moderngl.Texture]:
-        number = LAYERS.index(layer)
-        if kind not in SURFACE_VIEWS:
-            textures = self.bundle.network.feature_channels // 4
-            index = int(kind.removeprefix("features "))
-            with self.timers.measure("features"):
-                self.features.render(frame)
-            return Mode.SIGNED, colors(targets.inputs)[number * textures + index]
-        if self._surface is None:
-            self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
-        if targets.surface is None:
-            targets.surface = [surface_targets(self.ctx, targets.inputs.size) for _ in LAYERS]
-        first, second = targets.surface
-        with self.timers.measure("outer surface"):
-            self._surface[0].render(frame.view, out=first)
-        with self.timers.measure("inner surface"):
-            self._surface[1].render(frame.view, _depth(first), out=second)
-        return SURFACE_VIEWS[kind], colors(targets.surface[number])[1 if kind == "normal" else 0]
-
-    def _layer_view(self, frame: Frame, targets: Targets, view: str) -> moderngl.Texture:
-        if self._layers is None:
-            network = (self.bundle.network, self.bundle.weights)
-            self._layers = FragmentShading(self.ctx, *network, self.features, fused=False)
-        if targets.layers is None:
-            targets.layers = self._layers.make_targets(frame.inputs.size)
-        self._layers.render(replace(frame, shaded=targets.layers), self.timers)
-        layer, _, channels = view.removeprefix("layer ").partition(" channels ")
-        return colors(*targets.layers[int(layer) - 1])[int(channels.split("-")[0]) // 4]
+    def transform_of(self, camera: Camera) -> ViewTransform:
+        """What passes need of ``camera`` in this scene."""
+        return ViewTransform.of(camera, self.center, self.radius)
 
     def reference_at(self, camera: Camera) -> Reference | None:
-        """The bundle's picture of what ``camera`` sees, if it has one."""
+        """The bundle's reference picture from where ``camera`` stands, if it has one."""
         return next((x for x in self.bundle.references if x.stands_at(camera, self.radius)), None)
 
-    def _compared(
-        self, camera: Camera, background: tuple[float, float, float, float], view: str
-    ) -> moderngl.Framebuffer:
-        reference = self.reference_at(camera)
-        if reference is None:
-            return self.draw(camera, background)
-        targets, drawn = self.targets_for((camera.width, camera.height)), None
-        if targets.compared is None:
-            targets.compared = self.ctx.framebuffer([color_target(self.ctx, (camera.width, camera.height), "f1")])
-        if view == ERROR:
+    def _background(self, options: FrameOptions) -> Rgba:
+        return options.background or (*self.bundle.background, 1.0)
+
+    def _draw_gbuffer(self, camera: Camera, targets: FrameTargets, options: FrameOptions) -> Frame:
+        network, timers = self.bundle.network, options.timers
+        transform = self.transform_of(_block_camera(camera, network.channels_to_space).padded(network.margin))
+        outer, inner = targets.hits
+        with timers.measure("outer shell"):
+            self._gbuffer[0].render(transform, out=outer)
+        with timers.measure("inner shell"):
+            self._gbuffer[1].render(transform, _depth(outer), out=inner)
+        with timers.measure("tiles"):
+            self._tiles.render(_color(outer), out=targets.tiles)
+        hits = [_color(outer), _color(inner)]
+        return Frame(transform, hits, _color(targets.tiles), targets.inputs, options.shells)
+
+    def _draw_picture(self, frame: Frame, targets: FrameTargets, options: FrameOptions) -> FrameResult:
+        shaded = targets.backend.render(frame, options.timers)
+        picture = self._pictures[options.view.kind]
+        with options.timers.measure("present"):
+            picture.render(frame.hits[0], shaded, frame.tiles, self._background(options), out=targets.picture)
+        return FrameResult(targets.picture, frame, shaded)
+
+    def _draw_target(self, camera: Camera, frame: Frame, targets: FrameTargets, options: FrameOptions) -> FrameResult:
+        """Make one of the targets behind the picture visible."""
+        view = options.view
+        if view.kind in SURFACE_KINDS:
+            surface = self._draw_surface(frame, targets, options)[view.shell]
+            texture = colors(surface)[1 if view.kind is ViewKind.NORMAL else 0]
+        elif view.kind is ViewKind.FEATURES:
+            with options.timers.measure("features"):
+                self._features.render(frame)
+            textures_of_shell = self.bundle.network.feature_channels // 4
+            texture = colors(targets.inputs)[view.shell * textures_of_shell + view.texture]
+        else:
+            texture = self._draw_layers(frame, targets, options.timers)[view.layer][view.texture]
+        mode = _TARGET_MODES[view.kind]
+        if mode not in self._shown:
+            self._shown[mode] = TargetPass(self.ctx, self.bundle.network, mode)
+        distance = float(np.linalg.norm(camera.position - self.center))
+        distances = (max(distance - self.radius, 0.0), distance + self.radius)
+        with options.timers.measure("present"):
+            self._shown[mode].render(frame.hits[view.shell], texture, distances, options.display, out=targets.picture)
+        return FrameResult(targets.picture, frame)
+
+    def _draw_surface(
+        self, frame: Frame, targets: FrameTargets, options: FrameOptions
+    ) -> Sequence[moderngl.Framebuffer]:
+        """Draw both shells' distances, normals and texture coordinates in full precision."""
+        if not self._surface:
+            self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
+        outer, inner = targets.surfaces(self.ctx)
+        with options.timers.measure("outer surface"):
+            self._surface[0].render(frame.transform, out=outer)
+        with options.timers.measure("inner surface"):
+            self._surface[1].render(frame.transform, _depth(outer), out=inner)
+        return outer, inner
+
+    def _draw_layers(self, frame: Frame, targets: FrameTargets, timers: Timers) -> list[list[moderngl.Texture]]:
+        """Run the network layer by layer; returns each layer's textures of four channels."""
+        if self._layers is None:
+            network = (self.bundle.network, self.bundle.weights)
+            self._layers = FragmentBackend(self.ctx, *network, self._features, fused=False)
+        if targets.layers is None:
+            targets.layers = self._layers.sized(frame.inputs.size)
+        targets.layers.render(frame, timers)
+        return [colors(*layer) for layer in targets.layers.targets]
+
+    def _draw_comparison(self, camera: Camera, reference: Reference, options: FrameOptions) -> FrameResult:
+        """Show ``reference``, or the error of the picture against it."""
+        out = self._targets.at((camera.width, camera.height)).comparison(self.ctx)
+        background = self._background(options)
+        drawn = FrameResult(out)
+        if options.view.kind is ViewKind.ERROR:
             background = (*self.bundle.background, 1.0)  # a photo may have no other
-            drawn = _color(self.draw(camera, background))
+            drawn = self.draw(camera, replace(options, view=View(ViewKind.FINAL), background=background))
         if self._comparison is None:
             self._comparison = ComparisonPass(self.ctx, self.bundle.references)
-        with self.timers.measure("comparison"):
-            self._comparison.render(reference, camera, background, drawn, out=targets.compared)
-        return targets.compared
-
-    def targets_for(self, size: tuple[int, int]) -> Targets:
-        """What pictures of ``size`` are drawn into.
-
-        Those of the last few sizes are kept: a window that draws coarser while it moves makes none anew.
-        """
-        if size not in self._targets:
-            while len(self._targets) >= SIZES_KEPT:
-                self._targets.popitem(last=False)
-            with driver_errors(f"a picture of {size[0]} x {size[1]}"):
-                self._targets[size] = self._make_targets(size)
-        self._targets.move_to_end(size)
-        return self._targets[size]
-
-    def _make_targets(self, size: tuple[int, int]) -> Targets:
-        scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
-        width, height = (-(-side // scale) + 2 * margin for side in size)
-        padded = (width, height)
-        check_texture_size(self.ctx, max(*size, *padded), "a picture")
-        return Targets(
-            [hit_targets(self.ctx, padded) for _ in LAYERS],
-            tile_targets(self.ctx, padded),
-            input_targets(self.ctx, padded, self.bundle.network),
-            self.ctx.framebuffer([color_target(self.ctx, size, "f1")]),
-            self.shading.make_targets(padded),
-        )
+        texture = drawn.texture if options.view.kind is ViewKind.ERROR else None
+        with options.timers.measure("comparison"):
+            self._comparison.render(reference, camera, background, texture, out=out)
+        return replace(drawn, picture=out)
 
 
-def _views(bundle: Bundle) -> list[str]:
-    """Every target that can be shown, by the name that :meth:`Renderer.draw` takes."""
-    textures = bundle.network.feature_channels // 4
-    names = [FINAL, ALPHA]
-    for layer in LAYERS:
-        names += [f"{layer} {kind}" for kind in SURFACE_VIEWS]
-        names += [f"{layer} features {i}" for i in range(textures)]
-    for number, layer_spec in enumerate(bundle.network.layers, 1):
-        names += [f"layer {number} channels {c}-{c + 3}" for c in range(0, layer_spec.outputs, 4)]
-    return [*names, REFERENCE, ERROR] if bundle.references else names
-
-
-def _with_blocks(camera: Camera, blocks: tuple[int, int], scale: int) -> Camera:
+def _block_camera(camera: Camera, scale: int) -> Camera:
     """The camera whose pixels are blocks of ``scale`` times ``scale`` pixels of ``camera``."""
     if scale == 1:
         return camera
-    above = blocks[1] * scale - camera.height  # rows are counted from the bottom, where blocks begin
+    width, height = -(-camera.width // scale), -(-camera.height // scale)
+    above = height * scale - camera.height  # rows are counted from the bottom, where blocks begin
     return replace(
         camera,
-        width=blocks[0],
-        height=blocks[1],
+        width=width,
+        height=height,
         fx=camera.fx / scale,
         fy=camera.fy / scale,
         cx=camera.cx / scale,

@@ -16,9 +16,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.checked_values import finite_numbers
 
 MAX_SIDE = 16384
-MAX_NUMBER = 1e9
 MIN_FOCAL = 1e-3  # pixels
 
 
@@ -131,7 +131,7 @@ class Camera:
         """
         if not isinstance(data, dict) or "camera_to_world" not in data:
             raise DuplexError(f"{name}: no camera_to_world: expected an object with 16 numbers, row by row")
-        pose = _finite_numbers(data["camera_to_world"], 16, f"{name}: camera_to_world").reshape(4, 4)
+        pose = finite_numbers(data["camera_to_world"], 16, f"{name}: camera_to_world").reshape(4, 4)
         rotation = pose[:3, :3]
         if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
             raise DuplexError(f"{name}: camera_to_world: its 3x3 part must be a right-handed rotation")
@@ -139,25 +139,17 @@ class Camera:
             raise DuplexError(f"{name}: camera_to_world: its last row must be 0 0 0 1")
         width, height = (_side(data.get(key, 800), f"{name}: {key}") for key in ("width", "height"))
         if "fov" in data:
-            fov = float(_finite_numbers([data["fov"]], 1, f"{name}: fov")[0])
+            fov = float(finite_numbers([data["fov"]], 1, f"{name}: fov")[0])
             if not 1 <= fov <= 170:
                 raise DuplexError(f"{name}: fov {fov:g}: expected 1 to 170 degrees")
             return cls.from_fov(pose, width, height, math.radians(fov))
         keys = ("fx", "fy", "cx", "cy")
-        fx, fy, cx, cy = _finite_numbers([data.get(key) for key in keys], 4, f"{name}: fx, fy, cx, cy (or fov)")
+        fx, fy, cx, cy = finite_numbers([data.get(key) for key in keys], 4, f"{name}: fx, fy, cx, cy (or fov)")
         if min(fx, fy) < MIN_FOCAL:
             raise DuplexError(
                 f"{name}: focal lengths {fx:g}, {fy:g}: expected positive numbers of pixels, {MIN_FOCAL:g} or more"
             )
         return cls(pose, width, height, float(fx), float(fy), float(cx), float(cy))
-
-
-def _finite_numbers(values: Any, count: int, name: str) -> Array:
-    """``values`` as (count,) float64, or a :class:`DuplexError` that names them."""
-    flat = np.asarray(values, dtype=object).reshape(-1) if isinstance(values, list) else np.empty(0)
-    if len(flat) != count or not all(isinstance(v, int | float) and abs(v) < MAX_NUMBER for v in flat):
-        raise DuplexError(f"{name}: expected {count} finite number{'s' * (count > 1)}")
-    return flat.astype(np.float64)
 
 
 def _side(value: Any, name: str) -> int:
@@ -190,80 +182,6 @@ def meeting_point(poses: Array) -> Array:
     point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
     ahead = ((point - eyes) * gaze).sum(1)
     return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))
-
-
-@dataclass(frozen=True)
-class Orbit:
-    """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.
-
-    ``up``: unit (3,); ``fov``: of a picture's shorter side, radians.
-    """
-
-    center: Array
-    distance: float
-    up: Array
-    fov: float
-    elevation: float = 0.45
-
-    def camera(self, turn: float, width: int, height: int) -> Camera:
-        """The camera after ``turn`` turns (1 is a whole circle)."""
-        first, second = horizontal_axes(self.up)
-        angle = 2 * math.pi * (turn + 0.625)  # the first is a three-quarter view of a Blender scene
-        flat = math.cos(angle) * first + math.sin(angle) * second
-        outward = math.cos(self.elevation) * flat + math.sin(self.elevation) * np.asarray(self.up)
-        pose = look_at(self.center + outward * self.distance, self.center, self.up)
-        taller = max(height / width, 1.0)
-        return Camera.from_fov(pose, width, height, 2 * math.atan(taller * math.tan(self.fov / 2)))
-
-    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
-        """``count`` cameras, evenly around the circle."""
-        return [self.camera(i / count, width, height) for i in range(count)]
-
-
-@dataclass(frozen=True)
-class Sway:
-    """A small ellipse of cameras before a forward-facing scene, all looking at ``target``.
-
-    ``eye``: its middle; ``spread``: its half width, world units; ``up``: unit (3,); ``fov``: vertical, radians.
-    """
-
-    eye: Array
-    target: Array
-    spread: float
-    up: Array
-    fov: float
-
-    def camera(self, turn: float, width: int, height: int) -> Camera:
-        """The camera after ``turn`` turns (1 is a whole one); the first one is at the right."""
-        axes = look_at(self.eye, self.target, self.up)
-        angle = 2 * math.pi * turn
-        step = math.cos(angle) * axes[:3, 0] + 0.5 * math.sin(angle) * axes[:3, 1]
-        return Camera.from_fov(look_at(self.eye + self.spread * step, self.target, self.up), width, height, self.fov)
-
-    def cameras(self, count: int, width: int, height: int) -> list[Camera]:
-        """``count`` cameras, evenly around the ellipse."""
-        return [self.camera(i / count, width, height) for i in range(count)]
-
-
-def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
-    """Where to look at a scene from that surrounds its cameras, as a bundle's ``rig`` has it.
-
-    None for an object, which can be looked at from wherever it fits the picture. Raises :class:`DuplexError`.
-    """
-    if not rig.get("surrounded"):
-        return None
-    center = _finite_numbers(rig.get("center"), 3, "cameras.json: rig: center")
-    up = _finite_numbers(rig.get("up"), 3, "cameras.json: rig: up")
-    radius, fov = _finite_numbers([rig.get("radius"), rig.get("fov")], 2, "cameras.json: rig: radius and fov")
-    if radius <= 0 or not 0 < fov < 3 or abs(np.linalg.norm(up) - 1) > 1e-3:
-        raise DuplexError("cameras.json: rig: impossible numbers: a damaged bundle; bake again")
-    if not rig.get("forward"):
-        return Orbit(center, float(radius), up, float(fov))
-    eye = _finite_numbers(rig.get("eye"), 3, "cameras.json: rig: eye")
-    if not np.linalg.norm(eye - center) > 1e-9:
-        raise DuplexError("cameras.json: rig: the eye is at the center: a damaged bundle; bake again")
-    spread = _finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
-    return Sway(eye, center, float(spread[0]), up, float(fov))
 
 
 def horizontal_axes(up: Array) -> tuple[Array, Array]:

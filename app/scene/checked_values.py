@@ -1,4 +1,7 @@
-"""Values of a stranger's JSON, checked: each function raises ValueError, or TypeError, for what is none."""
+"""Checks for values out of a JSON file: each function raises ValueError or TypeError for a value of another kind.
+
+Only :func:`finite_numbers` raises :class:`DuplexError`, since it knows the value's name.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 
 MAX_NUMBER, MIN_VOLUME = 1e9, 1e-18
 
@@ -42,3 +46,11 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is neither true nor false")
     return value
+
+
+def finite_numbers(values: Any, count: int, name: str) -> Array:
+    """``values`` as (count,) float64; raises :class:`DuplexError` with their ``name`` for anything else."""
+    flat = np.asarray(values, dtype=object).reshape(-1) if isinstance(values, list) else np.empty(0)
+    if len(flat) != count or not all(isinstance(v, int | float) and abs(v) < MAX_NUMBER for v in flat):
+        raise DuplexError(f"{name}: expected {count} finite number{'s' * (count > 1)}")
+    return flat.astype(np.float64)

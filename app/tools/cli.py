@@ -73,7 +73,8 @@ def _view(arguments: argparse.Namespace) -> int:
     if arguments.output:
         raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
     from duplex.app.render.gpu import INSTALL_HINT
-    from duplex.app.tools.screenshots import choose_camera, scene_orbit, screenshot
+    from duplex.app.scene.orbits import scene_orbit
+    from duplex.app.tools.screenshots import choose_camera, screenshot
 
     stamp = stamp_of(arguments.bundle)
     bundle = read_bundle(arguments.bundle)
@@ -101,7 +102,8 @@ def _record(
     from duplex.app.render.recording import Recording
     from duplex.app.render.renderer import Renderer
     from duplex.app.scene.bundle import read_bundle
-    from duplex.app.tools.screenshots import scene_orbit, turntable
+    from duplex.app.scene.orbits import scene_orbit
+    from duplex.app.tools.screenshots import turntable
 
     _check_recording(arguments)
     bundle, out = read_bundle(arguments.bundle), arguments.output
@@ -153,12 +155,12 @@ def _check_recording(arguments: argparse.Namespace) -> None:
 
 def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:
     from duplex.app.scene.bundle import read_bundle
-    from duplex.app.tools import benchmark
+    from duplex.app.tools import benchmark, scaling
 
     bundle = read_bundle(arguments.bundle)
     if arguments.scaling:
-        measured = benchmark.scaling(bundle)
-        text = benchmark.scaling_text(measured)
+        measured = scaling.scaling(bundle)
+        text = scaling.scaling_text(measured)
     else:
         measured = benchmark.benchmark(bundle, size)
         text = benchmark.text(measured)

@@ -10,12 +10,14 @@ from importlib import metadata
 import moderngl
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.render.backend_selection import MIN_PARITY, parity
 from duplex.app.render.backends.names import NAMES
-from duplex.app.render.gpu import PassTimers, create_headless_context, describe, is_software
+from duplex.app.render.frame import FrameOptions
+from duplex.app.render.gpu import create_headless_context, describe, is_software
 from duplex.app.render.renderer import Renderer
+from duplex.app.render.timers import PassTimers
 from duplex.app.scene.bundle import Bundle
-from duplex.app.tools.benchmark import MIN_PARITY, parity
-from duplex.app.tools.screenshots import scene_orbit
+from duplex.app.scene.orbits import scene_orbit
 
 PACKAGES = ("moderngl", "glcontext", "moderngl-window", "glfw", "imgui-bundle", "pyglm", "numpy", "onnxruntime")
 LIMITS = (
@@ -68,9 +70,9 @@ def _display() -> str:
 def _timers(ctx: moderngl.Context, bundle: Bundle) -> str:
     try:
         renderer = Renderer(ctx, bundle)
-        renderer.timers = timers = PassTimers(ctx)
+        timers = PassTimers(ctx)
         for _ in range(PassTimers.RING + 1):
-            renderer.draw(scene_orbit(bundle).camera(0, *SIZE))
+            renderer.draw(scene_orbit(bundle).camera(0, *SIZE), FrameOptions(timers=timers))
     except DuplexError as error:
         return str(error)
     return "GPU time of each pass" if any(timers.milliseconds.values()) else "none: only whole frames can be timed"
@@ -90,7 +92,7 @@ def _backend(ctx: moderngl.Context, bundle: Bundle, name: str) -> tuple[str, boo
         decibels = min(parity(renderer, camera)[0] for camera in scene_orbit(bundle).cameras(2, *SIZE))
     except DuplexError as error:
         return str(error), False
-    provider = getattr(renderer.shading, "provider", "")
+    provider = renderer.backend.provider
     if not decibels >= MIN_PARITY:
         return f"draws wrong: {decibels:.1f} dB against float32, expected {MIN_PARITY:.0f}: try a newer driver", False
     return f"works{', ' + provider if provider else ''}, {decibels:.1f} dB against float32", True

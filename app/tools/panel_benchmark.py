@@ -8,7 +8,7 @@ import numpy as np
 
 from duplex.app.render.gpu import describe, is_software
 from duplex.app.render.renderer import Renderer
-from duplex.app.tools.screenshots import scene_orbit, scene_pivot
+from duplex.app.scene.orbits import scene_orbit, scene_pivot
 from duplex.app.viewer.camera_controls import CameraControls
 from duplex.app.viewer.imgui_platform import Ui
 from duplex.app.viewer.overlay import Overlay
@@ -40,7 +40,7 @@ def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds:
         describe(ctx),
         "scene.bundle",
         0,
-        renderer.shading.name,
+        renderer.backend.name,
         lambda: inspection.draw_times(renderer.gpu_bytes),
     )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import glfw
 import numpy as np
 
+from duplex.app.core.images import save_png
 from duplex.app.render.gpu import color_target, driver_errors
-from duplex.app.tools.screenshots import save_png
 from duplex.app.viewer.imgui_platform import clipboard, copy
 from duplex.app.viewer.open_scene import Scene, folder_of
 from duplex.app.viewer.panels.panel import Wanted

@@ -76,7 +76,7 @@ class Interface:
         if viewer.inspection.compared:
             width, height = glfw.get_window_size(viewer.window._window)
             view = viewer.inspection.drawn(viewer.panel.view)
-            viewer.inspection.draw_split(viewer.ui.left, width - viewer.ui.left, height, view)
+            viewer.inspection.draw_split(viewer.ui.left, width - viewer.ui.left, height, str(view))
         self._probe(scene, overlay)
 
     def _probe(self, scene: Scene, overlay: Overlay) -> None:
@@ -98,7 +98,7 @@ class Interface:
             viewer.driver,
             scene.path.name,
             scene.bytes,
-            scene.renderer.shading.name,
+            scene.renderer.backend.name,
             lambda: inspection.draw_times(scene.renderer.gpu_bytes),
         )
         more = {

@@ -9,15 +9,14 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.files import stamp_of
+from duplex.app.render.backend_selection import fastest
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.gpu import PassTimers
-from duplex.app.render.passes.gbuffer import View
 from duplex.app.render.passes.wireframe import COLORS, WireframePass
 from duplex.app.render.renderer import Renderer
+from duplex.app.render.timers import PassTimers
 from duplex.app.scene.bundle import Bundle, read_bundle
-from duplex.app.scene.camera import Camera, way_from_rig
-from duplex.app.tools.benchmark import fastest
-from duplex.app.tools.screenshots import scene_orbit, scene_pivot
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.orbits import scene_orbit, scene_pivot, way_from_rig
 from duplex.app.viewer.camera_controls import CameraControls
 from duplex.app.viewer.panels.path import PathEditor
 from duplex.assets import DEMO_BUNDLE
@@ -44,7 +43,7 @@ class Scene:
         self.renderer = Renderer(ctx, bundle, backend)
         self.wires: list[WireframePass] = []
         self.undecided = backend == AUTO
-        self.renderer.timers = self.timers = timers
+        self.timers = timers
         self.center, radius = scene_pivot(bundle)
         self.start = camera or scene_orbit(bundle).camera(0, 800, 800)
         self.controls = CameraControls.around(self.start, self.center, radius, np.array(bundle.up))
@@ -63,7 +62,7 @@ class Scene:
         if not self.wires:
             shells, ctx = self.renderer.shells, self.renderer.ctx
             self.wires = [WireframePass(ctx, shell, color) for shell, color in zip(shells, COLORS, strict=True)]
-        view = View.of(camera, self.renderer.center, self.renderer.radius)
+        view = self.renderer.transform_of(camera)
         for wires, drawn in zip(self.wires, wanted, strict=True):
             if drawn:
                 wires.render(view, part, out=out)
@@ -87,7 +86,7 @@ class Scene:
     def renewed(self, bundle: Bundle | None = None) -> Scene:
         """The same scene built anew, from ``bundle`` or from its own: seen from the same camera, with the same path."""
         ctx, width = self.renderer.ctx, 800
-        backend = self.backend if self.undecided else self.renderer.shading.name
+        backend = self.backend if self.undecided else self.renderer.backend.name
         made = Scene(ctx, bundle or self.bundle, self.path, self.timers, self.controls.camera(width, width), backend)
         made.stamp = self.stamp
         made.backend, made.start, made.camera_index = self.backend, self.start, self.camera_index
@@ -103,7 +102,6 @@ class Scene:
         """Keep the backend that draws a frame of ``size`` fastest here, and right."""
         self.undecided = False
         self.renderer = fastest(self.renderer, self.controls.camera(*size))
-        self.renderer.timers = self.timers
         self.timers.forget()
 
     def jump(self, index: int) -> None:

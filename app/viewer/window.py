@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
@@ -13,10 +14,12 @@ from duplex import shaders
 from duplex.app.core.errors import DuplexError, printable, sentence_of
 from duplex.app.core.files import Stamp, expanded, stamp_of
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.gpu import PassTimers, describe, is_software
-from duplex.app.render.passes.present import ScreenPass
-from duplex.app.render.readback import complaint
+from duplex.app.render.frame import FrameOptions
+from duplex.app.render.gpu import describe, is_software
+from duplex.app.render.passes.screen import ScreenPass
+from duplex.app.render.readback import nan_warning
 from duplex.app.render.renderer import Renderer
+from duplex.app.render.timers import PassTimers
 from duplex.app.scene.bundle import Bundle, read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.actions import perform
@@ -181,7 +184,7 @@ class Viewer:
         """Say what is wrong with what ``scene`` draws, once for every renderer."""
         if scene.renderer is not self.checked:
             self.checked = scene.renderer
-            if words := complaint(scene.renderer, self.drawn_camera(scene)):
+            if words := nan_warning(scene.renderer, self.drawn_camera(scene)):
                 self.notices.error(words)
 
     def _watch(self, now: float) -> None:
@@ -199,7 +202,7 @@ class Viewer:
                 screen, made = ScreenPass(self.ctx), self.scene.renewed()
                 if min(self.drawn_size) > 0:  # what is shown now must go on
                     view = self.inspection.drawn(self.panel.view)
-                    made.renderer.draw(self.drawn_camera(made), None, view, self.inspection.display)
+                    made.renderer.draw(self.drawn_camera(made), FrameOptions(view, display=self.inspection.display))
                 self._enter(made)
                 self.screen = screen
                 self.notices.note("shaders have changed: built again")
@@ -210,19 +213,19 @@ class Viewer:
         self, scene: Scene, size: tuple[int, int], box: tuple[int, int, int, int], out: moderngl.Framebuffer
     ) -> None:
         """Draw all that is shown of the scene, at ``size``, into ``box`` of ``out``; raises :class:`DuplexError`."""
-        scene.renderer.features.shown = self.inspection.shown
         camera = scene.controls.camera(*size)
-        texture = self._picture(scene.renderer, camera, self.inspection.drawn(self.panel.view))
+        view = self.inspection.drawn(self.panel.view)
+        options = FrameOptions(view, shells=self.inspection.shown, timers=self.timers)
+        texture = self._picture(scene.renderer, camera, options)
         with self.timers.measure("screen"):
             self.screen.render(texture, self.panel.backdrop, box, box, out=out)
         if self.inspection.compared:
             self._draw_second(scene, camera, box, out)
         scene.draw_wires(self.inspection.wires, scene.controls.camera(*box[2:]), box, out)
 
-    def _picture(self, renderer: Renderer, camera: Camera, view: str) -> moderngl.Texture:
-        picture = renderer.draw(camera, self.panel.backdrop.drawn, view, self.inspection.display)
-        texture = picture.color_attachments[0]
-        assert isinstance(texture, moderngl.Texture)
+    def _picture(self, renderer: Renderer, camera: Camera, options: FrameOptions) -> moderngl.Texture:
+        options = replace(options, background=self.panel.backdrop.drawn, display=self.inspection.display)
+        texture = renderer.draw(camera, options).texture
         texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         return texture
 
@@ -232,19 +235,14 @@ class Viewer:
         """Draw what the picture is compared with over its right part."""
         left = round(self.inspection.split * box[2])
         try:
-            renderer, view, renderer_shown = self.inspection.second(scene)
+            renderer, view, shells = self.inspection.second(scene)
         except DuplexError as error:
             self.inspection.compared = None
             self.notices.error(sentence_of(error))
             return
-        shown, renderer.features.shown = renderer.features.shown, renderer_shown
-        self.timers.enabled = False  # its passes are those of the first picture, or another renderer's
-        try:
-            texture = self._picture(renderer, camera, view)
-            part = (box[0] + left, box[1], box[2] - left, box[3])
-            self.screen.render(texture, self.panel.backdrop, box, part, out=out)
-        finally:
-            self.timers.enabled, renderer.features.shown = True, shown
+        texture = self._picture(renderer, camera, FrameOptions(view, shells=shells))
+        part = (box[0] + left, box[1], box[2] - left, box[3])
+        self.screen.render(texture, self.panel.backdrop, box, part, out=out)
 
     def drawn_camera(self, scene: Scene) -> Camera:
         """The camera of the picture in the window."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, run_command
-from duplex.app.tools.screenshots import save_png
+from duplex.app.core.images import save_png
 from duplex.baking.commands.scene_arguments import Subject, add_scene_arguments, read_subject
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density, search_box

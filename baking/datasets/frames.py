@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.camera import MAX_NUMBER
+from duplex.app.scene.checked_values import MAX_NUMBER
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import Size
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.camera import MAX_NUMBER
+from duplex.app.scene.checked_values import MAX_NUMBER
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import MAX_FRAMES, Frame, checked_pose, shown
 from duplex.baking.datasets.lens import Lens

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from duplex.app.core.images import straight
 from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
-from duplex.app.tools.screenshots import straight
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import ViewSet, to_bytes
 from duplex.baking.job import BakeJob

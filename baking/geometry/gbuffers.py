@@ -9,7 +9,8 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell, Mesh, View, surface_targets
+from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell, Mesh, surface_targets
+from duplex.app.render.view_transform import ViewTransform
 from duplex.app.scene.camera import Camera
 
 
@@ -52,7 +53,7 @@ class Rasterizer:
         size = (camera.width, camera.height)
         if size != self.size:
             self.size, self.targets = size, [surface_targets(self.ctx, size) for _ in range(2)]
-        view = View.of(camera, self.center, self.radius)
+        view = ViewTransform.of(camera, self.center, self.radius)
         first, second = self.targets
         self.passes[0].render(view, out=first)
         self.passes[1].render(view, first.depth_attachment, out=second)  # type: ignore[arg-type]

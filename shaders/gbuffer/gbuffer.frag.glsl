@@ -2,9 +2,11 @@
 //   LAYER 0: the outer shell.  LAYER 1: the inner shell, peeled behind what layer 0 drew.
 //   SURFACE 0: hits for shading, 16 bits each: uv, level of detail, 1.
 //   SURFACE 1: for baking and inspection: uv, distance from the eye, face number + 1; normal, level.
-//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/passes/gbuffer.py.
+//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/render/passes/gbuffer.py.
+#define UNIT_LEVEL  // derivatives exist in fragment shaders only
+#include "include/level_of_detail.glsl"
 #if LAYER == 1
-uniform sampler2D u_first_depth;
+#include "gbuffer/depth_peeling.glsl"
 #endif
 
 in vec2 v_uv;
@@ -18,17 +20,10 @@ layout(location = 1) out vec4 o_normal;
 layout(location = 0) out vec4 o_hit;
 #endif
 
-// The level of detail of a texture of one texel, by the area that a pixel covers of it.
-float unit_level() {
-    vec2 right = dFdx(v_uv), up = dFdy(v_uv);
-    return 0.5 * log2(max(abs(right.x * up.y - right.y * up.x), 1e-9));
-}
-
 void main() {
-    float level = unit_level();
+    float level = unit_level(v_uv);
 #if LAYER == 1
-    float first = texelFetch(u_first_depth, ivec2(gl_FragCoord.xy), 0).r;
-    if (first >= 1.0 || gl_FragCoord.z <= first + 1.2e-7)  // two steps of a 24-bit depth buffer
+    if (is_peeled_away())
         discard;
 #endif
 #if SURFACE == 1

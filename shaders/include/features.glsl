@@ -1,6 +1,7 @@
 // What the shading network takes of a pixel: the features of both hits and the encoded view direction; 0 where empty.
 //   TEXTURES: feature textures of a shell, four channels each.
-//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/passes/gbuffer.py.
+//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/render/passes/gbuffer.py.
+#include "include/level_of_detail.glsl"
 #include "include/view_encoding.glsl"
 
 uniform sampler2D u_outer_hits;
@@ -13,7 +14,7 @@ uniform mat3 u_pixel_to_ray;
 
 vec4 look_up(sampler2DArray features, vec4 hit, int index) {
     vec2 side = vec2(textureSize(features, 0).xy);
-    float level = hit.z * (65535.0 / LEVEL_STEPS) + LOWEST_LEVEL + 0.5 * log2(side.x * side.y);
+    float level = texture_level(hit.z * (65535.0 / LEVEL_STEPS) + LOWEST_LEVEL, side);
     return textureLod(features, vec3(hit.xy * (65535.0 / UV_STEPS), float(index)), level);
 }
 

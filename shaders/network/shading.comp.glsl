@@ -1,4 +1,4 @@
-// Some layers of the shading network, with their weights as constants: app/passes/compute.py fills in the rest.
+// Some layers of the shading network, with their weights as constants: app/render/backends/compute.py fills in the rest.
 #include "include/tile_list.glsl"
 
 DECLARATIONS

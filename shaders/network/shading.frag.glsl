@@ -1,4 +1,4 @@
-// Some layers of the shading network, with their weights as constants: app/passes/shading.py fills in the rest.
+// Some layers of the shading network, with their weights as constants: app/render/backends/fragment.py fills in the rest.
 DECLARATIONS
 
 void main() {

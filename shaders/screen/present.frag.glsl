@@ -1,5 +1,5 @@
 // The finished picture, premultiplied by alpha, or one target made visible.
-//   MODE: what to show, numbered as in app/passes/present.py.
+//   MODE: what to show, numbered as in app/render/passes/present.py.
 //   SCALE: pixels of the picture along one side of a G-buffer pixel.
 //   MARGIN: G-buffer pixels beyond each side of the picture.
 uniform sampler2D u_hits;

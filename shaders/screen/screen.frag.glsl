@@ -1,5 +1,5 @@
 // The picture, stretched over a part of the window, over a pattern where it is transparent.
-//   PATTERN: numbered as in app/passes/present.py; with 0 the picture is opaque as it comes.
+//   PATTERN: numbered as in app/render/passes/screen.py; with 0 the picture is opaque as it comes.
 uniform sampler2D u_picture;  // premultiplied
 uniform vec4 u_box;           // left, bottom, width, height: pixels
 uniform vec3 u_background;    // the colour that the pattern is made of

@@ -14,6 +14,7 @@ import torch
 from duplex.app.core.metrics import psnr
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.backends.onnx_model import network_to_onnx
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.readback import network_inputs
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
@@ -28,8 +29,9 @@ def pictures(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The premultiplied RGBA picture in [0, 1] by a backend, torch and the bundle's ONNX, from one real G-buffer."""
     renderer = Renderer(ctx, bundle, backend)
-    drawn = renderer.image(bundle.cameras[camera].resized(*SIZE), (0.0, 0.0, 0.0, 0.0)).astype(np.float32) / 255
-    inputs, covered = network_inputs(renderer, bundle.cameras[camera].resized(*SIZE))
+    seen, options = bundle.cameras[camera].resized(*SIZE), FrameOptions(background=TRANSPARENT)
+    drawn = renderer.image(seen, options).astype(np.float32) / 255
+    inputs, covered = network_inputs(renderer.draw(seen, options), bundle.network.margin)
     with torch.no_grad():
         by_torch = ShadingNetwork(bundle.network).load(bundle.weights)(torch.from_numpy(inputs)[None])[0].numpy()
     session = onnxruntime.InferenceSession(bundle.onnx, providers=["CPUExecutionProvider"])

@@ -1,18 +1,17 @@
-"""The shading network as compute shaders, for OpenGL 4.3: on some graphics cards they reach what fragments do not."""
+"""The shading network as compute shaders, for OpenGL 4.3: faster than fragment shaders on some graphics cards."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import moderngl
 import numpy as np
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.render.backends.factory import Frame
-from duplex.app.render.backends.fragment import Layer, groups_of, layers_of, stage_body, stages_of
-from duplex.app.render.gpu import Timers, bytes_of, color_target, colors, describe
+from duplex.app.render.backends.stages import Layer, groups_of, layers_of, stage_body, stages_of
+from duplex.app.render.frame import Frame
+from duplex.app.render.gpu import bytes_of, color_target, colors, describe
 from duplex.app.render.passes.features import FeaturePass
 from duplex.app.render.passes.tiles import TILE
+from duplex.app.render.timers import Timers
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.shaders import source
 
@@ -22,21 +21,14 @@ ROW = 65535  # work groups along an axis that OpenGL has for certain
 NONE_LISTED = np.array([0, 1, 1, 0], "<u4").tobytes()
 
 
-@dataclass(frozen=True)
-class ComputeTargets:
-    """``textures``: what each stage gives; ``tiles``: the list of occupied tiles, behind how many there are."""
-
-    textures: list[list[moderngl.Texture]]
-    tiles: moderngl.Buffer
-
-
-class ComputeShading:
+class ComputeBackend:
     """A dispatch over the list of occupied tiles for each stage of the network.
 
     Raises :class:`DuplexError` where OpenGL is older than 4.3.
     """
 
     name = "compute"
+    provider = ""
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, features: FeaturePass):
         if ctx.version_code < VERSION:
@@ -61,43 +53,56 @@ class ComputeShading:
             found.append((shader, group))
         return found
 
-    def make_targets(self, size: tuple[int, int]) -> ComputeTargets:
-        """Half-float targets for inputs of ``size``, and room for the list of tiles."""
+    def sized(self, size: tuple[int, int]) -> SizedComputeBackend:
+        """This backend with half-float targets and a tile list for frames of ``size``."""
         textures = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
         tiles = -(-size[0] // TILE) * -(-size[1] // TILE)
-        return ComputeTargets(textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
+        return SizedComputeBackend(self, textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
 
-    def gpu_bytes(self, targets: ComputeTargets) -> int:
-        """What ``targets`` take."""
-        return bytes_of(targets.tiles, *(texture for group in targets.textures for texture in group))
+
+class SizedComputeBackend:
+    """A :class:`ComputeBackend` with its targets.
+
+    ``textures``: what each stage gives; ``tiles``: the arguments of an indirect dispatch, then the occupied tiles.
+    """
+
+    def __init__(self, backend: ComputeBackend, textures: list[list[moderngl.Texture]], tiles: moderngl.Buffer):
+        self.backend = backend
+        self.textures = textures
+        self.tiles = tiles
+
+    @property
+    def gpu_bytes(self) -> int:
+        """Bytes that the targets take on the GPU."""
+        return bytes_of(self.tiles, *(texture for group in self.textures for texture in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
-        targets: ComputeTargets = frame.shaded
+        """Look the features up and shade the occupied tiles."""
+        ctx, features = self.backend.ctx, self.backend.features
         with timers.measure("tile list"):
-            targets.tiles.write(NONE_LISTED)
-            targets.tiles.bind_to_storage_buffer(0)
+            self.tiles.write(NONE_LISTED)
+            self.tiles.bind_to_storage_buffer(0)
             frame.tiles.use(0)
-            self.list_tiles.run(-(-frame.tiles.width * frame.tiles.height // LIST_GROUP))
-            self.ctx.memory_barrier()
+            self.backend.list_tiles.run(-(-frame.tiles.width * frame.tiles.height // LIST_GROUP))
+            ctx.memory_barrier()
         inputs = colors(frame.inputs)
         with timers.measure("features"):
-            self.features.bind(self.look_up, frame)
-            self._run(self.look_up, targets.tiles, inputs)
-        for number, (stage, textures) in enumerate(zip(self.stages, targets.textures, strict=True), 1):
+            features.bind(self.backend.look_up, frame)
+            self._run(self.backend.look_up, inputs)
+        for number, (stage, textures) in enumerate(zip(self.backend.stages, self.textures, strict=True), 1):
             with timers.measure(f"shading {number}"):
                 for unit, texture in enumerate(inputs):
                     texture.use(unit)
                 for shader, group in stage:
-                    self._run(shader, targets.tiles, textures[group.start : group.stop])
+                    self._run(shader, textures[group.start : group.stop])
             inputs = textures
         return inputs
 
-    def _run(self, shader: moderngl.ComputeShader, tiles: moderngl.Buffer, out: list[moderngl.Texture]) -> None:
+    def _run(self, shader: moderngl.ComputeShader, out: list[moderngl.Texture]) -> None:
         for unit, texture in enumerate(out):
             texture.bind_to_image(unit, read=False, write=True)
-        shader.run_indirect(tiles)
-        self.ctx.memory_barrier()
+        shader.run_indirect(self.tiles)
+        self.backend.ctx.memory_barrier()
 
 
 def stage_source(layers: list[Layer]) -> str:

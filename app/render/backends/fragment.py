@@ -1,47 +1,27 @@
-"""The shading network as fragment shaders, weights unrolled into the source as constants.
-
-A stage is a layer with the 1x1 layers behind it, which need no neighbours and so no pass of their own.
-"""
+"""The backend that every OpenGL 3.3 runs: the shading network as fragment shaders, one draw for each stage."""
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
-
 import moderngl
-import numpy as np
 
-from duplex.app.core.arrays import Array
-from duplex.app.render.backends.factory import Frame
-from duplex.app.render.gpu import Timers, bytes_of, color_target, colors
+from duplex.app.render.backends.stages import Layer, groups_of, layers_of, stage_body, stages_of
+from duplex.app.render.frame import Frame
+from duplex.app.render.gpu import bytes_of, color_target, colors
 from duplex.app.render.passes.features import FeaturePass
 from duplex.app.render.passes.tiles import TileProgram
-from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.render.timers import Timers
+from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.shaders import source
-
-TARGETS_PER_DRAW = 8  # at once, in OpenGL 3.3
-ACTIVATIONS = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer with its ``weight`` (outputs, inputs, kernel, kernel), rows from the top, and ``bias`` (outputs,)."""
-
-    spec: ConvLayer
-    weight: Array
-    bias: Array
-
-    def outputs(self, channels: slice) -> Layer:
-        """The part of the layer that makes ``channels``."""
-        return Layer(self.spec, self.weight[channels], self.bias[channels])
 
 
 class StagePass:
-    """Some layers at once, from textures of four channels each to others; each group of targets is one draw."""
+    """One stage of the network, from textures of four channels each to others; each group of targets is one draw."""
 
     def __init__(self, ctx: moderngl.Context, layers: list[Layer]):
-        self.ctx, self.layers = ctx, layers
-        self.groups, self.draws = [], []
+        self.ctx = ctx
+        self.layers = layers
+        self.groups: list[range] = []
+        self.draws: list[TileProgram] = []
         for group, part in groups_of(layers):
             draw = TileProgram(ctx, stage_source(part))
             for i in range(layers[0].spec.inputs // 4):
@@ -53,7 +33,7 @@ class StagePass:
     def render(
         self, inputs: list[moderngl.Texture], tiles: moderngl.Texture, *, out: list[moderngl.Framebuffer]
     ) -> None:
-        """Read ``inputs`` and fill the occupied ``tiles`` of ``out``, one a group, of the same size."""
+        """Read ``inputs`` and fill the occupied ``tiles`` of ``out``, one framebuffer a group, all of one size."""
         self.ctx.enable_only(moderngl.NOTHING)
         for i, texture in enumerate(inputs):
             texture.use(i)
@@ -62,13 +42,14 @@ class StagePass:
             draw.render(tiles, target.size)
 
 
-class FragmentShading:
-    """The backend that every OpenGL 3.3 has: a draw for each stage of the network, with the targets between them.
+class FragmentBackend:
+    """One draw for each stage of the network, with half-float targets between them.
 
-    ``fused``: else each layer is a stage of its own, and the targets hold what each gives.
+    ``fused``: when False each layer is a stage of its own, and the targets hold what each layer gives.
     """
 
     name = "fragment"
+    provider = ""
 
     def __init__(
         self,
@@ -78,12 +59,13 @@ class FragmentShading:
         features: FeaturePass,
         fused: bool = True,
     ):
-        self.ctx, self.features = ctx, features
+        self.ctx = ctx
+        self.features = features
         layers = layers_of(spec, weights)
         self.stages = [StagePass(ctx, stage) for stage in (stages_of(layers) if fused else [[x] for x in layers])]
 
-    def make_targets(self, size: tuple[int, int]) -> list[list[moderngl.Framebuffer]]:
-        """Half-float targets for inputs of ``size``, stage by stage; a border without neighbours is left alone."""
+    def sized(self, size: tuple[int, int]) -> SizedFragmentBackend:
+        """This backend with targets for frames of ``size``; the border that has no neighbours is left alone."""
         targets: list[list[moderngl.Framebuffer]] = []
         reach = 0
         for stage in self.stages:
@@ -92,45 +74,31 @@ class FragmentShading:
             for framebuffer in framebuffers:
                 framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
             targets.append(framebuffers)
-        return targets
+        return SizedFragmentBackend(self, targets)
 
-    def gpu_bytes(self, targets: list[list[moderngl.Framebuffer]]) -> int:
-        """What ``targets`` take."""
-        return bytes_of(*(target for group in targets for target in group))
+
+class SizedFragmentBackend:
+    """A :class:`FragmentBackend` with ``targets``: for each stage its framebuffers, one a group."""
+
+    def __init__(self, backend: FragmentBackend, targets: list[list[moderngl.Framebuffer]]):
+        self.backend = backend
+        self.targets = targets
+
+    @property
+    def gpu_bytes(self) -> int:
+        """Bytes that the targets take on the GPU."""
+        return bytes_of(*(target for group in self.targets for target in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Shade the occupied tiles; straight RGBA, a texture of half floats for each pixel of a block."""
+        """Look the features up and shade the occupied tiles."""
         with timers.measure("features"):
-            self.features.render(frame)
+            self.backend.features.render(frame)
         textures = colors(frame.inputs)
-        for number, (stage, targets) in enumerate(zip(self.stages, frame.shaded, strict=True), 1):
+        for number, (stage, targets) in enumerate(zip(self.backend.stages, self.targets, strict=True), 1):
             with timers.measure(f"shading {number}"):
                 stage.render(textures, frame.tiles, out=targets)
             textures = colors(*targets)
         return textures
-
-
-def layers_of(spec: NetworkSpec, weights: NetworkWeights) -> list[Layer]:
-    """The layers with their weights."""
-    return [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
-
-
-def stages_of(layers: list[Layer]) -> list[list[Layer]]:
-    """Layers with the 1x1 layers that follow, as far as one draw can hold what they give."""
-    stages: list[list[Layer]] = []
-    for layer in layers:
-        if stages and layer.spec.kernel == 1 and layer.spec.outputs <= 4 * TARGETS_PER_DRAW:
-            stages[-1].append(layer)
-        else:
-            stages.append([layer])
-    return stages
-
-
-def groups_of(layers: list[Layer]) -> list[tuple[range, list[Layer]]]:
-    """Textures that one shader can fill at once, and a stage's layers as far as they make those."""
-    targets = len(layers[-1].bias) // 4
-    groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
-    return [(g, [*layers[:-1], layers[-1].outputs(slice(4 * g.start, 4 * g.stop))]) for g in groups]
 
 
 def stage_source(layers: list[Layer]) -> str:
@@ -141,55 +109,3 @@ def stage_source(layers: list[Layer]) -> str:
     body += [f"    o_{i} = {result};" for i, result in enumerate(results)]
     text = source("network/shading.frag")
     return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
-
-
-def stage_body(layers: list[Layer]) -> tuple[list[str], list[str]]:
-    """What the layers give, four channels an expression, and the GLSL lines that must go before.
-
-    These read the samplers ``u_input<i>`` around ``ivec2 pixel`` and use ``vec4 x``.
-    """
-    first = layers[0]
-    body = _begin(0, first)
-    reach = first.spec.kernel // 2
-    for row in range(first.spec.kernel):
-        for column in range(first.spec.kernel):
-            step = f"ivec2({column - reach}, {reach - row})"  # OpenGL counts rows from the bottom
-            for i in range(first.spec.inputs // 4):
-                products = _products(0, first.weight[:, 4 * i : 4 * i + 4, row, column])
-                if products:
-                    body += [f"    x = texelFetch(u_input{i}, pixel + {step}, 0);", *products]
-    for number, (before, layer) in enumerate(itertools.pairwise(layers), 1):
-        body += _begin(number, layer)
-        for i, value in enumerate(_results(number - 1, before)):
-            body += [f"    x = {value};", *_products(number, layer.weight[:, 4 * i : 4 * i + 4, 0, 0])]
-    return _results(len(layers) - 1, layers[-1]), body
-
-
-def _results(number: int, layer: Layer) -> list[str]:
-    """The activated accumulators of layer ``number``."""
-    return [ACTIVATIONS[layer.spec.activation].format(f"{number}_{j}") for j in range(len(layer.bias) // 4)]
-
-
-def _begin(number: int, layer: Layer) -> list[str]:
-    """The accumulators of layer ``number``."""
-    return [f"    vec4 a{number}_{j} = {_vec4(layer.bias[4 * j : 4 * j + 4])};" for j in range(len(layer.bias) // 4)]
-
-
-def _products(number: int, weight: Array) -> list[str]:
-    """Add what ``weight`` (outputs, 4) makes of ``x`` to layer ``number``; nothing where all of it is 0."""
-    blocks = weight.reshape(-1, 4, 4)
-    return [f"    a{number}_{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)] if blocks.any() else []
-
-
-def _mat4(block: Array) -> str:
-    """A GLSL mat4 that maps 4 inputs to 4 outputs; ``block`` is (outputs, inputs), GLSL wants columns."""
-    return "mat4(" + ", ".join(_number(x) for x in block.T.reshape(-1)) + ")"
-
-
-def _vec4(values: Array) -> str:
-    return "vec4(" + ", ".join(_number(x) for x in values) + ")"
-
-
-def _number(x: float) -> str:
-    text = f"{np.float32(x):.8g}"
-    return text if "." in text or "e" in text else text + ".0"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from typing import Any
 
 import moderngl
@@ -16,27 +15,19 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.render.backends.factory import Frame
 from duplex.app.render.backends.onnx_memory import Box, CudaMemory, HostMemory, SharedMemory
-from duplex.app.render.gpu import Timers, bytes_of, color_target
+from duplex.app.render.frame import Frame
+from duplex.app.render.gpu import bytes_of, color_target
 from duplex.app.render.passes.features import FeaturePass
 from duplex.app.render.passes.tiles import TILE
+from duplex.app.render.timers import Timers
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_SETTINGS = {"cudnn_conv_algo_search": "HEURISTIC"}  # trying them all out takes seconds
 
 
-@dataclass(frozen=True)
-class OnnxTargets:
-    """``textures``: for the result; ``memory``: for a whole picture; ``occupied``: the tiles."""
-
-    textures: list[moderngl.Texture]
-    memory: SharedMemory
-    occupied: Array
-
-
-class OnnxShading:
+class OnnxBackend:
     """Hands the inputs' textures to the model and its results to textures.
 
     With CUDA all of it stays on the graphics card; on the CPU the model sees no more than the tiles that are occupied.
@@ -51,14 +42,13 @@ class OnnxShading:
         self.provider = str(self.session.get_providers()[0])
         self.binding = self.session.io_binding()
 
-    def make_targets(self, size: tuple[int, int]) -> OnnxTargets:
-        """Half-float targets for inputs of ``size``, and memory for what goes to the model and comes back."""
-        blocks, pixels = self.spec.channels_to_space**2, size[0] * size[1]
-        return OnnxTargets(
-            [color_target(self.ctx, size) for _ in range(blocks)],
-            self._make_memory(self.spec.inputs // 4, blocks, pixels),
-            np.zeros(-(-size[0] // TILE) * -(-size[1] // TILE), np.uint8),
-        )
+    def sized(self, size: tuple[int, int]) -> SizedOnnxBackend:
+        """This backend with half-float targets for frames of ``size``, and memory for the model's in- and outputs."""
+        blocks = self.spec.channels_to_space**2
+        textures = [color_target(self.ctx, size) for _ in range(blocks)]
+        memory = self._make_memory(self.spec.inputs // 4, blocks, size[0] * size[1])
+        tiles = np.zeros(-(-size[0] // TILE) * -(-size[1] // TILE), np.uint8)
+        return SizedOnnxBackend(self, textures, memory, tiles)
 
     def _make_memory(self, inputs: int, outputs: int, pixels: int) -> SharedMemory:
         if self.provider == CUDA:
@@ -68,43 +58,57 @@ class OnnxShading:
                 pass
         return HostMemory(inputs, outputs, pixels)
 
-    def gpu_bytes(self, targets: OnnxTargets) -> int:
-        """What ``targets`` take."""
-        return bytes_of(*targets.textures, *getattr(targets.memory, "buffers", ()))
+
+class SizedOnnxBackend:
+    """An :class:`OnnxBackend` with its targets.
+
+    ``textures``: of the result; ``memory``: for a whole picture; ``occupied``: a byte for each tile, uint8.
+    """
+
+    def __init__(self, backend: OnnxBackend, textures: list[moderngl.Texture], memory: SharedMemory, occupied: Array):
+        self.backend = backend
+        self.textures = textures
+        self.memory = memory
+        self.occupied = occupied
+
+    @property
+    def gpu_bytes(self) -> int:
+        """Bytes that the targets take on the GPU."""
+        return bytes_of(*self.textures, *getattr(self.memory, "buffers", ()))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Shade the occupied tiles' rectangle; straight RGBA, a texture of half floats for each pixel of a block."""
+        """Look the features up and shade the bounding box of the occupied tiles."""
         with timers.measure("features"):
-            self.features.render(frame)
+            self.backend.features.render(frame)
         with timers.measure("shading 1"):
-            targets: OnnxTargets = frame.shaded
-            on_card = targets.memory.device == "cuda"  # where asking for the tiles costs more than it saves
+            on_card = self.memory.device == "cuda"  # where reading the tiles back costs more than it saves
             whole = (0, 0, *frame.inputs.size)
-            box = whole if on_card else _occupied_box(frame, targets, self.spec.margin)
+            box = whole if on_card else _occupied_box(frame, self.occupied, self.backend.spec.margin)
             if box is not None:
-                self._run(frame.inputs, targets, box)
-        return targets.textures
+                self._run(frame.inputs, box)
+        return self.textures
 
-    def _run(self, inputs: moderngl.Framebuffer, targets: OnnxTargets, box: Box) -> None:
+    def _run(self, inputs: moderngl.Framebuffer, box: Box) -> None:
         left, bottom, width, height = box
-        memory, margin, device = targets.memory, self.spec.margin, targets.memory.device
+        memory, binding, margin = self.memory, self.backend.binding, self.backend.spec.margin
         inside = (left + margin, bottom + margin, width - 2 * margin, height - 2 * margin)
         memory.take(inputs, box)
         with memory.mapped() as (source, results):
-            shape = (self.spec.inputs // 4, height, width, 4)
-            self.binding.bind_input("textures", device, 0, np.float16, shape, source)
+            shape = (self.backend.spec.inputs // 4, height, width, 4)
+            binding.bind_input("textures", memory.device, 0, np.float16, shape, source)
             for i, result in enumerate(results):
-                self.binding.bind_output(f"shaded{i}", device, 0, np.float16, (1, inside[3], inside[2], 4), result)
+                shape = (1, inside[3], inside[2], 4)
+                binding.bind_output(f"shaded{i}", memory.device, 0, np.float16, shape, result)
             with _errors_of_onnx():
-                self.session.run_with_iobinding(self.binding)
-                self.binding.synchronize_outputs()
-        memory.give(targets.textures, inside)
+                self.backend.session.run_with_iobinding(binding)
+                binding.synchronize_outputs()
+        memory.give(self.textures, inside)
 
 
-def _occupied_box(frame: Frame, targets: OnnxTargets, margin: int) -> Box | None:
-    """What holds all occupied tiles; None where that is nothing, or nothing but margin."""
-    frame.tiles.read_into(targets.occupied, alignment=1)
-    occupied = targets.occupied.reshape(frame.tiles.height, frame.tiles.width)
+def _occupied_box(frame: Frame, flags: Array, margin: int) -> Box | None:
+    """The bounding box of all occupied tiles, read into ``flags``; None where it is empty, or nothing but margin."""
+    frame.tiles.read_into(flags, alignment=1)
+    occupied = flags.reshape(frame.tiles.height, frame.tiles.width)
     rows, columns = np.flatnonzero(occupied.any(1)), np.flatnonzero(occupied.any(0))
     if not len(rows):
         return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import moderngl
 import numpy as np
 
-from duplex.app.render.passes.present import RAMPS
+from duplex.app.render.display import RAMPS
+from duplex.app.render.frame import Rgba
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
 from duplex.shaders import source
@@ -32,7 +33,7 @@ class ComparisonPass:
         self,
         reference: Reference,
         camera: Camera,
-        background: tuple[float, float, float, float],
+        background: Rgba,
         drawn: moderngl.Texture | None = None,
         *,
         out: moderngl.Framebuffer,

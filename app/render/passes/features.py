@@ -5,7 +5,7 @@ from __future__ import annotations
 import moderngl
 import numpy as np
 
-from duplex.app.render.backends.factory import Frame
+from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import color_target
 from duplex.app.render.passes.gbuffer import HIT_STEPS
 from duplex.app.render.passes.tiles import TileProgram
@@ -15,23 +15,22 @@ from duplex.shaders import source
 
 
 class FeaturePass:
-    """Looks the features of ``shells``, outer and inner, up where they were hit.
+    """Looks up the features of ``shells``, outer and inner, where the G-buffer was hit.
 
-    Other programs that include ``features.glsl`` are made with :attr:`defines` and can be fed by this pass.
-    :attr:`shown`: whether the outer and the inner shell's features are seen; else they are 0.
+    Other programs that include ``features.glsl`` are made with :attr:`defines`, and this pass binds their inputs.
     """
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, shells: tuple[BundleShell, BundleShell]):
-        self.ctx, self.shells = ctx, shells
+        self.ctx = ctx
+        self.shells = shells
         self.textures = [upload(ctx, shell, spec.mip_levels) for shell in shells]
-        self.shown = (True, True)
         self._decoding = {(a, b): self._decoding_of((a, b)) for a in (True, False) for b in (True, False)}
         self.defines = {"textures": spec.feature_channels // 4, **HIT_STEPS}
         self.tiles = TileProgram(ctx, source("network/features.frag", **self.defines))
         self.prepare(self.tiles.program)
 
     def prepare(self, program: moderngl.Program | moderngl.ComputeShader) -> None:
-        """Give ``program`` what stays the same from frame to frame."""
+        """Set the uniforms of ``program`` that stay the same from frame to frame."""
         for unit, name in enumerate(("u_outer_hits", "u_inner_hits", "u_outer_features", "u_inner_features")):
             program[name] = unit
 
@@ -44,14 +43,14 @@ class FeaturePass:
         return scale.astype("<f4").tobytes(), offset.astype("<f4").tobytes()
 
     def bind(self, program: moderngl.Program | moderngl.ComputeShader, frame: Frame) -> None:
-        """Give a prepared ``program`` what belongs to ``frame``."""
+        """Bind the textures and set the uniforms that belong to ``frame``, for a prepared ``program``."""
         for unit, hit in enumerate(frame.hits):
             hit.use(unit)
         for unit, features in enumerate(self.textures, len(frame.hits)):
             features.use(unit)
-        for name, values in zip(("u_scale", "u_offset"), self._decoding[self.shown], strict=True):
+        for name, values in zip(("u_scale", "u_offset"), self._decoding[frame.shells], strict=True):
             program[name].write(values)  # type: ignore[union-attr]
-        to_ray = frame.view.pixel_to_ray.T.astype("<f4").tobytes()
+        to_ray = frame.transform.pixel_to_ray.T.astype("<f4").tobytes()
         program["u_pixel_to_ray"].write(to_ray)  # type: ignore[union-attr]
 
     def render(self, frame: Frame) -> None:

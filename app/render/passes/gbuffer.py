@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.render.gpu import color_target, depth_target
-from duplex.app.scene.camera import Camera
+from duplex.app.render.view_transform import ViewTransform
 from duplex.shaders import source
 
 UV_STEPS = 0xFFFE  # 1 in a texture coordinate, as hits hold it
@@ -18,35 +18,6 @@ HIT_STEPS = {"uv_steps": float(UV_STEPS), "lowest_level": float(LOWEST_LEVEL), "
 
 
 Mesh = tuple[Array, Array, Array]
-
-
-@dataclass(frozen=True)
-class View:
-    """What passes need of a camera.
-
-    ``world_to_clip`` (4, 4), ``eye`` (3,), and ``pixel_to_ray`` (3, 3), which takes (x, y, 1), pixels from the bottom
-    left corner, to a direction in the world, not a unit one; float64.
-    """
-
-    world_to_clip: Array
-    eye: Array
-    pixel_to_ray: Array
-
-    @classmethod
-    def of(cls, camera: Camera, center: Array, radius: float) -> View:
-        """The view of ``camera`` with its depth range around the sphere that holds the scene."""
-        depth = -float((camera.view_matrix() @ np.append(center, 1))[2])
-        near = max(depth - radius, radius * 5e-4)
-        far = max(depth + radius, near * 2)
-        below = camera.height - camera.cy
-        to_camera = np.array(
-            [[1 / camera.fx, 0, -camera.cx / camera.fx], [0, 1 / camera.fy, -below / camera.fy], [0, 0, -1]]
-        )
-        return cls(
-            camera.projection_matrix(near, far) @ camera.view_matrix(),
-            camera.position,
-            camera.camera_to_world[:3, :3] @ to_camera,
-        )
 
 
 @dataclass(frozen=True)
@@ -88,14 +59,16 @@ class GBufferPass:
         if layer == 1:
             self.program["u_first_depth"] = 0
 
-    def render(self, view: View, first_depth: moderngl.Texture | None = None, *, out: moderngl.Framebuffer) -> None:
+    def render(
+        self, transform: ViewTransform, first_depth: moderngl.Texture | None = None, *, out: moderngl.Framebuffer
+    ) -> None:
         """Clear ``out`` (colours to 0, depth to 1) and draw; ``first_depth`` is layer 0's depth texture."""
         out.use()
         out.clear()
         self.ctx.enable_only(self.state)
-        self.program["u_world_to_clip"].write(view.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
+        self.program["u_world_to_clip"].write(transform.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
         if "u_eye" in self.program:
-            self.program["u_eye"] = tuple(float(x) for x in view.eye)
+            self.program["u_eye"] = tuple(float(x) for x in transform.eye)
         if first_depth is not None:
             first_depth.use(0)
         self.vertices.render()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import moderngl
 
-from duplex.app.render.passes.gbuffer import GpuShell, View
+from duplex.app.render.passes.gbuffer import GpuShell
+from duplex.app.render.view_transform import ViewTransform
 from duplex.shaders import source
 
 COLORS = ((0.1, 0.5, 1.0, 0.35), (1.0, 0.4, 0.1, 0.35))  # outer, inner: straight RGBA
 
 
 class WireframePass:
-    """Draws the faces of ``shell`` that are seen from outside as lines of ``color``."""
+    """Draws the faces of ``shell`` whose front is seen as lines of ``color``."""
 
     def __init__(self, ctx: moderngl.Context, shell: GpuShell, color: tuple[float, float, float, float]):
-        self.ctx, self.double_sided = ctx, shell.double_sided
+        self.ctx = ctx
+        self.double_sided = shell.double_sided
         self.program = ctx.program(
             vertex_shader=source("gbuffer/gbuffer.vert", surface=0), fragment_shader=source("gbuffer/wireframe.frag")
         )
@@ -23,13 +25,13 @@ class WireframePass:
             self.program, [(shell.vertices, "3f 2f", "in_position", "in_uv")], shell.indices, skip_errors=True
         )
 
-    def render(self, view: View, part: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
-        """Draw into ``part`` (left, bottom, width, height) of ``out``, whose size is that of the ``view``'s picture."""
+    def render(self, transform: ViewTransform, part: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
+        """Draw into ``part`` (left, bottom, width, height) of ``out``; ``transform``: of a camera of that size."""
         out.use()
         out.viewport, out.scissor = part, part
         self.ctx.enable_only(moderngl.BLEND | (moderngl.NOTHING if self.double_sided else moderngl.CULL_FACE))
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
-        self.program["u_world_to_clip"].write(view.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
+        self.program["u_world_to_clip"].write(transform.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
         self.ctx.wireframe = True
         self.vertices.render()
         self.ctx.wireframe = False

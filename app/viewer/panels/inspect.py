@@ -10,20 +10,22 @@ from imgui_bundle import imgui, implot
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.metrics import psnr
+from duplex.app.render.backend_selection import parity
 from duplex.app.render.backends.names import NAMES
-from duplex.app.render.passes.present import RAMPS, Display
+from duplex.app.render.display import RAMPS, Display
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.probe import Hit, Probe, probe
-from duplex.app.render.renderer import ERROR, FINAL, REFERENCE, Renderer
+from duplex.app.render.renderer import Renderer
+from duplex.app.render.views import ERROR, FINAL, REFERENCE, View, ViewKind
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
-from duplex.app.tools.benchmark import parity
 from duplex.app.viewer.notices import label_at
 from duplex.app.viewer.open_scene import Scene
 
 FRAMES = 240  # that the plot shows
 ONLY = {"outer shell only": (True, False), "inner shell only": (False, True)}
 BACKEND = "backend "
-BEFORE_NETWORK = "outer features 0"
+BEFORE_NETWORK = View(ViewKind.FEATURES)
 GRIP = 12  # pixels that the line between two views is wide for the mouse
 
 
@@ -75,21 +77,21 @@ class Inspection:
         if self.compared not in self.choices(scene):
             self.compared = None
 
-    def misses(self, scene: Scene, view: str, camera: Camera) -> bool:
+    def misses(self, scene: Scene, view: View, camera: Camera) -> bool:
         """Whether ``view``, or what is beside it, needs a picture that the bundle does not have from ``camera``."""
-        needed = {view, self.compared} & {REFERENCE, ERROR}
+        needed = {str(view), self.compared} & {str(REFERENCE), str(ERROR)}
         return bool(needed) and scene.renderer.reference_at(camera) is None
 
     def go_to(self, scene: Scene, reference: Reference) -> None:
         """Go where ``reference`` is seen, and measure how near the bundle comes to it."""
-        size, shells = f"{reference.camera.width} x {reference.camera.height}", scene.renderer.features
-        shown, shells.shown = shells.shown, (True, True)
+        size = f"{reference.camera.width} x {reference.camera.height}"
         try:
-            drawn = scene.renderer.image(reference.camera, (*scene.bundle.background, 1.0))[..., :3] / np.float32(255)
+            options = FrameOptions(background=(*scene.bundle.background, 1.0))
+            drawn = scene.renderer.image(reference.camera, options)[..., :3] / np.float32(255)
             words = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(scene.bundle.background)):.1f} dB"
         except DuplexError as error:
             words = str(error)
-        shells.shown, self.measured = shown, (reference, words)
+        self.measured = (reference, words)
         scene.controls.set(reference.camera, scene.center)
 
     @property
@@ -97,44 +99,44 @@ class Inspection:
         """Whether something of it is drawn over the scene, or follows the mouse there."""
         return self.compared is not None or self.probing
 
-    def drawn(self, view: str) -> str:
+    def drawn(self, view: View) -> View:
         """What is drawn where ``view`` is asked for."""
         return view if self.network or view != FINAL else BEFORE_NETWORK
 
     def choices(self, scene: Scene) -> list[str]:
         """What a scene's picture can be compared with."""
-        now = scene.renderer.shading.name
-        return [*scene.renderer.views, *ONLY, *(BACKEND + name for name in NAMES if name != now)]
+        now = scene.renderer.backend.name
+        return [*map(str, scene.renderer.views), *ONLY, *(BACKEND + name for name in NAMES if name != now)]
 
-    def second(self, scene: Scene) -> tuple[Renderer, str, tuple[bool, bool]]:
+    def second(self, scene: Scene) -> tuple[Renderer, View, tuple[bool, bool]]:
         """What draws the right part of the window: renderer, view, and the shells that it shows.
 
         Raises :class:`DuplexError` where this machine has not the backend that is asked for.
         """
-        name = self.compared or FINAL
+        name = self.compared or str(FINAL)
         if name in ONLY:
             return scene.renderer, FINAL, ONLY[name]
         if not name.startswith(BACKEND):
-            return scene.renderer, name, self.shown
+            return scene.renderer, View.parse(name), self.shown
         backend = name.removeprefix(BACKEND)
-        if self.other is None or self.other.bundle is not scene.bundle or self.other.shading.name != backend:
+        if self.other is None or self.other.bundle is not scene.bundle or self.other.backend.name != backend:
             self.other = Renderer(scene.renderer.ctx, scene.bundle, backend)
         return self.other, FINAL, self.shown
 
     def look(self, scene: Scene, camera: Camera, place: tuple[float, float]) -> None:
         """Probe the pixel at ``place``, in [0, 1] from the top left, of the picture of ``camera``."""
         self.pixel = (int(place[0] * camera.width), int(place[1] * camera.height))
-        self.probed = probe(scene.renderer, camera, *self.pixel)
+        self.probed = probe(scene.renderer, camera, self.pixel, self.shown)
 
     def compare_backends(self, scene: Scene, camera: Camera) -> None:
         """Measure how near the picture of ``camera`` is to the network in float32, and to ONNX Runtime's."""
         renderer = scene.renderer
         try:
-            exact, _ = parity(renderer, camera)
-            self.agreement = f"{renderer.shading.name} against float32: {exact:.1f} dB"
+            exact, _ = parity(renderer, camera, self.shown)
+            self.agreement = f"{renderer.backend.name} against float32: {exact:.1f} dB"
             onnx = Renderer(renderer.ctx, scene.bundle, "onnx")
-            onnx.features.shown = renderer.features.shown
-            first, second = (x.image(camera, (0, 0, 0, 0)) / np.float32(255) for x in (renderer, onnx))
+            options = FrameOptions(background=TRANSPARENT, shells=self.shown)
+            first, second = (x.image(camera, options) / np.float32(255) for x in (renderer, onnx))
             self.agreement += f"\nagainst ONNX Runtime: {psnr(first, second):.1f} dB"
         except DuplexError as error:
             self.agreement += f"\n{error}"

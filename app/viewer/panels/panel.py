@@ -10,8 +10,8 @@ from enum import Enum
 from imgui_bundle import imgui
 
 from duplex.app.core.errors import printable
-from duplex.app.render.passes.present import PATTERNS, Backdrop
-from duplex.app.render.renderer import FINAL
+from duplex.app.render.passes.screen import PATTERNS, Backdrop
+from duplex.app.render.views import FINAL, View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.viewer.camera_controls import MODES, UPS, CameraControls
 
@@ -38,7 +38,7 @@ class PanelState:
     ``frusta``: whether the bundle's cameras are drawn; ``wanted``: what a button asks the window to do.
     """
 
-    view: str = FINAL
+    view: View = FINAL
     background: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0])
     pattern: str = PATTERNS[0]
     exposure: float = 0.0
@@ -91,7 +91,7 @@ def room_for_panel(state: PanelState, width: float, scale: float) -> float:
 def draw_panel(
     state: PanelState,
     bundle: Bundle,
-    views: list[str],
+    views: list[View],
     controls: CameraControls,
     facts: FrameFacts,
     more: dict[str, Callable[[], None]],
@@ -133,9 +133,9 @@ def draw_panel(
     imgui.end()
 
 
-def _view(state: PanelState, views: list[str]) -> None:
+def _view(state: PanelState, views: list[View]) -> None:
     index = views.index(state.view) if state.view in views else 0
-    changed, index = imgui.combo("show", index, views, 24)
+    changed, index = imgui.combo("show", index, [str(view) for view in views], 24)
     if changed:
         state.view = views[index]
         state.view_changed = True

@@ -13,7 +13,8 @@ from imgui_bundle import imgui
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable, sentence_of
 from duplex.app.core.files import expanded
-from duplex.app.render.recording import Color, Recording
+from duplex.app.render.frame import Rgba
+from duplex.app.render.recording import Recording
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import MAX_SIDE, Camera
@@ -105,7 +106,7 @@ class PathEditor:
         self.path = read_path(_named(self.file), self.bundle.to_checkpoint, self.bundle.to_dataset)
         self.selected, self.second, self.playing = -1, 0.0, False
 
-    def record(self, renderer: Renderer, background: Color) -> None:
+    def record(self, renderer: Renderer, background: Rgba) -> None:
         """Begin to draw the path into :attr:`out`; raises :class:`DuplexError` or OSError."""
         if not self.path.keyframes:
             raise DuplexError("this path is empty: add keyframes first (K)")

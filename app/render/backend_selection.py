@@ -1,0 +1,79 @@
+"""Which backend draws a bundle fastest on this machine, and draws it right.
+
+That cannot be known from names and versions, so it is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.metrics import psnr
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
+from duplex.app.render.readback import network_inputs
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.network import evaluate
+
+FRAMES, SECONDS = 240, 10.0  # limits of a measurement; every camera is drawn at least once
+MIN_PARITY = 45.0  # dB; a backend that draws worse is not selected
+CHOICE_FRAMES, CHOICE_SIZE = 3, (160, 120)
+CHOICE_GAIN = 0.9  # of the time: a smaller gain is not worth a change
+
+
+def frame_times(renderer: Renderer, path: Sequence[Camera], frames: int = FRAMES, seconds: float = SECONDS) -> Array:
+    """Milliseconds of frames along ``path``, each finished before the next; one turn warms up."""
+    for camera in path:
+        renderer.draw(camera)
+    renderer.ctx.finish()
+    times: list[float] = []
+    while len(times) < len(path) or (len(times) < frames and sum(times) < 1000 * seconds):
+        started = time.perf_counter()
+        renderer.draw(path[len(times) % len(path)])
+        renderer.ctx.finish()
+        times.append(1000 * (time.perf_counter() - started))
+    return np.array(times)
+
+
+def parity(renderer: Renderer, camera: Camera, shells: tuple[bool, bool] = (True, True)) -> tuple[float, float]:
+    """PSNR in dB of a picture against the network in float32 on the same inputs, and the covered share in [0, 1].
+
+    ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
+    """
+    network = renderer.bundle.network
+    result = renderer.draw(camera, FrameOptions(background=TRANSPARENT, shells=shells))
+    data = np.frombuffer(result.texture.read(), np.uint8)
+    drawn = data.reshape(camera.height, camera.width, 4)[::-1].astype(np.float32) / 255
+    inputs, mask = network_inputs(result, network.margin)
+    rgba = evaluate(network, renderer.bundle.weights, inputs)
+    scale = network.channels_to_space
+    alpha = rgba[3] * mask.repeat(scale, 0).repeat(scale, 1)
+    wanted = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]
+    return psnr(drawn, wanted), float(mask.mean())
+
+
+def fastest(first: Renderer, camera: Camera) -> Renderer:
+    """``first``, or a renderer with another backend that draws ``camera`` faster and with enough parity."""
+    small = camera.resized(*CHOICE_SIZE)
+    sound = parity(first, small)[0] > MIN_PARITY
+    best = first
+    least = float(np.median(frame_times(first, [camera], CHOICE_FRAMES))) if sound else np.inf
+    for name in NAMES:
+        if name == first.backend.name:
+            continue
+        try:
+            other = Renderer(first.ctx, first.bundle, name)
+            times = frame_times(other, [camera], CHOICE_FRAMES)
+            decibels, _ = parity(other, small)
+        except DuplexError:  # this machine does not have it
+            continue
+        if decibels > MIN_PARITY and np.median(times) < CHOICE_GAIN * least:
+            best = other
+            least = float(np.median(times))
+        del other  # before the next one is made
+    return best

@@ -1,0 +1,39 @@
+"""What the passes need of a camera: matrices for the vertex shader and for rays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.scene.camera import Camera
+
+
+@dataclass(frozen=True)
+class ViewTransform:
+    """A camera as the shaders take it, all float64.
+
+    ``world_to_clip``: (4, 4); ``eye``: (3,), world; ``pixel_to_ray``: (3, 3), which takes (x, y, 1), pixels from the
+    bottom left corner, to a direction in the world that is not normalised.
+    """
+
+    world_to_clip: Array
+    eye: Array
+    pixel_to_ray: Array
+
+    @classmethod
+    def of(cls, camera: Camera, center: Array, radius: float) -> ViewTransform:
+        """The transform of ``camera``, its depth range fitted to the sphere of ``radius`` at ``center`` (3,)."""
+        depth = -float((camera.view_matrix() @ np.append(center, 1))[2])
+        near = max(depth - radius, radius * 5e-4)
+        far = max(depth + radius, near * 2)
+        below = camera.height - camera.cy
+        to_camera = np.array(
+            [[1 / camera.fx, 0, -camera.cx / camera.fx], [0, 1 / camera.fy, -below / camera.fy], [0, 0, -1]]
+        )
+        return cls(
+            camera.projection_matrix(near, far) @ camera.view_matrix(),
+            camera.position,
+            camera.camera_to_world[:3, :3] @ to_camera,
+        )
