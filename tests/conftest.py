@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+from builders import synthetic
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.assets import DEMO_BUNDLE
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
 
 torch.set_num_threads(max(os.cpu_count() or 1, 1))
 
@@ -42,9 +41,16 @@ def ctx() -> moderngl.Context:
 @pytest.fixture(scope="session")
 def octahedron(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a hand-made checkpoint."""
-    import synthetic
-
     return synthetic.write_flexible(tmp_path_factory.mktemp("octahedron"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Small tensors cost more to share between threads than to compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

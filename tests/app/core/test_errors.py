@@ -1,0 +1,26 @@
+"""Errors that end a command with a sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from duplex.app.core.errors import run_command
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    ],
+)
+def test_a_command_that_runs_out_of_memory_ends_with_a_sentence(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(lambda: (_ for _ in ()).throw(error)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: memory ran out (") and said.count("\n") == 1 and "smaller settings" in said
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_command(lambda: (_ for _ in ()).throw(RuntimeError("shapes do not fit")))

@@ -1,0 +1,86 @@
+"""Meshes in binary glTF."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+
+import numpy as np
+import pytest
+import trimesh
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene import glb
+
+
+def mesh(n: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 2)), rng.integers(0, n, (80, 3))
+
+
+@pytest.mark.parametrize("n", [50, 70000])
+def test_round_trip_is_exact_to_16_bits_and_then_exact(n: int) -> None:
+    positions, uvs, faces = mesh(n)
+    p, u, f = glb.read(glb.write(positions, uvs, faces), "x")
+    assert np.abs(p - positions).max() <= np.ptp(positions, axis=0).max() / 65535
+    assert np.abs(u - uvs).max() <= 1 / 65535
+    assert np.array_equal(f, faces)
+    again = glb.read(glb.write(p, u, f), "x")
+    assert np.array_equal(again[0], p) and np.array_equal(again[1], u)
+
+
+def test_another_reader_sees_the_same_mesh() -> None:
+    positions, uvs, faces = mesh()
+    p, _, _ = glb.read(glb.write(positions, uvs, faces), "x")
+    scene = trimesh.load(io.BytesIO(glb.write(positions, uvs, faces)), file_type="glb", process=False)
+    loaded = scene.to_geometry() if isinstance(scene, trimesh.Scene) else scene
+    found, wanted = np.asarray(loaded.triangles), p[faces]
+    assert found.shape == wanted.shape
+    assert np.allclose(found, wanted, atol=1e-4)
+
+
+def patched(change: object) -> bytes:
+    """A valid file whose JSON went through ``change``."""
+    content = glb.write(*mesh())
+    size = struct.unpack_from("<I", content, 12)[0]
+    document = json.loads(content[20 : 20 + size])
+    change(document)  # type: ignore[operator]
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    rest = content[20 + size :]
+    return struct.pack("<IIIII", glb.MAGIC, 2, 20 + len(text) + len(rest), len(text), glb.JSON_CHUNK) + text + rest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["accessors"][0].update(count=10**9),
+        lambda d: d["accessors"][0].update(count=-1),
+        lambda d: d["bufferViews"][0].update(byteOffset=-8),
+        lambda d: d["bufferViews"][0].update(byteOffset=10**12),
+        lambda d: d["bufferViews"][0].update(byteStride=0),
+        lambda d: d["bufferViews"][2].update(byteOffset=4),
+        lambda d: d["accessors"][0].update(componentType=1),
+        lambda d: d["accessors"][1].update(count=3),
+        lambda d: d["nodes"][0].update(scale=[float("nan")] * 3),
+        lambda d: d["nodes"][0].update(scale=[1]),
+        lambda d: d.pop("meshes"),
+        lambda d: d["meshes"][0]["primitives"][0].update(indices=99),
+        lambda d: d.update(nodes=[]),
+        lambda d: d["bufferViews"].__setitem__(0, []),
+        lambda d: d["accessors"][2].update(componentType=glb.FLOAT, count=120),
+        lambda d: d["accessors"][2].update(normalized=True),
+        lambda d: d.update(extras="x" * (2 << 20)),
+    ],
+)
+def test_lying_headers_are_refused(change: object) -> None:
+    with pytest.raises(DuplexError, match="not a triangle mesh"):
+        glb.read(patched(change), "x")
+
+
+def test_garbage_and_truncations_are_refused() -> None:
+    content = glb.write(*mesh())
+    for cut in range(0, len(content), 37):
+        with pytest.raises(DuplexError):
+            glb.read(content[:cut], "x")

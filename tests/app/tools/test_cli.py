@@ -1,0 +1,80 @@
+"""The viewer's command line without a window: facts and refusals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders.bundles import without_numbers
+from builders.viewer import CALL, viewer
+from duplex.app.scene.bundle import Bundle, write_bundle
+
+
+def test_the_command_line_warns(demo: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "scene.bundle").write_bytes(write_bundle(without_numbers(demo)))
+    code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
+    arguments = ["scene.bundle", "--screenshot", "x.png", "--size", "64x48", "--backend", "fragment"]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0 and (tmp_path / "x.png").exists()
+    assert result.stderr.startswith("warning: ") and "NaN" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_the_viewer_never_imports_torch() -> None:
+    loads = "import sys, duplex.app.viewer.window, duplex.app.tools.screenshots, duplex.app.tools.cli"
+    heavy = "{'torch', 'scipy', 'skimage', 'trimesh', 'onnx'} & set(sys.modules)"
+    code = f"{loads}; sys.exit(len({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_info_needs_no_opengl(demo_file: Path) -> None:
+    result = viewer(demo_file, "--info")
+    assert result.returncode == 0
+    assert "40000" in result.stdout.replace("39999", "40000") and "multiply-adds" in result.stdout
+
+
+def test_a_library_that_a_window_lacks_is_one_sentence() -> None:
+    code = f"import sys; sys.modules['imgui_bundle'] = None; {CALL}"
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 3 and result.stderr.count("\n") == 1 and "--screenshot" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.bundle"], "no such file"),
+        (["--size", "huge"], "--size huge"),
+        (["--size", "99999x2"], "--size"),
+        (["--background", "plaid", "--screenshot", "x.png"], "plaid"),
+        (["--camera", "99", "--screenshot", "x.png"], "cameras 0 to"),
+        (["--camera", "missing.json", "--screenshot", "x.png"], "neither a number nor a file"),
+        (["--screenshot", "/nowhere/x.png"], "/nowhere/x.png: No such file or directory"),
+        (["--frames", "0", "--turntable", "-o", "x"], "--frames 0"),
+        (["--camera", "1", "--turntable", "-o", "x"], "--camera does not go with"),
+        (["--turntable"], "no -o"),
+        (["-o", "x"], "--turntable or --render"),
+        (["--render", "missing.json", "-o", "x"], "missing.json: no such file"),
+        (["--turntable", "-o", "x.mp4", "--fps", "0"], "--fps 0"),
+        (["--turntable", "-o", "x.mp4", "--size", "65x48"], "66x48"),
+        (["--turntable", "-o", "x.mp4", "--background", "transparent"], "no transparency"),
+        (["--turntable", "-o", "missing/x.mp4"], "no folder missing"),
+        (["--camera", "²", "--screenshot", "x.png"], "neither a number nor a file"),
+        (["--size", "16384x16", "--screenshot", "x.png"], "this driver draws at most"),
+    ],
+)
+def test_wrong_input_is_one_sentence(arguments: list[str], words: str) -> None:
+    result = viewer(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and words in result.stderr, result.stderr
+
+
+def test_without_a_display_the_remedy_is_named() -> None:
+    result = viewer()
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1 and "--screenshot" in result.stderr

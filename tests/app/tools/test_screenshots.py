@@ -1,0 +1,65 @@
+"""Pictures from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from builders.viewer import viewer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.orbits import scene_orbit
+from duplex.app.tools.screenshots import choose_camera
+
+
+def test_screenshot_shows_the_demo(tmp_path: Path) -> None:
+    result = viewer("--screenshot", tmp_path / "a.png", "--size", "120x90")
+    assert result.returncode == 0, result.stderr
+    pixels = np.asarray(Image.open(tmp_path / "a.png"), np.float32)
+    assert pixels.shape == (90, 120, 3)
+    assert (pixels[0] == 255).all()  # the teacher's background
+    assert (pixels.min(-1) < 200).mean() > 0.05  # a chair
+    assert pixels[..., 1].mean() > pixels[..., 2].mean()  # a green one
+    assert [f.name for f in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path: Path) -> None:
+    result = viewer("--screenshot", tmp_path / "画.png", "--size", "16x16", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0 and "\\u753b.png" in result.stdout, result.stderr
+
+
+def test_transparent_screenshot_has_straight_alpha(tmp_path: Path) -> None:
+    result = viewer(
+        "--screenshot", tmp_path / "a.png", "--size", "100x100", "--background", "transparent", "--camera", 2
+    )
+    assert result.returncode == 0, result.stderr
+    image = Image.open(tmp_path / "a.png")
+    assert image.mode == "RGBA"
+    alpha = np.asarray(image)[..., 3]
+    assert alpha[0, 0] == 0 and alpha.max() > 250
+    assert ((alpha > 20) & (alpha < 235)).any()  # soft silhouettes
+
+
+def test_turntable_makes_numbered_pictures_and_a_sheet(tmp_path: Path) -> None:
+    result = viewer("--turntable", "-o", tmp_path / "turn", "--frames", 5, "--size", "64x48")
+    assert result.returncode == 0, result.stderr
+    assert sorted(f.name for f in (tmp_path / "turn").iterdir()) == [
+        *(f"00{i}.png" for i in range(5)),
+        "contact-sheet.png",
+    ]
+    assert str(tmp_path / "turn") in result.stdout
+    first, third = (np.asarray(Image.open(tmp_path / "turn" / f"00{i}.png"), np.int16) for i in (0, 2))
+    assert np.abs(first - third).mean() > 2
+    assert Image.open(tmp_path / "turn" / "contact-sheet.png").size == (6 * 64, 48)
+
+
+def test_a_camera_file_is_obeyed(tmp_path: Path, demo: Bundle) -> None:
+    camera = scene_orbit(demo).camera(0.3, 100, 100)
+    file = tmp_path / "camera.json"
+    file.write_text(json.dumps({"camera_to_world": camera.camera_to_world.reshape(-1).tolist(), "fov": 30}))
+    found = choose_camera(demo, str(file), (80, 60))
+    assert np.allclose(found.camera_to_world, camera.camera_to_world)
+    assert found.fov_y == pytest.approx(np.radians(30)) and (found.width, found.height) == (80, 60)

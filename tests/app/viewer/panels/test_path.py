@@ -1,0 +1,23 @@
+"""The path panel's editor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.camera_path import CameraPath
+from duplex.app.viewer.panels.path import PathEditor
+
+
+def test_a_path_without_end_is_neither_written_nor_recorded(demo: Bundle, path: CameraPath, tmp_path: Path) -> None:
+    editor = PathEditor.beside(demo, tmp_path / os.fsdecode(b"caf\xe9"), "scene")
+    assert "?" in editor.file and editor.out.encode()
+    editor.path, editor.file = replace(path, transition=1e10), str(tmp_path / "x.json")
+    with pytest.raises(DuplexError, match="frames: expected at most"):
+        editor.save()
+    assert not list(tmp_path.iterdir())

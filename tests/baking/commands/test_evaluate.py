@@ -1,0 +1,35 @@
+"""``duplex-eval``, as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from builders.commands import EVALUATE, one_sentence, run
+
+
+def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> None:
+    result = run(EVALUATE, baked, "--teacher", octahedron, "--views", 3, "--size", 64, "--json", "--no-lpips")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert list(report) == ["teacher", "photos", "bundle_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
+    assert report["photos"] is None
+    assert len(report["teacher"]["views"]) == 3
+    assert report["teacher"]["psnr"] > 22 and 0.8 < report["teacher"]["ssim"] <= 1
+    assert report["bundle_bytes"] == baked.stat().st_size
+    assert report["texels"] == 2 * 128 * 128
+
+
+def test_evaluation_against_photos(baked: Path, data: Path) -> None:
+    folder = data / "nerf_synthetic" / "chair"
+    result = run(EVALUATE, baked, "--data", folder, "--views", 2, "--size", 50, "--json", "--no-lpips")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["teacher"] is None and len(report["photos"]["views"]) == 2
+
+
+def test_wrong_input_of_the_evaluation_is_one_sentence(baked: Path, tmp_path: Path) -> None:
+    one_sentence(run(EVALUATE, tmp_path / "none.bundle"), "no such file")
+    one_sentence(run(EVALUATE, baked, "--teacher", baked), "not a checkpoint")
+    one_sentence(run(EVALUATE, baked, "--data", tmp_path), "transforms_test.json")
+    one_sentence(run(EVALUATE, baked, "--size", 3), "--size 3")

@@ -1,0 +1,70 @@
+"""Crops of the views that training sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from builders.distill import CPU, MARGIN, view_set, views
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.network import encode_view
+from duplex.baking.distill.crops import CropSampler
+from duplex.baking.distill.views import NOWHERE, UNKNOWN, UV_STEPS
+
+
+def test_views_that_show_nothing_are_an_explained_error() -> None:
+    empty = views()
+    for hits in empty.hits:
+        hits[..., :4] = NOWHERE
+    assert len(CropSampler([views(), empty], 16, CPU).sets[1]) == 0
+    with pytest.raises(DuplexError, match="none of 3 views"):
+        CropSampler([empty], 16, CPU)
+
+
+def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
+    views = view_set()
+    sampler = CropSampler([views], 8, CPU)
+    crops = sampler([6], torch.Generator().manual_seed(0))
+    for i, view in enumerate(crops.views.tolist()):
+        picture = views.pictures[view]
+        wanted = (crops.rgba[i].permute(1, 2, 0) * 255).round().byte().numpy()
+        places = [(y, x) for y in range(17) for x in range(17) if np.array_equal(picture[y : y + 8, x : x + 8], wanted)]
+        assert len(places) == 1
+        y, x = places[0]
+        hits = views.hits[view][y : y + 8 + 2 * MARGIN, x : x + 8 + 2 * MARGIN]
+        assert np.array_equal(crops.mask[0][i], hits[..., 0] != NOWHERE)
+        assert np.array_equal(crops.covered[i, 0] > 0, (hits[..., 0] != NOWHERE)[MARGIN:-MARGIN, MARGIN:-MARGIN])
+        found = crops.uv[1][i].numpy()[hits[..., 2] != NOWHERE]
+        assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:4] / UV_STEPS).max() < 1e-6
+        assert np.abs(crops.level[1][i].numpy() - (hits[..., 5] / 2048 - 16)).max() < 1e-5
+        rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 8 + 2 * MARGIN, x : x + 8 + 2 * MARGIN]
+        encoded = encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
+        assert np.abs(crops.directions[i].numpy() - encoded).max() < 1e-5
+
+
+def test_hard_views_are_drawn_more_and_empty_ones_never() -> None:
+    views = view_set(4)
+    views.hits[1][:] = NOWHERE
+    sampler = CropSampler([views], 8, CPU)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(40):
+        crops = sampler([4], generator)
+        sampler.learned(crops, torch.where(crops.views == 2, 0.09, 0.01))
+    drawn = torch.cat([sampler([4], generator).views for _ in range(400)]).bincount(minlength=4) / 1600
+    assert drawn[1] == 0
+    assert abs(drawn[2] - (0.5 / 3 + 0.5 * 0.09 / 0.11)) < 0.06
+    assert abs(drawn[0] - (0.5 / 3 + 0.5 * 0.01 / 0.11)) < 0.06
+
+
+def test_each_set_gives_its_share_of_a_batch() -> None:
+    photos = replace(view_set(2, seed=5), opacity=[False] * 2)
+    photos.pictures[0][:4] = UNKNOWN
+    crops = CropSampler([view_set(), photos], 24, CPU)([3, 2], torch.Generator().manual_seed(1))
+    assert (crops.views < 3).tolist() == [True] * 3 + [False] * 2
+    assert crops.opacity.tolist() == [1, 1, 1, 0, 0]
+    for i, view in enumerate(crops.views.tolist()):
+        assert bool((crops.valid[i, 0, :4] == (0 if view == 3 else 1)).all())
+        assert bool((crops.valid[i, 0, 4:] == 1).all())

@@ -1,0 +1,52 @@
+"""How much of the weight lies between the shells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import moderngl
+import numpy as np
+import pytest
+
+from duplex.baking.fields.field import Teacher
+from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
+from duplex.baking.geometry.density import DensityGrid
+from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
+from duplex.baking.rig import Rig
+
+
+def test_bracketing_sees_most_of_the_weight(
+    teacher: Teacher, shells: tuple[Shell, Shell], ctx: moderngl.Context
+) -> None:
+    cameras = Rig.from_scene(teacher.scene).cameras(4, 64, np.random.default_rng(5))
+    outer, inner = ((s.positions, s.unit_uvs(), s.faces) for s in shells)
+
+    def measured(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> Bracketing:
+        return bracketing(weigh(teacher, cameras, 2000, 0), Rasterizer(ctx, first, second))  # type: ignore[arg-type]
+
+    good = measured(outer, inner)
+    assert 0.8 < good.share <= 1 and good.missed < 0.01
+    deep, thin = (inner[0] * 0.6, *inner[1:]), (outer[0] * 0.995, *outer[1:])
+    assert measured(outer, deep).share >= good.share  # an inner shell far too deep leaves nothing behind it
+    assert measured(outer, thin).share < 0.7  # one just below the outer shell leaves much behind it
+    shrunk = (outer[0] * 0.7, *outer[1:])  # an outer shell below the surface has it in front, and loses rays beside it
+    assert measured(shrunk, deep).share < 0.3 and measured(shrunk, deep).missed > 0.2
+
+
+@pytest.mark.parametrize("wanted", [0.3, 0.6])
+def test_the_inner_level_brackets_what_is_asked_for(
+    teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context, wanted: float
+) -> None:
+    rig = Rig.from_scene(replace(teacher.scene, hemisphere=False))
+    weighed = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(5)), 2000, 0)
+    found = extract_shells(
+        grid,
+        rig.evenly(40, 200),
+        ShellConfig(faces=8000, bracketing=wanted),
+        ctx,
+        share_of=lambda rasterizer: bracketing(weighed, rasterizer).share,
+    )
+    shells = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in found]
+    others = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(9)), 2000, 1)
+    assert bracketing(others, Rasterizer(ctx, *shells)).share == pytest.approx(wanted, abs=0.12)

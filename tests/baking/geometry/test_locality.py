@@ -1,0 +1,27 @@
+"""The order of faces and vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from duplex.baking.geometry.locality import in_order
+from duplex.baking.geometry.shells import Shell
+
+
+def test_neighbours_in_space_are_neighbours_in_the_file(shells: tuple[Shell, Shell]) -> None:
+    shell = shells[0]
+    shuffled = np.random.default_rng(0).permutation(len(shell.faces))
+    mixed = Shell(np.r_[shell.positions, [[9, 9, 9]]].astype(np.float32), shell.faces[shuffled],
+                  np.r_[shell.unit_uvs(), [[0, 0]]].astype(np.float32))  # fmt: skip
+    found = in_order(mixed)
+
+    def corners(s: Shell) -> np.ndarray:
+        whole = np.concatenate([s.positions, s.unit_uvs()], 1)[s.faces].reshape(len(s.faces), -1)
+        return whole[np.lexsort(whole.T)]
+
+    assert np.array_equal(corners(found), corners(mixed))  # the same faces, each still begun at its corner
+    assert len(found.positions) == len(shell.positions)  # and no vertex that none of them has
+    _, first = np.unique(found.faces, return_index=True)
+    assert (np.diff(first) > 0).all()
+    steps = [np.linalg.norm(np.diff(s.positions[s.faces].mean(1), axis=0), axis=1).mean() for s in (found, mixed)]
+    assert steps[0] < 0.1 * steps[1]

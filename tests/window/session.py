@@ -1,0 +1,87 @@
+"""What a user does in the window, step by step, each step checked on pixels or state.
+
+python -m window.session FOLDER [GROUP ...]    saves a picture of every step into FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import glfw
+
+from duplex.app.viewer.settings import load_settings, settings_file
+from window import (
+    camera_steps,
+    display_steps,
+    file_steps,
+    inspect_steps,
+    key_steps,
+    panel_steps,
+    path_steps,
+    view_steps,
+)
+from window.driver import Session
+
+PASSES = {"outer shell", "inner shell", "features", "shading 1", "present", "screen"}
+GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
+    "camera": (camera_steps.mouse, camera_steps.flight),
+    "keys": (
+        key_steps.modes_and_views,
+        key_steps.preset_cameras,
+        key_steps.copied_view,
+        key_steps.help_page,
+        key_steps.played_path,
+        key_steps.pictures_and_full_screen,
+    ),
+    "files": (
+        file_steps.dropped_files,
+        file_steps.changed_bundle,
+        file_steps.changed_shader,
+        file_steps.changed_view_shader,
+    ),
+    "inspect": (
+        inspect_steps.split_view,
+        inspect_steps.edges_shells_features,
+        inspect_steps.probed_pixel,
+        inspect_steps.backends_agree,
+    ),
+    "path": (path_steps.path_panel,),
+    "views": (
+        view_steps.same_as_without_a_window,
+        view_steps.every_view,
+        view_steps.reference_elsewhere,
+        view_steps.view_menu,
+    ),
+    "display": (
+        display_steps.patterns,
+        display_steps.exposure,
+        display_steps.nothing_in_view,
+        display_steps.background_and_scale,
+    ),
+    "panel": (
+        panel_steps.resting_panel,
+        panel_steps.answered_key,
+        panel_steps.hidden_panel,
+        panel_steps.nothing_open,
+        panel_steps.resized_window,
+    ),
+}
+
+
+def main(folder: Path, *groups: str) -> None:
+    session = Session(folder)
+    for group in groups or GROUPS:
+        for step in GROUPS[group]:
+            step(session)
+    viewer = session.viewer
+    assert viewer.timers.milliseconds.keys() >= PASSES
+    size = glfw.get_window_size(session.window._window)
+    viewer.close()
+    assert settings_file().is_relative_to(Path.home()) and load_settings().size == list(size)
+    print("closed")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

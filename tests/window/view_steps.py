@@ -1,0 +1,73 @@
+"""Every view of the menu, references, and the picture that the command line draws."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+from window.driver import Session, differ
+
+
+def same_as_without_a_window(s: Session) -> None:
+    """The scene of the window, and a picture of the same view by the command line."""
+    s.key("key", "Tab")
+    shown = s.picture("for-comparison")
+    camera, out = s.folder / "view.json", s.folder / "view.png"
+    camera.write_text(s.viewer.scene.controls.to_text())
+    code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
+    size = f"{shown.shape[1]}x{shown.shape[0]}"
+    command = [sys.executable, "-c", code, "--screenshot", str(out), "--camera", str(camera), "--size", size]
+    subprocess.run(command, check=True, capture_output=True)
+    error = float(((np.asarray(Image.open(out)).astype(float) - shown) ** 2).mean())
+    assert 10 * np.log10(255**2 / max(error, 1e-9)) > 40, "the window draws another picture"
+    s.key("key", "Tab")
+
+
+def every_view(s: Session) -> None:
+    """Every view shows something, from where the bundle has a picture of its teacher."""
+    v = s.viewer
+    s.key("key", "f")
+    assert differ(s.scene("framed"), 0) > 1
+    v.inspection.go_to(v.scene, v.scene.bundle.references[1])
+    reference, words = v.inspection.measured
+    assert reference.kind == "teacher" and float(words.split("PSNR ")[1].split(" ")[0]) > 30, words
+    final = s.scene("at-a-reference")
+    shown = {}
+    for view in map(str, v.scene.renderer.views):
+        s.show(view)
+        shown[view] = s.scene(view.replace(" ", "-"))
+        corner = shown[view][2, -3]
+        assert (np.abs(shown[view] - corner).max(-1) > 8).mean() > 0.02, f"{view} shows nothing"
+    assert differ(shown["final"], final) < 0.5
+    assert differ(shown["reference"], final) < differ(shown["reference"], np.roll(final, 8, 1)) < 40
+
+
+def reference_elsewhere(s: Session) -> None:
+    """Where no reference was taken, the frame is drawn instead and the window says so."""
+    s.show("reference")
+    s.drag(1, 40, 0)
+    without = s.scene("no-reference-here")
+    s.show("final")
+    drawn, middle = s.scene("drawn-instead"), np.s_[260:300, 60:340]
+    assert differ(without[300:], drawn[300:]) < 0.5 and differ(without[middle], drawn[middle]) > 5, "nothing is said"
+    s.key("key", "f")
+
+
+def view_menu(s: Session) -> None:
+    """The menu opens under the mouse and an entry is chosen by a click."""
+    panel = s.picture("panel-with-menu")[:, :300]
+    s.point(92, 42)
+    s.frames(1)
+    s.xdotool("click", 1)
+    opened = s.picture("menu")
+    assert differ(opened[50:, :300], panel[50:]) > 1, "the view menu does not open"
+    s.point(52, 88)
+    s.frames(1)
+    s.xdotool("click", 1)
+    s.frames(4)
+    assert s.view != "final", "a click in the view menu chooses nothing"
+    s.picture("chosen-" + s.view.replace(" ", "-"))
+    s.show("final")
