@@ -1,1 +1,68 @@
-"""duplex: bakes a trained NeRF into a duplex mesh and draws it in real time."""
+"""duplex bakes a trained NeRF into a duplex mesh and draws it in real time.
+
+The Python API (docs/api.md). Every name is loaded when it is first used, so that drawing never imports torch and
+``import duplex`` itself imports nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duplex.app.core.errors import DuplexError, NoDisplayError
+    from duplex.app.render.context import RenderContext
+    from duplex.app.render.offscreen import Rendering, render
+    from duplex.app.scene.bundle import Bundle
+    from duplex.app.scene.bundle import read_bundle as load
+    from duplex.app.scene.camera import Camera
+    from duplex.app.scene.orbits import scene_orbit
+
+__all__ = [
+    "Bundle",
+    "Camera",
+    "DuplexError",
+    "NoDisplayError",
+    "RenderContext",
+    "Rendering",
+    "bake",
+    "evaluate",
+    "load",
+    "open_checkpoint",
+    "register",
+    "render",
+    "scene_orbit",
+    "train",
+    "view",
+]
+
+_HOMES = {  # the public name: its module, and its name there
+    "Bundle": ("duplex.app.scene.bundle", "Bundle"),
+    "Camera": ("duplex.app.scene.camera", "Camera"),
+    "DuplexError": ("duplex.app.core.errors", "DuplexError"),
+    "NoDisplayError": ("duplex.app.core.errors", "NoDisplayError"),
+    "RenderContext": ("duplex.app.render.context", "RenderContext"),
+    "Rendering": ("duplex.app.render.offscreen", "Rendering"),
+    "bake": ("duplex.baking.api", "bake"),
+    "evaluate": ("duplex.baking.api", "evaluate"),
+    "load": ("duplex.app.scene.bundle", "read_bundle"),
+    "open_checkpoint": ("duplex.baking.api", "open_checkpoint"),
+    "register": ("duplex.baking.checkpoints.registry", "register"),
+    "render": ("duplex.app.render.offscreen", "render"),
+    "scene_orbit": ("duplex.app.scene.orbits", "scene_orbit"),
+    "train": ("duplex.baking.api", "train"),
+    "view": ("duplex.app.viewer.launch", "view"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'duplex' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    found = getattr(importlib.import_module(module), attribute)
+    globals()[name] = found  # so that this function is not asked again
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -82,6 +82,13 @@ class Bundle:
         points = np.concatenate([self.outer.positions, self.inner.positions])
         return np.stack([points.min(0), points.max(0)]).astype(np.float64)
 
+    def camera(self, index: int) -> Camera:
+        """Camera ``index`` of :attr:`cameras`, from 0; raises :class:`DuplexError` where there is none."""
+        if not 0 <= index < len(self.cameras):
+            has = f"cameras 0 to {len(self.cameras) - 1}" if self.cameras else "no cameras"
+            raise DuplexError(f"camera {index}: this bundle has {has}")
+        return self.cameras[index]
+
     @property
     def faces(self) -> int:
         """Triangles of both shells."""
@@ -143,8 +150,9 @@ def write_bundle(bundle: Bundle) -> bytes:
     return pack(manifest, parts)
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Read and check a bundle; raises :class:`DuplexError` in one sentence for anything that is not a sound one."""
+def read_bundle(path: str | Path) -> Bundle:
+    """Read and check the bundle at ``path``; raises :class:`DuplexError` for a missing file or an unsound bundle."""
+    path = Path(path)
     if not path.is_file():
         raise DuplexError(f"{path}: no such file: expected a bundle made by duplex-bake")
     with Archive(path) as archive:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
@@ -44,6 +45,23 @@ class Camera:
         focal = 0.5 * height / math.tan(0.5 * fov_y)
         pose = np.asarray(camera_to_world, np.float64).reshape(4, 4)
         return cls(pose, width, height, focal, focal, width / 2, height / 2)
+
+    @classmethod
+    def look_at(
+        cls,
+        position: ArrayLike,
+        target: ArrayLike,
+        *,
+        up: ArrayLike = (0.0, 0.0, 1.0),
+        size: tuple[int, int] = (800, 800),
+        fov_y: float = 0.7,
+    ) -> Camera:
+        """A centred camera at ``position`` (3,) that looks at ``target`` (3,), both world.
+
+        ``up``: (3,), the direction that is upwards in the picture; ``size``: width and height in pixels; ``fov_y``:
+        vertical field of view in radians.
+        """
+        return cls.from_fov(look_at(np.asarray(position), np.asarray(target), np.asarray(up)), *size, fov_y)
 
     @property
     def position(self) -> Array:

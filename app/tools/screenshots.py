@@ -72,10 +72,7 @@ def turntable(
 def choose_camera(bundle: Bundle, which: str, size: tuple[int, int]) -> Camera:
     """The bundle's camera of number ``which``, or the camera in the JSON file ``which``, at ``size``."""
     if re.fullmatch(r"[0-9]{1,6}", which):
-        if int(which) >= len(bundle.cameras):
-            has = f"cameras 0 to {len(bundle.cameras) - 1}" if bundle.cameras else "no cameras"
-            raise DuplexError(f"--camera {which}: this bundle has {has}")
-        return bundle.cameras[int(which)].resized(*size)
+        return bundle.camera(int(which)).resized(*size)
     path = Path(which)
     if not path.is_file():
         raise DuplexError(f"--camera {which}: neither a number nor a file: expected a camera's number or a JSON file")

@@ -1,0 +1,112 @@
+"""Drawing without a window from Python: ``duplex.render``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, overload
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.images import straight
+from duplex.app.render.backends.names import AUTO
+from duplex.app.render.context import RenderContext, default_context
+from duplex.app.render.frame import FrameOptions, Rgba
+from duplex.app.render.views import View
+from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.camera import Camera
+
+Color = Rgba | tuple[float, float, float]
+
+
+class Rendering(NamedTuple):
+    """What :func:`render` gives with ``depth=True``.
+
+    ``rgba``: (h, w, 4) uint8, straight alpha; ``depth``: (h, w) float32, world distance from the eye to the outer
+    shell, infinite where nothing is hit. For a sequence of n cameras both have a leading axis of length n.
+    """
+
+    rgba: Array
+    depth: Array
+
+
+@overload
+def render(
+    scene: Bundle | str | Path,
+    camera: Camera | int | Sequence[Camera | int],
+    size: tuple[int, int] | None = ...,
+    *,
+    background: Color | None = ...,
+    view: str | View = ...,
+    backend: str = ...,
+    context: RenderContext | None = ...,
+) -> Array: ...
+
+
+@overload
+def render(
+    scene: Bundle | str | Path,
+    camera: Camera | int | Sequence[Camera | int],
+    size: tuple[int, int] | None = ...,
+    *,
+    depth: bool,
+    background: Color | None = ...,
+    view: str | View = ...,
+    backend: str = ...,
+    context: RenderContext | None = ...,
+) -> Array | Rendering: ...
+
+
+def render(  # noqa: PLR0913 - keyword arguments of the public API
+    scene: Bundle | str | Path,
+    camera: Camera | int | Sequence[Camera | int],
+    size: tuple[int, int] | None = None,
+    *,
+    depth: bool = False,
+    background: Color | None = None,
+    view: str | View = "final",
+    backend: str = AUTO,
+    context: RenderContext | None = None,
+) -> Array | Rendering:
+    """Draw ``scene`` without a window.
+
+    Args:
+        scene: A bundle, or the path of one; pass the same :class:`Bundle` again to upload it only once.
+        camera: A camera, the index of one of ``scene.cameras``, or a sequence of these.
+        size: Width and height in pixels, by default the camera's own.
+        depth: Whether the distances are returned too.
+        background: Straight RGB or RGBA in [0, 1]; by default the colour that the teacher was trained against.
+        view: What is shown, as the panel's *show* list names it: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
+        backend: ``"auto"`` (fragment shaders), ``"fragment"``, ``"compute"`` or ``"onnx"``.
+        context: An OpenGL context to draw with; by default one for each thread, kept between calls.
+
+    Returns:
+        (h, w, 4) uint8, straight alpha, top row first; (n, h, w, 4) for a sequence of n cameras of one size. With
+        ``depth`` a :class:`Rendering` of that and the distances.
+
+    Raises:
+        DuplexError: No OpenGL 3.3, no such camera, view or backend, or a size that the driver refuses.
+    """
+    bundle = scene if isinstance(scene, Bundle) else read_bundle(Path(scene))
+    renderer = (context or default_context()).renderer(bundle, backend)
+    rgba = None if background is None else _rgba(background)
+    options = FrameOptions(View.parse(view) if isinstance(view, str) else view, rgba)
+    one = isinstance(camera, Camera | int)
+    cameras = [_resized(bundle, each, size) for each in ([camera] if isinstance(camera, Camera | int) else camera)]
+    with renderer.ctx:
+        images = [straight(renderer.image(each, options)) for each in cameras]
+        distances = [renderer.distances(each) for each in cameras] if depth else []
+    pictures = images[0] if one else np.stack(images)
+    if not depth:
+        return pictures
+    return Rendering(pictures, distances[0] if one else np.stack(distances))
+
+
+def _resized(bundle: Bundle, camera: Camera | int, size: tuple[int, int] | None) -> Camera:
+    found = bundle.camera(camera) if isinstance(camera, int) else camera
+    return found.resized(*size) if size else found
+
+
+def _rgba(color: Color) -> Rgba:
+    return (color[0], color[1], color[2], color[3] if len(color) == 4 else 1.0)
