@@ -9,8 +9,9 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.images import straight
-from duplex.app.render.backends.names import AUTO
+from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.render.context import RenderContext, default_context
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.views import View
@@ -89,9 +90,13 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
         DuplexError: No OpenGL 3.3, no such camera, view or backend, or a size that the driver refuses.
     """
     bundle = scene if isinstance(scene, Bundle) else read_bundle(Path(scene))
+    if backend not in (AUTO, *NAMES):
+        raise DuplexError(f"backend {backend!r:.60}: expected {', '.join((AUTO, *NAMES))}")
     renderer = (context or default_context()).renderer(bundle, backend)
-    rgba = None if background is None else _rgba(background)
-    options = FrameOptions(View.parse(view) if isinstance(view, str) else view, rgba)
+    shown = View.parse(view) if isinstance(view, str) else view
+    if shown not in renderer.views:
+        raise DuplexError(f"view {str(shown)!r:.60}: this bundle has no such view")
+    options = FrameOptions(shown, None if background is None else _rgba(background))
     one = isinstance(camera, Camera | int)
     cameras = [_resized(bundle, each, size) for each in ([camera] if isinstance(camera, Camera | int) else camera)]
     with renderer.ctx:
