@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.checked_values import finite_numbers
+from duplex.app.scene.pinhole import Pinhole, to_camera_space
 
 MAX_SIDE = 16384
 MIN_FOCAL = 1e-3  # pixels
@@ -122,10 +123,22 @@ class Camera:
             ]
         )
 
+    @property
+    def pinhole(self) -> Pinhole:
+        """The intrinsics alone."""
+        return Pinhole(self.fx, self.fy, self.cx, self.cy)
+
+    def project(self, points: Array) -> tuple[Array, Array]:
+        """Pixels (n, 2) as (x, y) and depths (n,) of world ``points`` (n, 3).
+
+        The depth is negative behind the camera; pixels are only meaningful where it is positive.
+        """
+        x, y, depth = self.pinhole.project(to_camera_space(points, self.camera_to_world))
+        return np.stack([x, y], -1), depth
+
     def ray_directions(self) -> Array:
         """World directions through the pixel centres, (height, width, 3) float32, of unit depth along ``-z``."""
-        x = (np.arange(self.width) + 0.5 - self.cx) / self.fx
-        y = (np.arange(self.height) + 0.5 - self.cy) / self.fy
+        x, y = self.pinhole.on_plane(np.arange(self.width), np.arange(self.height))
         local = np.stack(np.broadcast_arrays(x[None, :], -y[:, None], -1.0), -1)
         return (local @ self.camera_to_world[:3, :3].T).astype(np.float32)
 

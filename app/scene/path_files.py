@@ -20,12 +20,11 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.scene.camera_path import FOV_RANGE, MAX_FRAMES, CameraPath, Keyframe
+from duplex.app.scene.ngp_frame import NgpFrame
 
 MAX_FILE, MAX_KEYFRAMES = 1 << 26, 20_000
 SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0
 LONGEST = MAX_SECONDS * MAX_KEYFRAMES
-NGP_SCALE, NGP_OFFSET = 0.33, 0.5  # of instant-ngp's cube, for datasets that say nothing else
-NGP_AXES = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])  # its axes are y, z, x of a dataset
 NGP_CAMERA = np.diag([1.0, -1, -1, 1])  # its cameras look along +z, with y downwards
 
 
@@ -65,9 +64,7 @@ def write_path(path: CameraPath, file: Path, to_checkpoint: Array, to_dataset: A
 
 def _ngp(to_dataset: Array) -> Array:
     """From the bundle's world to instant-ngp's cube, (4, 4)."""
-    cube = np.diag([NGP_SCALE, NGP_SCALE, NGP_SCALE, 1.0])
-    cube[:3, 3] = NGP_OFFSET
-    return np.asarray(NGP_AXES @ cube @ to_dataset)
+    return np.asarray(NgpFrame().matrix() @ to_dataset)
 
 
 def _to_nerfstudio(path: CameraPath) -> dict[str, Any]:

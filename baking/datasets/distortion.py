@@ -64,11 +64,8 @@ class Distortion:
 
     def _sources(self, camera: Camera, rows: slice, limit: float) -> tuple[Array, Array, Array]:
         """Columns and rows, as indices, from which the pixels of ``rows`` come, and which lie in the picture."""
-        y, x = np.meshgrid(
-            (np.arange(rows.start, rows.stop) + 0.5 - camera.cy) / camera.fy,
-            (np.arange(camera.width) + 0.5 - camera.cx) / camera.fx,
-            indexing="ij",
-        )
+        x, y = camera.pinhole.on_plane(np.arange(camera.width), np.arange(rows.start, rows.stop)[:, None])
+        x, y = np.broadcast_arrays(x, y)
         with np.errstate(all="ignore"):
             bent_x, bent_y = self.distorted(x, y)
             u, v = camera.fx * bent_x + camera.cx, camera.fy * bent_y + camera.cy

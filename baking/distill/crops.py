@@ -18,6 +18,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import view_bands
+from duplex.app.scene.pinhole import Pinhole, directions_through
 from duplex.baking.distill.views import NOWHERE, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5
@@ -156,12 +157,11 @@ def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Ten
     """Encoded directions (b, h, w, 8) of the rays through the pixels of crops at ``corners``, ``like`` (b, h, w)."""
     (_, high, wide), device = like.shape, like.device
     lenses = [(c.fx, c.fy, c.cx - x, c.cy - y) for c, (y, x) in zip(cameras, corners, strict=True)]
-    fx, fy, cx, cy = torch.tensor(lenses, device=device).T[:, :, None, None]
+    pinhole = Pinhole(*torch.tensor(lenses, device=device).T[:, :, None, None])
     poses = np.stack([camera.camera_to_world[:3, :3] for camera in cameras]).astype(np.float32)
-    rows = torch.from_numpy(poses).to(device).permute(1, 2, 0)[..., None, None]  # of each axis (3, b, 1, 1)
-    right = (torch.arange(wide, device=device) + 0.5 - cx) / fx
-    up = -(torch.arange(high, device=device)[:, None] + 0.5 - cy) / fy
-    x, y, z = (row[0] * right + row[1] * up - row[2] for row in rows)
+    rows = torch.from_numpy(poses).to(device).permute(1, 2, 0)[..., None, None]  # (world axis, camera axis, b, 1, 1)
+    right, down = pinhole.on_plane(torch.arange(wide, device=device), torch.arange(high, device=device)[:, None])
+    x, y, z = (directions_through(right, down, *row) for row in rows)
     scale = torch.rsqrt(x * x + y * y + z * z)
     return torch.stack(view_bands(x * scale, y * scale, z * scale), -1)
 

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.pinhole import to_camera_space
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import rays_of
@@ -58,11 +59,9 @@ def _backdrop(rgbw: Array, background: tuple[float, float, float]) -> Array:
 
 def _project(camera: Camera, points: Array) -> tuple[Array, Array, Array, Array]:
     """Pixel column and row (clipped into the picture), distance, and whether inside it, of world points (n, 3)."""
-    local = (points - camera.position) @ camera.camera_to_world[:3, :3]
-    depth = np.maximum(-local[:, 2], 1e-9)
-    x = camera.cx + camera.fx * local[:, 0] / depth
-    y = camera.cy - camera.fy * local[:, 1] / depth
-    inside = (local[:, 2] < 0) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    local = to_camera_space(points, camera.camera_to_world)
+    x, y, depth = camera.pinhole.project(local)
+    inside = (depth > 0) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
     column = np.clip(x, 0, camera.width - 1).astype(int)
     row = np.clip(y, 0, camera.height - 1).astype(int)
     return column, row, np.linalg.norm(local, axis=1), inside

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from duplex.app.scene.pinhole import Pinhole, to_camera_space
 from duplex.baking.training.photos import PhotoSet
 
 COARSE = 4  # vertices are first tried on a grid so many times coarser
@@ -51,16 +52,15 @@ def _carved(
 
 def _look(photos: PhotoSet, i: int, mask: Tensor, shrink: float, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
     """Whether photo ``i`` has ``points`` (n, 3) in view, and whether it shows nothing around them: (n,) bool each."""
-    pose, (fx, fy, cx, cy) = photos.poses[i], photos.lenses[i].tolist()
-    local = (points - pose[:, 3]) @ pose[:, :3]
-    depth = -local[:, 2]
+    lens = Pinhole(*photos.lenses[i].tolist())
+    x, y, depth = lens.project(to_camera_space(points, photos.poses[i]))
+    x, y = x * shrink, y * shrink
     front = depth > reach
-    safe = depth.clamp(min=reach)
-    x, y = (cx + fx * local[:, 0] / safe) * shrink, (cy - fy * local[:, 1] / safe) * shrink
     height, width = mask.shape[1:]
     inside = front & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     column, row = x.clamp(0, width - 1).long(), y.clamp(0, height - 1).long()
-    around = reach * max(fx, fy) * shrink / safe + 1  # pixels that the vertex's cells cover, and filtering
+    at_depth_1 = reach * max(lens.fx, lens.fy) * shrink
+    around = at_depth_1 / depth.clamp(min=reach) + 1  # pixels that the vertex's cells cover, and one for filtering
     level = torch.log2(around).ceil().clamp(0, len(mask) - 1).long()
     whole = (around <= 2.0 ** (len(mask) - 1)) & inside
     return inside, whole & (mask[level, row, column] == 0)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.pinhole import Pinhole, directions_through
 from duplex.baking.datasets.photos import Photo
 
 READERS = 4  # pictures decoded at the same time
@@ -67,11 +68,10 @@ class PhotoSet:
         """Origins and directions of unit depth, both (m, 3) float32, through the centres of pixels ``index`` (m,)."""
         photo = torch.bucketize(index, self.first[1:], right=True)
         inside, width = index - self.first[photo], self.widths[photo]
-        row, lens, pose = torch.div(inside, width, rounding_mode="floor"), self.lenses[photo], self.poses[photo]
-        x = (inside - row * width + 0.5 - lens[:, 2]) / lens[:, 0]
-        y = (row + 0.5 - lens[:, 3]) / lens[:, 1]
-        directions = x[:, None] * pose[:, :, 0] - y[:, None] * pose[:, :, 1] - pose[:, :, 2]
-        return pose[:, :, 3], directions
+        row, pose = torch.div(inside, width, rounding_mode="floor"), self.poses[photo]
+        x, y = Pinhole(*self.lenses[photo].T).on_plane(inside - row * width, row)
+        right, up, backward, position = pose.unbind(-1)
+        return position, directions_through(x[:, None], y[:, None], right, up, backward)
 
     def colors(self, index: Tensor) -> Tensor:
         """Premultiplied colour and alpha of pixels ``index`` (m,): (m, 4) float32 in [0, 1]."""

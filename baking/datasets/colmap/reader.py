@@ -97,9 +97,8 @@ def _depths(frames: list[Frame], file: Path, reader: ModuleType) -> tuple[float 
 def _depths_in(frame: Frame, points: Array) -> Array:
     assert frame.lens.size is not None
     camera = frame.lens.camera(frame.pose, frame.lens.size, frame.name)
-    right, up, backward = ((points - camera.position) @ camera.camera_to_world[:3, :3]).T
-    depth = -backward
-    with np.errstate(all="ignore"):
-        u, v = camera.cx + camera.fx * right / depth, camera.cy - camera.fy * up / depth
+    with np.errstate(all="ignore"):  # a damaged file may hold points that overflow
+        pixels, depth = camera.project(points)
+    u, v = pixels.T
     inside = (depth > 0) & (u >= 0) & (u <= camera.width) & (v >= 0) & (v <= camera.height)
     return np.asarray(depth[inside])

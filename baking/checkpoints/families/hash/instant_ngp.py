@@ -16,6 +16,7 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.ngp_frame import CYCLED, UNCYCLED, NgpFrame
 from duplex.baking.checkpoints.families.hash.instant_ngp_file import (
     Networks,
     numbers,
@@ -47,37 +48,25 @@ def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, R
     mode = said(snapshot.get("mode", "nerf"))
     if mode.lower() != "nerf":
         raise DuplexError(f"a snapshot of mode {mode}: duplex bakes those of mode nerf")
-    frame, assumed = _frame(snapshot)
-    networks = read_networks(checkpoint, frame.aabb_scale)
-    field = InstantNgp(networks, frame, _cropped(snapshot, frame), overrides.activation or "exp")
-    field.occupied = torch.from_numpy(occupancy(snapshot, frame.aabb_scale.bit_length(), CELLS))
-    return field, field, _scene(snapshot, frame, field, assumed)
+    traits = _traits(snapshot)
+    networks = read_networks(checkpoint, traits.aabb_scale)
+    field = InstantNgp(networks, traits, _cropped(snapshot, traits.aabb_scale), overrides.activation or "exp")
+    field.occupied = torch.from_numpy(occupancy(snapshot, traits.aabb_scale.bit_length(), CELLS))
+    return field, field, _scene(snapshot, traits, field)
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Coordinate ``i`` of instant-ngp's frame is ``scale * p[axes[i]] + offset[axes[i]]`` of a world point ``p``.
+class NgpTraits:
+    """What the snapshot's dataset says of its field.
 
-    ``aabb_scale``: side of the cube around (0.5, 0.5, 0.5), in that frame, which the hash grid covers.
-    ``hdr``: the colours are exponentials, not sigmoids.
+    ``frame``: the field's coordinates; ``aabb_scale``: side of the cube around (0.5, 0.5, 0.5), in that frame, which
+    the hash grid covers; ``hdr``: colours are exponentials, not sigmoids; ``assumed``: what the snapshot left out.
     """
 
-    scale: float = 0.33
-    offset: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    axes: tuple[int, int, int] = (1, 2, 0)
-    aabb_scale: int = 1
-    hdr: bool = False
-
-    def matrix(self) -> Array:
-        """(4, 4) from the world to instant-ngp's frame."""
-        matrix = np.eye(4)
-        matrix[:3] = np.column_stack([self.scale * np.eye(3), self.offset])[list(self.axes)]
-        return matrix
-
-    def world(self, points: Array) -> Array:
-        """Points (n, 3) of instant-ngp's frame in the world."""
-        inverse = np.linalg.inv(self.matrix())
-        return np.asarray(points, np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
+    frame: NgpFrame
+    aabb_scale: int
+    hdr: bool
+    assumed: tuple[str, ...]
 
 
 class InstantNgp(HashField):
@@ -91,24 +80,26 @@ class InstantNgp(HashField):
     box: Tensor
     occupied: Tensor
 
-    def __init__(self, networks: Networks, frame: Frame, box: Array, activation: str):
+    def __init__(self, networks: Networks, traits: NgpTraits, box: Array, activation: str):
+        frame = traits.frame
         super().__init__(networks.grid, networks.density, networks.color, activation, frame.scale)
-        self.frame, self.axes = frame, list(frame.axes)
+        self.traits = traits
+        self.axes = list(frame.axes)
         self.register_buffer("offset", torch.tensor(frame.offset)[self.axes])
         self.register_buffer("box", torch.from_numpy(box).float())
         self.register_buffer("occupied", torch.zeros(0, CELLS, CELLS, CELLS, dtype=torch.bool))
 
     def place(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
-        own = points[:, self.axes] * self.frame.scale + self.offset
+        own = points[:, self.axes] * self.traits.frame.scale + self.offset
         inside = ((own >= self.box[0]) & (own <= self.box[1])).all(-1)
         if len(self.occupied):
             inside &= self._occupied_at(own)
-        return (own - 0.5) / self.frame.aabb_scale + 0.5, inside
+        return (own - 0.5) / self.traits.aabb_scale + 0.5, inside
 
     def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
         harmonics = spherical_harmonics(directions[:, self.axes], HARMONICS)
         raw = self.head(torch.cat([latent, harmonics], -1))[:, :3]
-        return raw.clamp(-10, 10).exp().clamp(max=1) if self.frame.hdr else torch.sigmoid(raw)
+        return raw.clamp(-10, 10).exp().clamp(max=1) if self.traits.hdr else torch.sigmoid(raw)
 
     def _occupied_at(self, own: Tensor) -> Tensor:
         """Whether the cells (n,) around points (n, 3) of instant-ngp's frame are occupied in their finest cascade."""
@@ -122,8 +113,8 @@ class InstantNgp(HashField):
         return {**super().describe(), "occupied": share}
 
 
-def _frame(snapshot: dict[str, Any]) -> tuple[Frame, tuple[str, ...]]:
-    """The frame as the snapshot's dataset has it, and what had to be assumed."""
+def _traits(snapshot: dict[str, Any]) -> NgpTraits:
+    """The traits as the snapshot's dataset has them; raises :class:`DuplexError` for values that no field has."""
     nerf = snapshot.get("nerf")
     nerf = nerf if isinstance(nerf, dict) else {}
     dataset = nerf.get("dataset")
@@ -138,14 +129,15 @@ def _frame(snapshot: dict[str, Any]) -> tuple[Frame, tuple[str, ...]]:
     offset = tuple(float(x) for x in numbers(dataset, "offset", [0.5] * 3, (3,)))
     if not 1e-6 < scale < 1e6:
         raise DuplexError(f"the dataset's scale is {scale:g}: expected a positive number")
-    axes = (0, 1, 2) if dataset.get("from_mitsuba") is True else (1, 2, 0)
+    axes = UNCYCLED if dataset.get("from_mitsuba") is True else CYCLED
     assumed = () if known else ("instant-ngp's usual scale 0.33 and offset 0.5: the snapshot names no dataset",)
-    return Frame(scale, (offset[0], offset[1], offset[2]), axes, size, dataset.get("is_hdr") is True), assumed
+    frame = NgpFrame(scale, (offset[0], offset[1], offset[2]), axes)
+    return NgpTraits(frame, size, dataset.get("is_hdr") is True, assumed)
 
 
-def _cropped(snapshot: dict[str, Any], frame: Frame) -> Array:
+def _cropped(snapshot: dict[str, Any], aabb_scale: int) -> Array:
     """Corners (2, 3) of the box that instant-ngp draws, in its own frame; without a crop that is turned."""
-    half = 0.5 * frame.aabb_scale
+    half = 0.5 * aabb_scale
     whole_box = np.array([[0.5 - half] * 3, [0.5 + half] * 3])
     crop = snapshot.get("render_aabb")
     turn = numbers(snapshot, "render_aabb_to_local", np.eye(3).tolist(), (3, 3))
@@ -158,7 +150,9 @@ def _cropped(snapshot: dict[str, Any], frame: Frame) -> Array:
     return box
 
 
-def _scene(snapshot: dict[str, Any], frame: Frame, field: InstantNgp, assumed: tuple[str, ...]) -> SceneInfo:
+def _scene(snapshot: dict[str, Any], traits: NgpTraits, field: InstantNgp) -> SceneInfo:
+    frame = traits.frame
+    assumed = traits.assumed
     box = field.box.double().numpy()
     corners = np.sort(frame.world(box), 0)
     color = numbers(snapshot, "background_color", [0.0, 0.0, 0.0, 1.0], (4,)).clip(0, 1)
