@@ -88,9 +88,7 @@ def _view(arguments: argparse.Namespace) -> int:
     except ImportError as error:  # of a library that a system without screens need not have
         raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
     viewer = Viewer(size if arguments.size else None, arguments.backend)
-    viewer.show(bundle, arguments.bundle, camera, stamp)
-    if background:
-        viewer.panel.background = list(background[:3])
+    viewer.show(bundle, arguments.bundle, camera, stamp, background[:3] if background else None)
     viewer.run()
     return 0
 

@@ -3,71 +3,117 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from duplex.app.render.gpu import describe, is_software
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.orbits import scene_orbit, scene_pivot
-from duplex.app.viewer.camera_controls import CameraControls
-from duplex.app.viewer.imgui_platform import Ui
-from duplex.app.viewer.overlay import Overlay
-from duplex.app.viewer.panel_cache import STALE_SECONDS, KeptPanel
-from duplex.app.viewer.panels.inspect import Inspection
-from duplex.app.viewer.panels.panel import WIDTH, FrameFacts, PanelState, draw_panel
+from duplex.app.viewer.gui.imgui_platform import Ui
+from duplex.app.viewer.gui.layout import Layout
+from duplex.app.viewer.gui.overlay import Overlay
+from duplex.app.viewer.gui.panel_cache import STALE_SECONDS, PanelCache
+from duplex.app.viewer.input.camera_controls import CameraControls
+from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.look import Inspection, Look
+from duplex.app.viewer.measurements import Measurements
+from duplex.app.viewer.panels.bundle import BundleFacts
+from duplex.app.viewer.panels.file import FileFacts, FileSection
+from duplex.app.viewer.panels.inspect import InspectFacts
+from duplex.app.viewer.panels.panel import WIDTH, PanelFacts, draw_panel
+from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
+from duplex.app.viewer.split_view import second_views
 
-WINDOW = (1280, 800)
+LAYOUT = Layout((1280, 800), (1280, 800), left=WIDTH)
 WARM_UP, FRAMES, TURNS = 8, 120, 3
 
 
+@dataclass(frozen=True)
+class PanelFrame:
+    """What the panel took in one frame, and whether its pixels were restored rather than drawn."""
+
+    milliseconds: float
+    restored: bool
+
+
 def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds: float) -> dict[str, float]:
-    """Milliseconds of the panel in a window of 1280 x 800 beside a scene that takes ``scene_milliseconds`` a frame.
+    """Milliseconds of the panel in a window of 1280 x 800, beside a scene that takes ``scene_milliseconds`` a frame.
 
-    ``passes``: what it lists. Returns ``mean_ms`` a frame, ``drawn_ms`` of the frames in which it is drawn anew, and
-    ``share``, the mean's of the scene's.
+    ``passes``: the milliseconds that it lists, by name. Returns ``mean_ms`` a frame, ``drawn_ms`` of the frames in
+    which the panel is redrawn, and ``share``, the mean relative to the scene.
     """
-    ctx, bundle, ui = renderer.ctx, renderer.bundle, Ui()
-    out = ctx.framebuffer([ctx.texture(WINDOW, 4)])
-    state, inspection, kept = PanelState(), Inspection(), KeptPanel(ctx, is_software(ctx))
-    center, radius = scene_pivot(bundle)
-    camera = scene_orbit(bundle).camera(0, *WINDOW)
-    controls = CameraControls.around(camera, center, radius, np.array(bundle.up))
-    facts = FrameFacts(
-        passes,
-        True,
-        scene_milliseconds,
-        (WINDOW[0] - WIDTH, WINDOW[1]),
-        describe(ctx),
-        "scene.bundle",
-        0,
-        renderer.backend.name,
-        lambda: inspection.draw_times(renderer.gpu_bytes),
-    )
+    panel = _BenchedPanel(renderer, passes, scene_milliseconds)
+    step = scene_milliseconds / 1000
+    count = max(FRAMES, int(TURNS * STALE_SECONDS / step))
+    try:
+        for i in range(WARM_UP):
+            panel.frame(i * step)
+        frames = [panel.frame((WARM_UP + i) * step) for i in range(count)]
+    finally:
+        panel.ui.close()
+    mean = float(np.mean([frame.milliseconds for frame in frames]))
+    drawn = float(np.median([frame.milliseconds for frame in frames if not frame.restored]))
+    return {"mean_ms": mean, "drawn_ms": drawn, "share": mean / scene_milliseconds}
 
-    closed = dict.fromkeys(("File", "Inspect", "Path"), lambda: None)
 
-    def frame(now: float) -> tuple[float, bool]:
-        inspection.times.append(scene_milliseconds)
-        out.use()
+class _BenchedPanel:
+    """The window's panel over an empty framebuffer."""
+
+    def __init__(self, renderer: Renderer, passes: dict[str, float], scene_milliseconds: float):
+        self.renderer = renderer
+        self.passes = passes
+        self.scene_milliseconds = scene_milliseconds
+        self.ui = Ui()
+        self.file = FileSection()
+        self.cache = PanelCache(renderer.ctx, is_software(renderer.ctx))
+        self.out = renderer.ctx.framebuffer([renderer.ctx.texture(LAYOUT.pixels, 4)])
+        self.times: deque[float] = deque(maxlen=PLOTTED_FRAMES)
+        bundle = renderer.bundle
+        center, radius = scene_pivot(bundle)
+        camera = scene_orbit(bundle).camera(0, *LAYOUT.size)
+        self.controls = CameraControls.around(camera, center, radius, np.array(bundle.up))
+        self.editor = KeyframeEditor(bundle, PathOutput.beside(Path.home(), "scene"))
+
+    def frame(self, now: float) -> PanelFrame:
+        """Draw or restore the panel as the window does, ``now`` in seconds."""
+        ctx = self.renderer.ctx
+        self.times.append(self.scene_milliseconds)
+        self.out.use()
         ctx.finish()
         started = time.perf_counter()
-        seen = Overlay(controls.camera(WINDOW[0] - WIDTH, WINDOW[1]), WIDTH).sees(*bundle.bounds)  # as the window does
-        put_back = seen and kept.put_back((WIDTH, WINDOW[1]), now, out)
-        if not put_back:
-            ui.begin(WINDOW, WINDOW, 1.0)
-            draw_panel(state, bundle, renderer.views, controls, facts, closed)
-            ui.end()
-            kept.keep((WIDTH, WINDOW[1]), now, out)
+        overlay = Overlay(self.controls.camera(*LAYOUT.scene_size), LAYOUT.left)
+        in_view = overlay.sees(*self.renderer.bundle.bounds)
+        restored = in_view and self.cache.restore(LAYOUT.panel_size, now, self.out)
+        if not restored:
+            self.ui.begin(LAYOUT)
+            draw_panel(self._facts(), self.file)
+            self.ui.end()
+            self.cache.store(LAYOUT.panel_size, now, self.out)
         ctx.finish()
-        return 1000 * (time.perf_counter() - started), put_back
+        return PanelFrame(1000 * (time.perf_counter() - started), restored)
 
-    try:
-        step, count = scene_milliseconds / 1000, max(FRAMES, int(TURNS * STALE_SECONDS * 1000 / scene_milliseconds))
-        for i in range(WARM_UP):
-            frame(i * step)
-        times = [frame((WARM_UP + i) * step) for i in range(count)]
-    finally:
-        ui.close()
-    mean = float(np.mean([milliseconds for milliseconds, _ in times]))
-    drawn = float(np.median([milliseconds for milliseconds, put_back in times if not put_back]))
-    return {"mean_ms": mean, "drawn_ms": drawn, "share": mean / scene_milliseconds}
+    def _facts(self) -> PanelFacts:
+        renderer, bundle = self.renderer, self.renderer.bundle
+        speed = SpeedFacts(
+            passes=self.passes,
+            has_timers=True,
+            frame_milliseconds=self.scene_milliseconds,
+            times=self.times,
+            picture=LAYOUT.scene_size,
+            backend=renderer.backend.name,
+            driver=describe(renderer.ctx),
+            gpu_bytes=renderer.gpu_bytes,
+        )
+        return PanelFacts(
+            look=Look(),
+            views=renderer.views,
+            controls=self.controls,
+            editor=self.editor,
+            files=FileFacts((), has_dialog=False),
+            inspect=InspectFacts(Inspection(), second_views(renderer), bundle.references, None, Measurements()),
+            speed=speed,
+            bundle=BundleFacts(bundle, "scene.bundle", 0),
+        )

@@ -1,4 +1,4 @@
-"""An open bundle in the viewer: what draws it, and where its camera is."""
+"""The bundle that is open in the window: its renderer, its camera and its path."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from pathlib import Path
 import moderngl
 import numpy as np
 
-from duplex.app.core.files import stamp_of
+from duplex.app.core.files import Stamp, stamp_of
 from duplex.app.render.backend_selection import fastest
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.passes.wireframe import COLORS, WireframePass
 from duplex.app.render.renderer import Renderer
-from duplex.app.render.timers import PassTimers
 from duplex.app.scene.bundle import Bundle, read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import scene_orbit, scene_pivot, way_from_rig
-from duplex.app.viewer.camera_controls import CameraControls
-from duplex.app.viewer.panels.path import PathEditor
+from duplex.app.viewer.input.camera_controls import CameraControls
+from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
 
+START_SIDE = 800  # pixels of the square picture that the first camera is made for
 
-class Scene:
-    """``bundle``, which was read from ``path``, drawn with ``timers``; it begins at ``camera``.
 
-    ``backend``: with ``auto`` the fastest one here is found out by :meth:`choose_backend`. ``stamp``: the file's when
-    it was read, by which a change is known. ``camera_index``: the bundle's camera that was jumped to last, -1 at first.
+class OpenScene:
+    """``bundle``, which was read from ``path`` and is seen from ``camera`` first.
+
+    ``backend``: with ``auto``, :meth:`choose_backend` measures which one is fastest. ``stamp``: the file's when it was
+    read, to notice changes. ``camera_index``: the bundle's camera that was last jumped to, -1 at first.
     """
 
     def __init__(
@@ -34,75 +35,82 @@ class Scene:
         ctx: moderngl.Context,
         bundle: Bundle,
         path: Path,
-        timers: PassTimers,
         camera: Camera | None = None,
         backend: str = AUTO,
     ):
-        self.bundle, self.path, self.backend, self.camera_index = bundle, path, backend, -1
-        self.stamp = stamp_of(path) or (0, 0)
-        self.renderer = Renderer(ctx, bundle, backend)
-        self.wires: list[WireframePass] = []
+        self.bundle = bundle
+        self.path = path
+        self.backend = backend
         self.undecided = backend == AUTO
-        self.timers = timers
+        self.camera_index = -1
+        self.stamp: Stamp = stamp_of(path) or (0, 0)
+        self.renderer = Renderer(ctx, bundle, backend)
+        self._edges: list[WireframePass] = []
         self.center, radius = scene_pivot(bundle)
-        self.start = camera or scene_orbit(bundle).camera(0, 800, 800)
+        self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
         self.controls = CameraControls.around(self.start, self.center, radius, np.array(bundle.up))
-        self.path_editor = PathEditor.beside(bundle, folder_of(path), path.stem)
-
-    def draw_wires(
-        self,
-        wanted: tuple[bool, bool],
-        camera: Camera,
-        part: tuple[int, int, int, int],
-        out: moderngl.Framebuffer,
-    ) -> None:
-        """Draw the edges of the outer and the inner shell, where ``wanted``, over the picture of ``camera``."""
-        if not any(wanted):
-            return
-        if not self.wires:
-            shells, ctx = self.renderer.shells, self.renderer.ctx
-            self.wires = [WireframePass(ctx, shell, color) for shell, color in zip(shells, COLORS, strict=True)]
-        view = self.renderer.transform_of(camera)
-        for wires, drawn in zip(self.wires, wanted, strict=True):
-            if drawn:
-                wires.render(view, part, out=out)
+        self.editor = KeyframeEditor(bundle, PathOutput.beside(folder_for_output(path), path.stem))
 
     @property
     def size(self) -> float:
-        """From one corner of what the shells fill to the other, world units."""
+        """The diagonal of the shells' bounding box, world units."""
         low, high = self.bundle.bounds
         return float(np.linalg.norm(high - low))
 
     @property
     def bytes(self) -> int:
-        """The file's, when it was read."""
+        """The file's size when it was read."""
         return self.stamp[1]
 
-    def changed(self) -> bool:
-        """Whether the file is another one now; told once for every change."""
-        old, self.stamp = self.stamp, stamp_of(self.path) or self.stamp
+    def draw_edges(
+        self,
+        shells: tuple[bool, bool],
+        camera: Camera,
+        part: tuple[int, int, int, int],
+        out: moderngl.Framebuffer,
+    ) -> None:
+        """Draw the triangle edges of the outer and the inner shell, where ``shells`` says so, over the picture.
+
+        ``camera``: of a picture as large as ``part`` (left, bottom, width, height) of ``out``.
+        """
+        if not any(shells):
+            return
+        if not self._edges:
+            ctx = self.renderer.ctx
+            self._edges = [WireframePass(ctx, *each) for each in zip(self.renderer.shells, COLORS, strict=True)]
+        transform = self.renderer.transform_of(camera)
+        for edges, shown in zip(self._edges, shells, strict=True):
+            if shown:
+                edges.render(transform, part, out=out)
+
+    def file_changed(self) -> bool:
+        """Whether the file has changed since the last call."""
+        old = self.stamp
+        self.stamp = stamp_of(self.path) or self.stamp
         return old != self.stamp
 
-    def renewed(self, bundle: Bundle | None = None) -> Scene:
-        """The same scene built anew, from ``bundle`` or from its own: seen from the same camera, with the same path."""
-        ctx, width = self.renderer.ctx, 800
+    def rebuilt(self, bundle: Bundle | None = None) -> OpenScene:
+        """A new scene from ``bundle``, by default the same one, with this one's camera and path."""
         backend = self.backend if self.undecided else self.renderer.backend.name
-        made = Scene(ctx, bundle or self.bundle, self.path, self.timers, self.controls.camera(width, width), backend)
+        camera = self.controls.camera(START_SIDE, START_SIDE)
+        made = OpenScene(self.renderer.ctx, bundle or self.bundle, self.path, camera, backend)
         made.stamp = self.stamp
-        made.backend, made.start, made.camera_index = self.backend, self.start, self.camera_index
-        made.controls, made.path_editor = self.controls, self.path_editor
-        made.path_editor.bundle = made.bundle
+        made.backend = self.backend
+        made.start = self.start
+        made.camera_index = self.camera_index
+        made.controls = self.controls
+        made.editor = self.editor
+        made.editor.bundle = made.bundle
         return made
 
-    def read_again(self) -> Scene:
-        """:meth:`renewed` from the file; raises :class:`DuplexError` where that holds no bundle."""
-        return self.renewed(read_bundle(self.path))
+    def reread(self) -> OpenScene:
+        """:meth:`rebuilt` from the file; raises :class:`DuplexError` where the file is no bundle."""
+        return self.rebuilt(read_bundle(self.path))
 
     def choose_backend(self, size: tuple[int, int]) -> None:
-        """Keep the backend that draws a frame of ``size`` fastest here, and right."""
+        """Change to the backend that draws a frame of ``size`` fastest here, among those that draw it right."""
         self.undecided = False
         self.renderer = fastest(self.renderer, self.controls.camera(*size))
-        self.timers.forget()
 
     def jump(self, index: int) -> None:
         """Go to the bundle's camera ``index``."""
@@ -115,19 +123,19 @@ class Scene:
         self.controls.arrive()
 
     def frame(self, size: tuple[int, int]) -> None:
-        """See all of it in a picture of ``size``."""
+        """See the whole scene in a picture of ``size``."""
         if way_from_rig(self.bundle.rig) is None:
             self.controls.frame(self.center, size[0] / size[1])
-        else:  # a scene around the camera fits no picture: go back to where its own cameras stood
+        else:  # a scene that surrounds the camera fits no picture: go back to where its own cameras stood
             self.controls.set(scene_orbit(self.bundle).camera(0, *size), self.center)
 
     def reset(self) -> None:
-        """Go back to the first camera, with the bundle's own up."""
+        """Go back to the first camera, with the bundle's own upward axis."""
         self.controls.set_up(np.array(self.bundle.up))
         self.controls.set(self.start, self.center)
 
 
-def folder_of(path: Path) -> Path:
-    """Where files about the bundle ``path`` go: beside it, or where that cannot be written, into the user's home."""
+def folder_for_output(path: Path) -> Path:
+    """The folder for files about the bundle ``path``: its own, or where that is read-only, the user's home."""
     folder = path.absolute().parent
     return folder if path != DEMO_BUNDLE and os.access(folder, os.W_OK) else Path.home()

@@ -9,51 +9,48 @@ from window.driver import Session, differ
 
 def patterns(s: Session) -> None:
     """Backgrounds with a pattern."""
-    v = s.viewer
     for pattern in ("checker", "gradient"):
-        v.panel.pattern = pattern
+        s.look(pattern=pattern)
         patterned = s.scene(pattern)
         assert patterned[2:, -60:].reshape(-1, 3).std(0).max() > 3, f"no {pattern} is drawn"
-    v.panel.pattern = "plain"
+    s.look(pattern="plain")
 
 
 def exposure(s: Session) -> None:
     """Half the exposure halves the colours and leaves the background."""
-    v = s.viewer
     final = s.scene("before")
-    v.panel.exposure = -1.0
+    s.look(exposure=-1.0)
     darker = s.scene("darker")
     covered = np.abs(final - final[2, -3]).max(-1) > 60
     assert np.median(np.abs(darker[covered] - final[covered] / 2)) < 4 and (darker[2, -3] == 255).all()
-    v.panel.exposure = 0.0
+    s.look(exposure=0.0)
 
 
 def nothing_in_view(s: Session) -> None:
     """An empty view is explained."""
-    v = s.viewer
+    w = s.workspace
     s.key("key", "r")
-    kept = v.scene.controls.goal
-    v.scene.controls.move(0, 0, -1, 1.0)
-    v.scene.controls.turn(0, 0)
-    v.scene.controls.mode = "fly"
-    v.scene.controls.turn(630, 0)
-    v.scene.controls.arrive()
-    assert not v.interface.overlay(v.scene).sees(*v.scene.bundle.bounds)
+    kept = w.scene.controls.goal
+    w.scene.controls.move(0, 0, -1, 1.0)
+    w.scene.controls.turn(0, 0)
+    w.scene.controls.mode = "fly"
+    w.scene.controls.turn(630, 0)
+    w.scene.controls.arrive()
+    assert not s.overlay().sees(*w.scene.bundle.bounds)
     assert (s.scene("nothing-in-view") < 100).mean() > 0.005, "an empty view is not explained"
-    v.scene.controls.mode = "orbit"
-    v.scene.controls.goal = kept
+    w.scene.controls.mode = "orbit"
+    w.scene.controls.goal = kept
     s.scene("back")
-    assert v.interface.overlay(v.scene).sees(*v.scene.bundle.bounds)
+    assert s.overlay().sees(*w.scene.bundle.bounds)
     s.key("key", "f")
 
 
 def background_and_scale(s: Session) -> None:
     """A coloured background, and a quarter of the resolution."""
-    v = s.viewer
-    v.panel.background = [0.1, 0.2, 0.8]
+    s.look(background=(0.1, 0.2, 0.8))
     blue = s.scene("blue")
     assert blue[2, -3, 2] > 180 and blue[2, -3, 0] < 40, "the background does not show"
-    v.panel.scale = 0.25
+    s.look(scale=0.25)
     coarse = s.scene("quarter-resolution")
     assert 0 < differ(coarse, blue) < 20
-    v.panel.scale = 1.0
+    s.look(scale=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import glfw
@@ -15,8 +16,15 @@ from PIL import Image
 from duplex.app.render.views import View
 from duplex.app.scene.bundle import read_bundle
 from duplex.app.scene.orbits import scene_orbit
+from duplex.app.viewer.actions import Action
+from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.dynamic_resolution import STILL_SECONDS
-from duplex.app.viewer.window import WATCH_SECONDS, Viewer
+from duplex.app.viewer.gui.overlay import Overlay
+from duplex.app.viewer.hot_reload import WATCH_SECONDS
+from duplex.app.viewer.keyframe_editor import KeyframeEditor
+from duplex.app.viewer.split_view import second_views
+from duplex.app.viewer.window import Viewer
+from duplex.app.viewer.workspace import Workspace
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -58,13 +66,42 @@ class Session:
         self.xdotool("windowfocus", self.number)
 
     @property
+    def workspace(self) -> Workspace:
+        return self.viewer.workspace
+
+    @property
+    def editor(self) -> KeyframeEditor:
+        return self.workspace.scene.editor
+
+    @property
     def view(self) -> str:
         """The name of the view that is shown."""
-        return str(self.viewer.panel.view)
+        return str(self.workspace.look.view)
 
     def show(self, name: str) -> None:
         """Show another view, without the panel's menu."""
-        self.viewer.panel.view = View.parse(name)
+        self.look(view=View.parse(name))
+
+    def look(self, **changes: object) -> None:
+        """Change how the scene is shown, without the panel."""
+        self.workspace.look = replace(self.workspace.look, **changes)
+
+    def inspect(self, **changes: object) -> None:
+        """Change what the instruments show, without the panel."""
+        self.workspace.inspection = replace(self.workspace.inspection, **changes)
+
+    def compare(self, name: str | None) -> None:
+        """Show the second view of this name beside the picture, None: no second view."""
+        choices = {str(second): second for second in second_views(self.workspace.scene.renderer)}
+        self.inspect(second=choices[name] if name else None)
+
+    def apply(self, action: Action) -> None:
+        """Do what an action asks for, without key or widget."""
+        apply(action, self.workspace)
+
+    def overlay(self) -> Overlay:
+        """What draws over the scene."""
+        return Overlay(self.workspace.window_camera(self.workspace.scene), self.workspace.layout.left)
 
     def xdotool(self, *arguments: object) -> None:
         subprocess.run(["xdotool", *map(str, arguments)], check=True)
@@ -78,10 +115,10 @@ class Session:
         """What is in the window once the camera rests and is drawn in full, (h, w, 3) int16, top row first."""
         self.frames()
         for _ in range(60):
-            if self.viewer.resolution.resting > STILL_SECONDS:
+            if self.workspace.resolution.resting > STILL_SECONDS:
                 break
             self.frames(1)
-        assert self.viewer.resolution.resting > STILL_SECONDS, f"{name}: the camera does not come to rest"
+        assert self.workspace.resolution.resting > STILL_SECONDS, f"{name}: the camera does not come to rest"
         self.viewer.frame()
         assert self.viewer.ctx.error == "GL_NO_ERROR", name
         pixels = self.drawn(*glfw.get_framebuffer_size(self.window._window))
@@ -116,7 +153,7 @@ class Session:
     def click(self, label: str) -> None:
         """Press and release the left button on the widget that is called so."""
         self.widgets.places.pop(label, None)
-        self.viewer.kept_panel.touch()
+        self.viewer.panel_cache.invalidate()
         self.frames(2)
         assert label in self.widgets.places, f"{label} is nowhere: {sorted(self.widgets.places)}"
         x, y = self.widgets.places[label]
@@ -144,7 +181,7 @@ class Session:
 
     def notes(self, word: str) -> bool:
         """Whether a notice holds ``word``."""
-        return any(word in text for text, *_ in self.viewer.notices.lines)
+        return any(word in line.text for line in self.workspace.notices.lines)
 
     def drop(self, file: Path) -> None:
         """Drop a file as a file manager does, while the window goes on drawing."""

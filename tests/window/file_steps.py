@@ -16,38 +16,38 @@ from window.driver import Session
 
 def dropped_files(s: Session) -> None:
     """A broken file is refused and a sound one opened."""
-    v = s.viewer
-    old, copy = v.scene, s.folder / "copy.bundle"
+    w = s.workspace
+    old, copy = w.scene, s.folder / "copy.bundle"
     broken = s.folder / "broken.bundle"
     broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
     s.drop(broken)
-    assert v.scene is old and any("broken.bundle" in text for text, *_ in v.notices.lines), v.notices.lines
+    assert w.scene is old and s.notes("broken.bundle"), w.notices.lines
     s.picture("broken-file")
     copy.write_bytes(DEMO_BUNDLE.read_bytes())
     s.drop(copy)
-    assert v.scene.path == copy and v.settings.recent[0] == str(copy)
+    assert w.scene.path == copy and w.settings.recent[0] == str(copy)
     s.key("key", "bracketright")
     s.picture("dropped")
 
 
 def changed_bundle(s: Session) -> None:
     """A bundle that changes on disk is read again; the camera stays."""
-    v = s.viewer
+    w = s.workspace
     copy = s.folder / "changed.bundle"
     copy.write_bytes(DEMO_BUNDLE.read_bytes())
     s.drop(copy)
     s.key("key", "bracketright")
     s.picture("before-the-change")
-    eye = np.array(v.scene.controls.goal.eye)
-    v.inspection.compared = "reference"
+    eye = np.array(w.scene.controls.goal.eye)
+    s.compare("reference")
     s.show("error")
     s.change(copy, write_bundle(replace(read_bundle(copy), background=(0.0, 0.0, 0.0), references=())))
-    assert v.inspection.compared is None and s.view == "final", "what a bundle has not is still shown"
-    assert v.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
-    assert np.allclose(np.array(v.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
-    seen = v.scene
+    assert w.inspection.second is None and s.view == "final", "what a bundle has not is still shown"
+    assert w.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
+    assert np.allclose(np.array(w.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
+    seen = w.scene
     s.change(copy, b"not a bundle")
-    assert v.scene is seen and s.scene("changed-to-nonsense").std() > 10
+    assert w.scene is seen and s.scene("changed-to-nonsense").std() > 10
     s.drop(DEMO_BUNDLE)
     copy.unlink()
 
@@ -62,34 +62,34 @@ def own_shader(s: Session, name: str) -> Path:
 
 def changed_shader(s: Session) -> None:
     """A shader is built again when it changes, and kept when the new one is broken."""
-    v = s.viewer
-    shader, seen = own_shader(s, "screen/present.frag.glsl"), v.scene
+    w = s.workspace
+    shader, seen = own_shader(s, "screen/present.frag.glsl"), w.scene
     text = shader.read_bytes()
     s.change(shader, text + b"\nthis is no GLSL\n")
-    assert v.scene is seen and any("error" in line.lower() for line, *_ in v.notices.lines), v.notices.lines
+    assert w.scene is seen and any("error" in line.text.lower() for line in w.notices.lines), w.notices.lines
     s.picture("broken-shader")
     s.change(shader, text)
-    assert v.scene is not seen and v.scene.renderer is not seen.renderer, "a mended shader is not built again"
+    assert w.scene is not seen and w.scene.renderer is not seen.renderer, "a mended shader is not built again"
 
 
 def changed_view_shader(s: Session) -> None:
     """A broken shader replaces none that is shown."""
-    v = s.viewer
+    w = s.workspace
     surface = own_shader(s, "gbuffer/gbuffer.frag.glsl")
     sound, wrong = surface.read_bytes(), b"\n#if SURFACE == 1\nthis is no GLSL\n#endif\n"
     s.show("outer normal")
     s.scene("normals")
-    seen = v.scene
+    seen = w.scene
     s.change(surface, sound + wrong)
-    assert v.scene is seen and s.view == "outer normal", "a shader that is shown is replaced by a broken one"
+    assert w.scene is seen and s.view == "outer normal", "a shader that is shown is replaced by a broken one"
     s.show("final")
     s.frames()
     s.change(surface, sound + wrong + b"\n")  # which nothing needs that is shown
-    assert v.scene is not seen
-    v.notices.lines.clear()
+    assert w.scene is not seen
+    w.notices.lines.clear()
     s.show("outer normal")
     s.frames()
-    assert s.view == "final" and v.scene and any("GLSL" in text for text, *_ in v.notices.lines)
+    assert s.view == "final" and w.scene and s.notes("GLSL")
     s.picture("view-refused")
     s.change(surface, sound)
     s.key("key", "f")

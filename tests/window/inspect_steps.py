@@ -4,78 +4,78 @@ from __future__ import annotations
 
 import numpy as np
 
+from duplex.app.render.display import Display
+from duplex.app.viewer.actions import CompareBackends
 from window.driver import Session, differ
 
 
 def split_view(s: Session) -> None:
     """Two views side by side, and the line between them dragged."""
-    v = s.viewer
-    look = v.inspection
-    v.notices.lines.clear()
+    w = s.workspace
+    w.notices.lines.clear()
     plain = s.scene("plain")
-    look.compared = "outer normal"
-    look.split = 0.5
+    s.compare("outer normal")
+    s.inspect(split=0.5)
     split = s.scene("split")
     middle = 420 // 2
     left, right = slice(0, middle - 40), slice(middle + 20, None)
     assert differ(split[40:, left], plain[40:, left]) < 0.5 and differ(split[40:, right], plain[40:, right]) > 5
     s.drag(1, -100, 0, (300 + middle, 300))
-    assert abs(look.split - (middle - 100) / 420) < 0.02, "the line between two views is not dragged"
+    assert abs(w.inspection.split - (middle - 100) / 420) < 0.02, "the line between two views is not dragged"
     for compared in ("backend compute", "inner shell only", "alpha"):
-        look.compared = compared
+        s.compare(compared)
         s.scene("split-" + compared.replace(" ", "-"))
-        assert look.compared == compared, v.notices.lines
-    look.compared = None
+        assert str(w.inspection.second) == compared, w.notices.lines
+    s.compare(None)
 
 
 def edges_shells_features(s: Session) -> None:
     """Edges, one shell alone, and features without the network."""
-    v = s.viewer
-    look = v.inspection
-    v.notices.lines.clear()
+    w = s.workspace
+    w.notices.lines.clear()
     plain = s.scene("plain-again")
-    look.wires = (True, True)
-    assert differ(s.scene("edges"), plain) > 2 and v.ctx.wireframe is False
-    look.wires = (False, False)
+    s.inspect(edges=(True, True))
+    assert differ(s.scene("edges"), plain) > 2 and w.ctx.wireframe is False
+    s.inspect(edges=(False, False))
     assert differ(s.scene("no-edges"), plain) < 0.5
-    look.shown = (False, True)
+    s.inspect(shells=(False, True))
     assert differ(s.scene("inner-alone"), plain) > 1
-    look.shown = (True, True)
-    look.network = False
+    s.inspect(shells=(True, True))
+    s.inspect(network=False)
     bare = s.scene("without-network")
-    look.network = True
+    s.inspect(network=True)
     s.show("outer features 0")
     assert differ(bare, plain) > 1 and differ(s.scene("first-features"), bare) < 0.5
     s.show("outer features 0")
-    look.channel = 2
+    s.inspect(display=Display(1))
     assert s.scene("second-channel").std() > 5
     s.show("final")
-    look.channel = 0
+    s.inspect(display=Display())
 
 
 def probed_pixel(s: Session) -> None:
     """What the pixel under the mouse is made of."""
-    v = s.viewer
-    look = v.inspection
-    v.notices.lines.clear()
-    look.probing = True
+    w = s.workspace
+    w.notices.lines.clear()
+    s.inspect(probing=True)
     s.xdotool("mousemove", "--window", s.number, 510, 320)
     s.frames(3)
-    assert look.probed and look.probed.outer, "there is nothing under the mouse"
-    probed = s.picture("probe")
-    middle = probed[look.pixel[1], 300 + look.pixel[0]]
-    assert np.abs(middle - look.probed.color[:3]).max() < 3
-    v.notices.note("drawn while a pixel is looked at")
-    assert differ(s.picture("probe-and-notice")[500:], probed[500:]) > 1, "probing keeps the interface from the window"
-    v.notices.lines.clear()
-    look.probing = False
+    assert w.measurements.probed and w.measurements.probed.found.outer, "there is nothing under the mouse"
+    picture = s.picture("probe")
+    probed = w.measurements.probed
+    middle = picture[probed.pixel[1], 300 + probed.pixel[0]]
+    assert np.abs(middle - probed.found.color[:3]).max() < 3
+    w.notices.note("drawn while a pixel is looked at")
+    assert differ(s.picture("probe-and-notice")[500:], picture[500:]) > 1, "probing keeps the interface from the window"
+    w.notices.lines.clear()
+    s.inspect(probing=False)
 
 
 def backends_agree(s: Session) -> None:
     """The other backends draw the same picture."""
-    v = s.viewer
-    look = v.inspection
-    v.notices.lines.clear()
-    look.compare_backends(v.scene, v.drawn_camera(v.scene))
-    assert float(look.agreement.split("float32: ")[1].split(" ")[0]) > 45, look.agreement
-    assert float(look.agreement.split("Runtime: ")[1].split(" ")[0]) > 45, look.agreement
+    w = s.workspace
+    w.notices.lines.clear()
+    s.apply(CompareBackends())
+    agreement = w.measurements.agreement
+    assert float(agreement.split("float32: ")[1].split(" ")[0]) > 45, agreement
+    assert float(agreement.split("Runtime: ")[1].split(" ")[0]) > 45, agreement

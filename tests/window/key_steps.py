@@ -13,74 +13,74 @@ from window.driver import Session, differ
 
 def modes_and_views(s: Session) -> None:
     """O steps through the camera modes, digits choose a view."""
-    v = s.viewer
+    w = s.workspace
     s.key("key", "1")
     start = s.scene("keys")
     for mode in ("fly", "trackball", "orbit"):
         s.key("key", "o")
-        assert v.scene.controls.mode == mode
+        assert w.scene.controls.mode == mode
     s.key("key", "3")
-    assert s.view == str(v.scene.renderer.views[2]) and differ(s.scene("third-view"), start) > 1
+    assert s.view == str(w.scene.renderer.views[2]) and differ(s.scene("third-view"), start) > 1
     s.key("key", "1")
 
 
 def preset_cameras(s: Session) -> None:
     """Brackets go to the next camera of the bundle and back around the end of the list."""
-    v = s.viewer
+    w = s.workspace
     start = s.scene("before-brackets")
     s.key("key", "bracketright")
     s.key("key", "bracketright")
     second = s.scene("second-camera")
-    assert v.scene.camera_index == 1 and differ(second, start) > 1
-    shown = v.scene.controls.camera(10, 10).camera_to_world
-    assert np.allclose(shown, v.scene.bundle.cameras[1].camera_to_world, atol=1e-6), (
+    assert w.scene.camera_index == 1 and differ(second, start) > 1
+    shown = w.scene.controls.camera(10, 10).camera_to_world
+    assert np.allclose(shown, w.scene.bundle.cameras[1].camera_to_world, atol=1e-6), (
         "] does not go to the second camera"
     )
     s.key("key", "bracketleft")
     s.key("key", "bracketleft")
-    assert v.scene.camera_index == len(v.scene.bundle.cameras) - 1
+    assert w.scene.camera_index == len(w.scene.bundle.cameras) - 1
     s.picture("last-camera")
 
 
 def copied_view(s: Session) -> None:
     """A view is copied, left by R, and pasted."""
-    v = s.viewer
+    w = s.workspace
     s.key("key", "ctrl+c")
-    copied = v.scene.controls.goal
+    copied = w.scene.controls.goal
     s.key("key", "r")
     s.picture("reset")
-    assert np.allclose(v.scene.controls.camera(10, 10).camera_to_world, v.scene.start.camera_to_world, atol=1e-6)
+    assert np.allclose(w.scene.controls.camera(10, 10).camera_to_world, w.scene.start.camera_to_world, atol=1e-6)
     s.key("key", "ctrl+v")
     s.picture("pasted")
-    assert np.allclose(np.array(v.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
+    assert np.allclose(np.array(w.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
 
 
 def help_page(s: Session) -> None:
     """The list of keys opens and closes."""
-    v = s.viewer
+    w = s.workspace
     s.key("key", "shift+slash")
-    assert v.panel.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
+    assert w.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
     helped = s.scene("help")
     s.key("key", "Escape")
-    assert not v.panel.help_visible and differ(s.scene("no-help"), helped) > 5
+    assert not w.help_visible and differ(s.scene("no-help"), helped) > 5
 
 
 def played_path(s: Session) -> None:
     """K adds keyframes, the space bar plays them."""
-    v = s.viewer
+    w = s.workspace
     for _ in range(3):
         s.key("key", "k")
         s.drag(1, 60, 10)
     s.picture("path")
-    assert len(v.scene.path_editor.path.keyframes) == 3
+    assert len(s.editor.path.keyframes) == 3
     s.key("key", "space")
-    assert v.scene.path_editor.playing
+    assert s.editor.playing
     s.frames(6)
-    assert v.scene.path_editor.second > 0 and v.scene.path_editor.playing
+    assert s.editor.second > 0 and s.editor.playing
     s.key("key", "space")
-    assert not v.scene.path_editor.playing
-    at = v.scene.path_editor.path.camera(v.scene.path_editor.second).camera_to_world
-    assert np.allclose(v.scene.controls.camera(10, 10).camera_to_world, at, atol=1e-6), (
+    assert not s.editor.playing
+    at = s.editor.path.camera(s.editor.second).camera_to_world
+    assert np.allclose(w.scene.controls.camera(10, 10).camera_to_world, at, atol=1e-6), (
         "playing does not move the camera"
     )
 

@@ -12,14 +12,16 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import glfw
 import moderngl
 
 from duplex.app.render.passes.screen import PATTERNS
-from duplex.app.render.views import View
+from duplex.app.render.views import FINAL
 from duplex.app.scene.bundle import read_bundle
+from duplex.app.viewer.split_view import second_views
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
@@ -93,25 +95,26 @@ class Monkey:
         glfw.set_window_size(self.handle, *self.chance.choice(SIZES))
 
     def drop(self) -> None:
-        self.viewer.events._dropped(None, [str(self.chance.choice((self.broken, DEMO_BUNDLE)))])
+        self.viewer.input._dropped(None, [str(self.chance.choice((self.broken, DEMO_BUNDLE)))])
 
     def compare(self) -> None:
-        look = self.viewer.inspection
-        look.compared = self.chance.choice([None, *look.choices(self.viewer.scene)])
+        workspace = self.viewer.workspace
+        second = self.chance.choice([None, *second_views(workspace.scene.renderer)])
+        workspace.inspection = replace(workspace.inspection, second=second)
 
     def draw(self) -> None:
         self.viewer.frame()
         error = self.viewer.ctx.error
         assert error == "GL_NO_ERROR", error
         self.window.swap_buffers()
-        if self.viewer.scene and self.viewer.scene.path_editor.recording:
-            self.viewer.scene.path_editor.cancel()  # a video of minutes would tell nothing
+        self.viewer.workspace.cancel_recording()  # a video of minutes would tell nothing
 
 
 def main(seconds: float, seed: int) -> None:
     viewer = Viewer(SIZES[0])
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
-    for viewer.panel.exposure, viewer.panel.pattern in [(1.0, pattern) for pattern in PATTERNS]:
+    for pattern in PATTERNS:
+        viewer.workspace.look = replace(viewer.workspace.look, exposure=1.0, pattern=pattern)
         viewer.frame()  # each has a program of its own, which is kept
         viewer.window.swap_buffers()
     rest(viewer)
@@ -141,18 +144,13 @@ def play(monkey: Monkey, seconds: float) -> tuple[int, float]:
 def rest(viewer: Viewer) -> None:
     """Show the demo's picture as at first."""
     glfw.set_window_size(viewer.window._window, *SIZES[0])
-    viewer.events.pressed.clear()
-    look, panel = viewer.inspection, viewer.panel
-    look.compared = None
-    look.other = None
-    look.probing = False
-    panel.view = View.parse("final")
-    panel.visible = True
-    panel.smooth = False
-    panel.scale = 1.0
-    panel.pattern = PATTERNS[0]
-    panel.exposure = 0.0
-    viewer.timers.forget()
+    viewer.input.pressed.clear()
+    workspace = viewer.workspace
+    workspace.inspection = replace(workspace.inspection, second=None, probing=False)
+    workspace.painter.second.forget()
+    workspace.look = replace(workspace.look, view=FINAL, smooth=False, scale=1.0, pattern=PATTERNS[0], exposure=0.0)
+    workspace.panel_visible = True
+    workspace.timers.forget()
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
     for _ in range(10):
         viewer.frame()

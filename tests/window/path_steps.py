@@ -23,12 +23,12 @@ def path_panel(s: Session) -> None:
     recorded_path(s)
     for header in reversed(headers):
         s.click(header)
-    s.viewer.notices.lines.clear()
+    s.workspace.notices.lines.clear()
 
 
 def saved_path(s: Session) -> CameraPath:
     """Three keyframes, saved."""
-    v, editor = s.viewer, s.viewer.scene.path_editor
+    w, editor = s.workspace, s.editor
     file = s.folder / "way.json"
     editor.path = replace(editor.path, keyframes=(), transition=0.5, fps=10.0, width=64, height=48)
     editor.selected = -1
@@ -39,25 +39,25 @@ def saved_path(s: Session) -> CameraPath:
     assert len(kept.keyframes) == 3
     s.type("file", str(file))
     s.click("save")
-    assert editor.file == str(file) and file.exists(), (editor.file, v.notices.lines)
+    assert editor.output.file == str(file) and file.exists(), (editor.output.file, w.notices.lines)
     return kept
 
 
 def pasted_name(s: Session) -> None:
     """A name is pasted; of a file that is not there the panel says so."""
-    v, editor = s.viewer, s.viewer.scene.path_editor
+    w, editor = s.workspace, s.editor
     glfw.set_clipboard_string(None, "~nosuchuser/copied elsewhere.json")
     s.click("file")
     for pressed in ("ctrl+a", "ctrl+v", "Return"):
         s.key("key", pressed)
-    assert editor.file == "~nosuchuser/copied elsewhere.json", f"a path cannot be pasted: {editor.file}"
+    assert editor.output.file == "~nosuchuser/copied elsewhere.json", f"a path cannot be pasted: {editor.output.file}"
     s.click("load")
-    assert any("~nosuchuser" in text for text, *_ in v.notices.lines), v.notices.lines
+    assert s.notes("~nosuchuser"), w.notices.lines
 
 
 def loaded_path(s: Session, kept: CameraPath) -> None:
     """Keyframes are removed, and come back from the file."""
-    editor = s.viewer.scene.path_editor
+    editor = s.editor
     s.type("file", str(s.folder / "way.json"))
     s.click("remove")
     s.click("remove")
@@ -71,7 +71,7 @@ def loaded_path(s: Session, kept: CameraPath) -> None:
 
 def recorded_path(s: Session) -> None:
     """The path becomes a video; a folder that is missing is told."""
-    v, editor = s.viewer, s.viewer.scene.path_editor
+    editor = s.editor
     video = s.folder / "way.mp4"
     s.click("play")
     assert editor.playing
@@ -87,5 +87,5 @@ def recorded_path(s: Session) -> None:
     assert len(frames) == editor.path.frames == 10 and frames[0].shape == (48, 64, 3)
     s.type("into", "/nowhere/way.mp4")
     s.click("record")
-    assert not editor.recording and any("/nowhere" in text for text, *_ in v.notices.lines)
+    assert not editor.recording and s.notes("/nowhere")
     s.picture("recorded")

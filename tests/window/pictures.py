@@ -18,8 +18,13 @@ import numpy as np
 from imgui_bundle import imgui
 from PIL import Image
 
-from duplex.app.render.views import ERROR, REFERENCE, View
+from duplex.app.render.display import Display
+from duplex.app.render.views import ERROR, FINAL, REFERENCE, View
 from duplex.app.scene.bundle import read_bundle
+from duplex.app.viewer.actions import CompareBackends, GoToReference
+from duplex.app.viewer.apply_actions import apply
+from duplex.app.viewer.keyframe_editor import PathOutput
+from duplex.app.viewer.split_view import SecondView
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
@@ -44,7 +49,7 @@ class Pictures:
 
     def rest(self, frames: int = 25) -> None:
         for _ in range(frames):
-            self.viewer.kept_panel.touch()
+            self.viewer.panel_cache.invalidate()
             self.viewer.frame()
             self.viewer.window.swap_buffers()
 
@@ -60,10 +65,21 @@ class Pictures:
     def show_demo(self) -> None:
         viewer = self.viewer
         viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
-        size = viewer.interface.overlay(viewer.scene).camera
-        viewer.scene.frame((size.width, size.height))
-        viewer.scene.controls.arrive()
-        viewer.notices.lines.clear()
+        viewer.apply_input()  # which lays the window out
+        workspace = viewer.workspace
+        workspace.scene.frame(workspace.layout.scene_size)
+        workspace.scene.controls.arrive()
+        workspace.notices.lines.clear()
+
+    def look(self, **changes: object) -> None:
+        """Change how the scene is shown."""
+        workspace = self.viewer.workspace
+        workspace.look = replace(workspace.look, **changes)
+
+    def inspect(self, **changes: object) -> None:
+        """Change what the instruments show."""
+        workspace = self.viewer.workspace
+        workspace.inspection = replace(workspace.inspection, **changes)
 
     def point(self, x: float, y: float) -> None:
         """The mouse, to a share of the part of the window beside the panel."""
@@ -73,8 +89,8 @@ class Pictures:
 
 
 def welcome(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    v.settings.recent = [str(Path.home() / name) for name in ("lego.bundle", "garden.bundle")]
+    w = p.viewer.workspace
+    w.settings.recent = [str(Path.home() / name) for name in ("lego.bundle", "garden.bundle")]
     return ()
 
 
@@ -84,79 +100,62 @@ def demo(p: Pictures) -> tuple[str, ...]:
 
 
 def features(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    look = p.viewer.inspection
-    v.panel.view = View.parse("outer features 1")
-    look.channel = 2
+    p.look(view=View.parse("outer features 1"))
+    p.inspect(display=Display(1))
     return ("View", "Inspect")
 
 
 def split(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    look = p.viewer.inspection
-    v.panel.view = View.parse("final")
-    look.channel = 0
-    look.compared = "outer normal"
-    look.split = 0.5
+    p.look(view=FINAL)
+    p.inspect(display=Display(), second=SecondView(View.parse("outer normal")), split=0.5)
     return ("View", "Inspect")
 
 
 def reference(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    look = p.viewer.inspection
-    look.go_to(v.scene, v.scene.bundle.references[0])
-    v.scene.controls.arrive()
-    look.compared = str(REFERENCE)
+    w = p.viewer.workspace
+    apply(GoToReference(0), w)
+    w.scene.controls.arrive()
+    p.inspect(second=SecondView(REFERENCE))
     return ("View", "Inspect")
 
 
 def error(p: Pictures) -> tuple[str, ...]:
-    look = p.viewer.inspection
-    look.compared = str(ERROR)
+    p.inspect(second=SecondView(ERROR))
     return ("View", "Inspect")
 
 
 def edges(p: Pictures) -> tuple[str, ...]:
-    look = p.viewer.inspection
-    look.compared = None
-    look.wires = (True, True)
+    p.inspect(second=None, edges=(True, True))
     return ("Inspect", "Speed")
 
 
 def probe(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    look = p.viewer.inspection
-    look.wires = (False, False)
-    look.probing = True
+    w = p.viewer.workspace
+    p.inspect(edges=(False, False), probing=True)
     p.point(0.45, 0.66)
-    look.compare_backends(v.scene, v.drawn_camera(v.scene))
+    apply(CompareBackends(), w)
     return ("Inspect", "Speed")
 
 
 def cameras(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    look = p.viewer.inspection
-    look.probing = False
-    look.probed = None
-    v.panel.frusta = True
-    v.scene.controls.dolly(-6)
-    v.scene.controls.arrive()
+    w = p.viewer.workspace
+    p.inspect(probing=False)
+    p.look(show_cameras=True)
+    w.scene.controls.dolly(-6)
+    w.scene.controls.arrive()
     return ("View", "Camera")
 
 
 def path(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    v.panel.frusta = False
-    v.panel.background = [0.25, 0.3, 0.4]
-    v.panel.pattern = "gradient"
-    editor, controls = v.scene.path_editor, v.scene.controls
+    w = p.viewer.workspace
+    p.look(show_cameras=False, background=(0.25, 0.3, 0.4), pattern="gradient")
+    editor, controls = w.scene.editor, w.scene.controls
     controls.dolly(6)
     for height in (0, -40, 30, 20):
         controls.turn(110, height)
         controls.arrive()
-        editor.add(v.interface.overlay(v.scene).camera)
-    editor.file = "chair.path.json"
-    editor.out = "chair.mp4"
+        editor.add(w.window_camera(w.scene))
+    editor.output = PathOutput("chair.path.json", "chair.mp4")
     editor.path = replace(editor.path, loop=True)
     editor.selected = 1
     controls.dolly(-9)
@@ -166,24 +165,24 @@ def path(p: Pictures) -> tuple[str, ...]:
 
 
 def keys(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    v.scene.path_editor.path = replace(v.scene.path_editor.path, keyframes=())
-    v.scene.reset()
-    v.scene.controls.arrive()
-    v.panel.help_visible = True
+    w = p.viewer.workspace
+    w.scene.editor.path = replace(w.scene.editor.path, keyframes=())
+    w.scene.reset()
+    w.scene.controls.arrive()
+    w.help_visible = True
     return ("View", "Camera", "Speed", "Bundle")
 
 
 def broken_file(p: Pictures) -> tuple[str, ...]:
-    v = p.viewer
-    v.panel.help_visible = False
-    v.panel.pattern = "checker"
-    v.scene.frame((1000, 800))
-    v.scene.controls.arrive()
+    w = p.viewer.workspace
+    w.help_visible = False
+    p.look(pattern="checker")
+    w.scene.frame((1000, 800))
+    w.scene.controls.arrive()
     os.chdir(p.folder)  # so that the message names no folder
     broken = Path("broken.bundle")
     broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
-    v.open(broken)
+    w.open(broken)
     broken.unlink()
     return ("View", "File", "Speed")
 

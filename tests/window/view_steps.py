@@ -8,6 +8,7 @@ import sys
 import numpy as np
 from PIL import Image
 
+from duplex.app.viewer.actions import GoToReference
 from window.driver import Session, differ
 
 
@@ -16,7 +17,7 @@ def same_as_without_a_window(s: Session) -> None:
     s.key("key", "Tab")
     shown = s.picture("for-comparison")
     camera, out = s.folder / "view.json", s.folder / "view.png"
-    camera.write_text(s.viewer.scene.controls.to_text())
+    camera.write_text(s.workspace.scene.controls.to_text())
     code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     size = f"{shown.shape[1]}x{shown.shape[0]}"
     command = [sys.executable, "-c", code, "--screenshot", str(out), "--camera", str(camera), "--size", size]
@@ -28,15 +29,15 @@ def same_as_without_a_window(s: Session) -> None:
 
 def every_view(s: Session) -> None:
     """Every view shows something, from where the bundle has a picture of its teacher."""
-    v = s.viewer
+    w = s.workspace
     s.key("key", "f")
     assert differ(s.scene("framed"), 0) > 1
-    v.inspection.go_to(v.scene, v.scene.bundle.references[1])
-    reference, words = v.inspection.measured
-    assert reference.kind == "teacher" and float(words.split("PSNR ")[1].split(" ")[0]) > 30, words
+    s.apply(GoToReference(1))
+    quality = w.measurements.quality
+    assert quality.reference.kind == "teacher" and float(quality.text.split("PSNR ")[1].split(" ")[0]) > 30, quality
     final = s.scene("at-a-reference")
     shown = {}
-    for view in map(str, v.scene.renderer.views):
+    for view in map(str, w.scene.renderer.views):
         s.show(view)
         shown[view] = s.scene(view.replace(" ", "-"))
         corner = shown[view][2, -3]

@@ -1,78 +1,61 @@
-"""Choosing a bundle: a path to type, the system's dialog, recent files, the demo; dropped files come here too."""
+"""The panel's section *File*: choose a bundle by its path, in the system's dialog, or from the recent ones."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from imgui_bundle import imgui, portable_file_dialogs
+from imgui_bundle import imgui
 
 from duplex.app.core.errors import printable
+from duplex.app.viewer.actions import Action, BrowseFiles, CloseFile, OpenFile
 from duplex.assets import DEMO_BUNDLE
 
-LINUX_DIALOGS = ("zenity", "kdialog", "matedialog", "qarma")
+
+@dataclass(frozen=True)
+class FileFacts:
+    """``recent``: paths of bundles, the last one first; ``has_dialog``: whether the system can show a file dialog."""
+
+    recent: Sequence[str]
+    has_dialog: bool
 
 
-class FileMenu:
-    """Widgets that end with a file to open, :attr:`chosen`, or with :attr:`closing` the open one."""
+class FileSection:
+    """The section, with the path that is being typed."""
 
     def __init__(self) -> None:
         self.text = ""
-        self.chosen: Path | None = None
-        self.closing = False
-        self.dialog: Any = None
-        self.has_dialogs = not sys.platform.startswith("linux") or any(map(shutil.which, LINUX_DIALOGS))
 
-    def take(self) -> Path | None:
-        """What was chosen since the last call."""
-        if self.dialog is not None and self.dialog.ready(0):
-            found = self.dialog.result()
-            self.dialog = None
-            if found:
-                self.chosen = Path(found[0])
-        chosen, self.chosen = self.chosen, None
-        return chosen
-
-    def draw(self, recent: Sequence[str], is_open: bool) -> None:
-        """Declare the widgets; ``is_open``: whether there is a bundle to close."""
+    def draw(self, facts: FileFacts, is_open: bool) -> list[Action]:
+        """Declare the section; ``is_open``: whether there is a bundle to close."""
+        actions: list[Action] = []
         entered, self.text = imgui.input_text("path", self.text, imgui.InputTextFlags_.enter_returns_true)
-        if imgui.button("open") or entered:
-            self.chosen = Path(self.text.strip()) if self.text.strip() else None
-        if self.has_dialogs:
+        if (imgui.button("open") or entered) and self.text.strip():
+            actions.append(OpenFile(Path(self.text.strip())))
+        if facts.has_dialog:
             imgui.same_line()
-            if imgui.button("browse ...") and self.dialog is None:
-                filters = ["duplex bundles", "*.bundle", "all files", "*"]
-                self.dialog = portable_file_dialogs.open_file("Open a bundle", "", filters)
+            if imgui.button("browse ..."):
+                actions.append(BrowseFiles())
         imgui.same_line()
         if imgui.button("demo"):
-            self.chosen = DEMO_BUNDLE
+            actions.append(OpenFile(DEMO_BUNDLE))
         if is_open:
             imgui.same_line()
-            self.closing |= imgui.button("close")
-        if recent:
-            imgui.text_disabled("opened before:")
-        for i, name in enumerate(recent):
-            imgui.push_id(i)
-            if imgui.selectable(printable(Path(name).name), False)[0]:
-                self.chosen = Path(name)
-            if imgui.is_item_hovered():
-                imgui.set_tooltip(printable(name))
-            imgui.pop_id()
+            if imgui.button("close"):
+                actions.append(CloseFile())
+        return actions + _draw_recent(facts.recent)
 
 
-def draw_welcome(menu: FileMenu, recent: Sequence[str]) -> None:
-    """Declare what an empty window shows."""
-    size, scale = imgui.get_io().display_size, imgui.get_style().font_scale_dpi
-    imgui.set_next_window_pos(imgui.ImVec2(size.x / 2, size.y / 2), imgui.Cond_.always, imgui.ImVec2(0.5, 0.5))
-    imgui.set_next_window_size(imgui.ImVec2(min(380 * scale, size.x - 16), 0), imgui.Cond_.always)
-    flags = imgui.WindowFlags_.no_collapse | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
-    imgui.begin("Welcome to duplex", None, flags)
-    imgui.text_wrapped("Drop a bundle here, or choose one. duplex-bake makes them from trained NeRFs.")
-    imgui.dummy(imgui.ImVec2(0, 4 * scale))
-    imgui.push_item_width(-60 * scale)
-    menu.draw(recent, is_open=False)
-    imgui.pop_item_width()
-    imgui.end()
+def _draw_recent(recent: Sequence[str]) -> list[Action]:
+    actions: list[Action] = []
+    if recent:
+        imgui.text_disabled("opened before:")
+    for i, name in enumerate(recent):
+        imgui.push_id(i)
+        if imgui.selectable(printable(Path(name).name), False)[0]:
+            actions.append(OpenFile(Path(name)))
+        if imgui.is_item_hovered():
+            imgui.set_tooltip(printable(name))
+        imgui.pop_id()
+    return actions

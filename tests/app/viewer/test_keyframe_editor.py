@@ -1,4 +1,4 @@
-"""The path panel's editor."""
+"""The keyframe editor: what it refuses, plays and removes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera_path import CameraPath
-from duplex.app.viewer.panels.path import PathEditor
+from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
 
 
 def test_a_path_without_end_is_neither_written_nor_recorded(demo: Bundle, path: CameraPath, tmp_path: Path) -> None:
-    editor = PathEditor.beside(demo, tmp_path / os.fsdecode(b"caf\xe9"), "scene")
-    assert "?" in editor.file and editor.out.encode()
-    editor.path, editor.file = replace(path, transition=1e10), str(tmp_path / "x.json")
+    output = PathOutput.beside(tmp_path / os.fsdecode(b"caf\xe9"), "scene")
+    assert "?" in output.file and output.video.encode()
+    editor = KeyframeEditor(demo, replace(output, file=str(tmp_path / "x.json")), replace(path, transition=1e10))
     with pytest.raises(DuplexError, match="frames: expected at most"):
         editor.save()
     assert not list(tmp_path.iterdir())

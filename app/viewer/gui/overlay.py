@@ -1,4 +1,4 @@
-"""Lines over the scene: ways and cameras, drawn by Dear ImGui behind its windows."""
+"""Lines over the scene: camera paths and cameras, which Dear ImGui draws behind its windows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ EDGES = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)
 
 @dataclass(frozen=True)
 class Overlay:
-    """Draws over the scene that ``camera`` shows in the window, ``left`` of which are pixels that it leaves free."""
+    """Draws over the scene.
+
+    ``camera``: of the scene's picture, in window coordinates; ``left``: where the picture begins in the window.
+    """
 
     camera: Camera
     left: float
 
     def places(self, points: Array) -> Array:
-        """Where ``points`` (n, 3) of the world are in the window, (n, 2); NaN behind the camera."""
+        """Where ``points`` (n, 3), world, are in the window, (n, 2); NaN behind the camera."""
         camera = self.camera
         local = (points - camera.position) @ camera.camera_to_world[:3, :3]
         depth = np.where(local[:, 2] < -1e-6, -local[:, 2], np.nan)
@@ -31,7 +34,7 @@ class Overlay:
         return np.stack([self.left + x, y], -1)
 
     def sees(self, low: Array, high: Array) -> bool:
-        """Whether the box from ``low`` to ``high`` (3,) may reach into the picture: no edge of it parts the two."""
+        """Whether the box from ``low`` to ``high`` (3,) may be in view: it is not beyond any side of the picture."""
         camera = self.camera
         corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
         x, y, z = ((corners - camera.position) @ camera.camera_to_world[:3, :3]).T
@@ -44,15 +47,15 @@ class Overlay:
         )
         return not any(bool(side.all()) for side in beyond)
 
-    def way(self, points: Array, color: int) -> None:
-        """Declare lines from each of ``points`` (n, 3) to the next; ``color``: ABGR."""
+    def line(self, points: Array, color: int) -> None:
+        """Declare a line through ``points`` (n, 3); ``color``: ABGR."""
         found = self.places(points)
         self._lines(found[:-1], found[1:], color, 2)
 
     def frusta(self, poses: Sequence[Array], fovs: Sequence[float], size: float, color: int) -> None:
         """Declare a pyramid, ``size`` world units high, for each camera of ``poses`` (4, 4) and ``fovs``.
 
-        Of very many only some, evenly chosen, so that the window stays quick.
+        Of more than :data:`MOST_FRUSTA` cameras, only some are drawn, evenly chosen, so that the window stays fast.
         """
         chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), MOST_FRUSTA)).round().astype(int))
         if not len(chosen):
@@ -66,8 +69,9 @@ class Overlay:
         self._lines(ends[:, 0], ends[:, 1], color, 1.5)
 
     def _lines(self, begins: Array, ends: Array, color: int, width: float) -> None:
-        """Declare lines between places (n, 2), but for those that are nowhere or far out."""
-        target, width = imgui.get_background_draw_list(), width * imgui.get_style().font_scale_dpi
+        """Declare lines between places (n, 2), except those behind the camera or far outside the window."""
+        target = imgui.get_background_draw_list()
+        width *= imgui.get_style().font_scale_dpi
         near = (np.abs(np.concatenate([begins, ends], -1)) < 1e5).all(-1)  # NaN is not
         for (ax, ay), (bx, by) in zip(begins[near].tolist(), ends[near].tolist(), strict=True):
             target.add_line(imgui.ImVec2(ax, ay), imgui.ImVec2(bx, by), color, width)

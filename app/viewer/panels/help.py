@@ -1,20 +1,9 @@
-"""What keys and mouse do, and the list of it that ``?`` shows."""
+"""The list of keys and mouse buttons that ``?`` shows."""
 
 from __future__ import annotations
 
-import glfw
 from imgui_bundle import imgui
 
-MOVES = {  # key: right, up, forward
-    glfw.KEY_W: (0, 0, 1),
-    glfw.KEY_S: (0, 0, -1),
-    glfw.KEY_D: (1, 0, 0),
-    glfw.KEY_A: (-1, 0, 0),
-    glfw.KEY_E: (0, 1, 0),
-    glfw.KEY_Q: (0, -1, 0),
-}
-SHIFT = {glfw.KEY_LEFT_SHIFT, glfw.KEY_RIGHT_SHIFT}
-ALT = {glfw.KEY_LEFT_ALT, glfw.KEY_RIGHT_ALT}
 HELP = (
     ("left drag", "turn; with Shift pan"),
     ("right drag, middle drag", "pan"),
@@ -36,7 +25,7 @@ HELP = (
 
 
 def draw_help() -> bool:
-    """Declare the list for this frame; returns whether it is to stay open."""
+    """Declare the list for this frame; returns whether it stays open."""
     size, scale = imgui.get_io().display_size, imgui.get_style().font_scale_dpi
     imgui.set_next_window_pos(imgui.ImVec2(size.x / 2, size.y / 2), imgui.Cond_.always, imgui.ImVec2(0.5, 0.5))
     imgui.set_next_window_size_constraints(imgui.ImVec2(0, 0), imgui.ImVec2(max(size.x - 16, 64), max(size.y - 16, 64)))

@@ -1,4 +1,4 @@
-"""The viewer's camera: orbiting around a point, flying, or a trackball; what is shown follows smoothly."""
+"""The viewer's camera: orbit, fly or trackball; the camera that is shown follows its goal smoothly."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from duplex.app.scene.camera import Camera, horizontal_axes
 MODES = ORBIT, FLY, TRACKBALL = "orbit", "fly", "trackball"
 UPS = {f"{sign}{axis}": (1 if sign == "+" else -1) * np.eye(3)[i] for sign in "+-" for i, axis in enumerate("xyz")}
 ROTATION_SPEED = 0.005  # radians a pixel
-STEEPEST = math.radians(89)  # up or down, while the horizon is kept level
+STEEPEST = math.radians(89)  # the largest pitch while the horizon is kept level
 FAST, SLOW = 4.0, 0.2
-FOLLOWING = 0.06  # seconds until what is shown is a factor of e nearer to where the camera should be
-ARRIVED = 1e-4  # of the scene's radius, and radians: then it is there
+FOLLOWING = 0.06  # time constant of the smoothing: after so many seconds, 1 / e of the way to the goal is left
+ARRIVED = 1e-4  # of the scene's radius, and radians: nearer than that, the camera is at its goal
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Looks at ``target`` from ``distance``; ``rotation``: camera to world; ``fov``: vertical, radians."""
+    """A camera that looks at ``target`` from ``distance``, world units.
+
+    ``rotation``: unit quaternion, camera to world; ``fov``: vertical, radians.
+    """
 
     target: glm.dvec3
     distance: float
@@ -34,21 +37,35 @@ class Pose:
 
     @property
     def forward(self) -> glm.dvec3:
-        """Where it looks, unit."""
+        """The view direction, unit."""
         return _turned(self.rotation, 0, 0, -1)
 
     @property
     def eye(self) -> glm.dvec3:
-        """Where it stands."""
+        """The camera's position."""
         return self.target - self.distance * self.forward
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A movement while keys are held: along the camera's right, the scene's up and the view direction, -1 to 1 each.
+
+    ``speed``: a factor.
+    """
+
+    right: float
+    up: float
+    forward: float
+    speed: float = 1.0
 
 
 @dataclass
 class CameraControls:
-    """Turns events into a camera in a scene of ``radius``, the unit of all speeds, with ``up`` (3,) upwards.
+    """Turns input into a camera, in a scene of ``radius`` (world units, the unit of all speeds).
 
-    ``goal``: where the camera should be; ``shown``: where it is, on its way there. In the modes orbit and trackball
-    turning moves the eye around the target, in fly mode the target around the eye; only a trackball tilts the horizon.
+    ``up``: the upward axis, unit (3,); ``goal``: where the camera should be; ``shown``: where it is now, on its way to
+    the goal. Turning moves the eye around the target in the modes orbit and trackball, and the target around the eye in
+    fly mode. Only a trackball tilts the horizon.
     """
 
     up: Array
@@ -66,15 +83,15 @@ class CameraControls:
         return cls(np.asarray(up, np.float64), radius, _pose_of(camera, center, radius))
 
     def set(self, camera: Camera, center: Array) -> None:
-        """Go to ``camera``; orbits then turn around the point before it that is nearest to ``center``."""
+        """Go to ``camera``; the target becomes the point on its view axis that is nearest to ``center``."""
         self.goal = _pose_of(camera, center, self.radius)
 
     def arrive(self) -> None:
-        """Be where the camera should be, at once."""
+        """Be at the goal at once."""
         self.shown = self.goal
 
     def update(self, seconds: float) -> None:
-        """Follow the goal for ``seconds``."""
+        """Move what is shown towards the goal, for ``seconds``."""
         share = 1 - math.exp(-seconds / FOLLOWING)
         old, goal = self.shown, self.goal
         turn = goal.rotation if glm.dot(old.rotation, goal.rotation) >= 0 else -goal.rotation
@@ -87,19 +104,19 @@ class CameraControls:
         rotation = glm.slerp(old.rotation, turn, share)
         fov = old.fov + share * (goal.fov - old.fov)
         found = Pose(glm.dvec3(glm.mix(old.target, goal.target, share)), distance, rotation, fov)
-        if self.mode == FLY:  # the eye goes straight
+        if self.mode == FLY:  # the eye moves on a straight line
             eye = glm.mix(old.eye, goal.eye, share)
             found = replace(found, target=eye + distance * found.forward)
         self.shown = found
 
     @property
     def moving(self) -> bool:
-        """Whether what is shown is still on its way."""
+        """Whether the camera is still on its way to the goal."""
         return self.shown is not self.goal
 
     @property
     def fov(self) -> float:
-        """Vertical field of view that the camera should have, radians."""
+        """The goal's vertical field of view, radians."""
         return self.goal.fov
 
     @fov.setter
@@ -107,7 +124,7 @@ class CameraControls:
         self.goal = replace(self.goal, fov=value)
 
     def camera(self, width: int, height: int) -> Camera:
-        """The camera that is shown, for a picture of this size."""
+        """The camera that is shown, for a picture of ``width`` x ``height`` pixels."""
         pose = np.eye(4)
         pose[:3, :3] = np.array(glm.mat3_cast(self.shown.rotation))
         pose[:3, 3] = np.array(self.shown.eye)
@@ -115,7 +132,8 @@ class CameraControls:
 
     def turn(self, dx: float, dy: float) -> None:
         """Turn by a mouse movement in pixels."""
-        old, yaw, pitch = self.goal, -ROTATION_SPEED * dx, -ROTATION_SPEED * dy
+        old = self.goal
+        yaw, pitch = -ROTATION_SPEED * dx, -ROTATION_SPEED * dy
         if self.mode == TRACKBALL:
             spin = glm.angleAxis(yaw, glm.dvec3(0, 1, 0)) * glm.angleAxis(pitch, glm.dvec3(1, 0, 0))
             self.goal = replace(old, rotation=glm.normalize(old.rotation * spin))
@@ -130,7 +148,7 @@ class CameraControls:
         self.goal = replace(turned, target=old.eye + old.distance * turned.forward) if self.mode == FLY else turned
 
     def set_up(self, up: Array) -> None:
-        """Take another direction for upwards, and level the horizon."""
+        """Take ``up`` as the upward axis, and level the horizon."""
         self.up = np.asarray(up, np.float64)
         self.turn(0, 0)
 
@@ -140,7 +158,7 @@ class CameraControls:
         self._shift(_turned(self.goal.rotation, -scale * dx, scale * dy, 0))
 
     def dolly(self, notches: float) -> None:
-        """Come closer by turns of the mouse wheel, or in fly mode fly forward."""
+        """Move closer by ``notches`` of the mouse wheel; in fly mode, move forward."""
         if self.mode == FLY:
             self._shift(0.1 * self.radius * notches * self.goal.forward)
         else:
@@ -148,19 +166,19 @@ class CameraControls:
             self.goal = replace(self.goal, distance=min(max(self.goal.distance * 0.9**notches, nearest), farthest))
 
     def move(self, right: float, up: float, forward: float, seconds: float, speed: float = 1.0) -> None:
-        """Walk for ``seconds`` along the camera's right, the scene's up and the gaze (-1 to 1 each)."""
+        """Move for ``seconds`` along the camera's right, the scene's up and the view direction (-1 to 1 each)."""
         step = self.radius * seconds * speed
         side = _turned(self.goal.rotation, 1, 0, 0)
         self._shift(step * (right * side + up * glm.dvec3(*self.up) + forward * self.goal.forward))
 
     def frame(self, center: Array, aspect: float = 1.0) -> None:
-        """Look at the whole scene around ``center`` from the present direction; ``aspect``: width over height."""
+        """See the whole scene around ``center`` from the present direction; ``aspect``: width over height."""
         narrower = 2 * math.atan(min(aspect, 1.0) * math.tan(self.goal.fov / 2))
         distance = self.radius / math.sin(narrower / 2)
         self.goal = replace(self.goal, target=glm.dvec3(*center), distance=distance)
 
     def to_text(self) -> str:
-        """The view as text to paste elsewhere: a camera that :meth:`paste` and ``--camera`` take."""
+        """The camera as text, which :meth:`paste` and ``--camera`` read."""
         camera = self.camera(800, 800)
         return json.dumps(
             {
@@ -170,7 +188,7 @@ class CameraControls:
         )
 
     def paste(self, text: str, center: Array) -> None:
-        """Go to the view in ``text``; raises :class:`DuplexError` where that is none."""
+        """Go to the camera in ``text``; raises :class:`DuplexError` where ``text`` holds none."""
         try:
             data = json.loads(text[: 1 << 16])
         except (ValueError, RecursionError):
@@ -181,7 +199,7 @@ class CameraControls:
         self.goal = replace(self.goal, target=self.goal.target + by)
 
     def _level(self, pose: Pose) -> Any:
-        """The rotation of ``pose`` with its horizon level; straight up or down, it keeps its own heading."""
+        """The rotation of ``pose`` with a level horizon; a camera that looks straight up or down keeps its heading."""
         forward, up = pose.forward, glm.dvec3(*self.up)
         side = glm.dvec3(glm.cross(forward, up))
         if glm.length(side) < 1e-6:
@@ -207,5 +225,5 @@ def _rotation(matrix: Array) -> Any:
 
 
 def _turned(rotation: Any, x: float, y: float, z: float) -> glm.dvec3:
-    """The vector after the rotation; PyGLM's own types tell of single precision, which it is not."""
+    """The vector after the rotation; PyGLM's type stubs say single precision, but it is double."""
     return glm.dvec3(rotation * glm.dvec3(x, y, z))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from imgui_bundle import imgui
 
-from duplex.app.viewer.theme import FONT, Theme
+from duplex.app.viewer.gui.theme import FONT, Theme
 
 
 def test_sizes_follow_the_scale_and_come_back() -> None:

@@ -1,0 +1,74 @@
+"""How the scene is shown: what the panel's sections *View* and *Inspect* set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from duplex.app.render.display import Display
+from duplex.app.render.passes.screen import PATTERNS, Backdrop
+from duplex.app.render.views import ERROR, FINAL, REFERENCE, View, ViewKind
+from duplex.app.viewer.split_view import SecondView
+
+NETWORK_INPUT = View(ViewKind.FEATURES)  # shown in place of the picture where the network is switched off
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is shown, and on what background.
+
+    ``background``: RGB in [0, 1], drawn in a ``pattern`` of :data:`PATTERNS`; ``exposure``: stops, -3 to 3;
+    ``scale``: resolution relative to the window, 0.1 to 1; ``smooth``: whether the resolution may fall while the camera
+    moves, to reach ``frame_rate`` frames a second, 10 to 120; ``show_cameras``: whether the bundle's cameras are drawn
+    over the scene.
+    """
+
+    view: View = FINAL
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    pattern: str = PATTERNS[0]
+    exposure: float = 0.0
+    scale: float = 1.0
+    smooth: bool = True
+    frame_rate: int = 30
+    show_cameras: bool = False
+
+    @property
+    def backdrop(self) -> Backdrop:
+        """What is drawn behind the scene."""
+        return Backdrop(self.background, self.pattern, self.exposure)
+
+    def plain(self) -> Look:
+        """The same, but with the final picture on a plain background, which every driver can draw."""
+        return replace(self, view=FINAL, pattern=PATTERNS[0], exposure=0.0)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the panel's instruments show.
+
+    ``shells``: whether the features of the outer and the inner shell are seen; ``network``: False shows the network's
+    input in place of the picture; ``edges``: whether the triangles of the outer and the inner shell are outlined;
+    ``display``: how targets become colours; ``second``: what the right part of a split window shows, None: not split;
+    ``split``: where that part begins, in (0, 1) of the scene's width; ``probing``: whether the pixel under the mouse is
+    probed.
+    """
+
+    shells: tuple[bool, bool] = (True, True)
+    network: bool = True
+    edges: tuple[bool, bool] = (False, False)
+    display: Display = field(default_factory=Display)
+    second: SecondView | None = None
+    split: float = 0.5
+    probing: bool = False
+
+    def plain(self) -> Inspection:
+        """The same, but without a second view and without edges, and with the network."""
+        return replace(self, second=None, edges=(False, False), network=True)
+
+    def drawn_view(self, view: View) -> View:
+        """The view that is drawn where the panel shows ``view``."""
+        return view if self.network or view != FINAL else NETWORK_INPUT
+
+    def needs_reference(self, view: View) -> bool:
+        """Whether ``view``, or the second view, needs a reference picture."""
+        shown = {view, self.second.view} if self.second else {view}
+        return bool(shown & {REFERENCE, ERROR})

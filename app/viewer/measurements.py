@@ -1,0 +1,83 @@
+"""What the panel's section *Inspect* measures: a pixel, a reference picture, the agreement of backends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.metrics import psnr
+from duplex.app.render.backend_selection import parity
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
+from duplex.app.render.probe import Probe, probe
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.camera import Camera
+from duplex.app.scene.reference import Reference
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedPixel:
+    """``pixel`` (x, y) of the picture in the window, from its top left, and what was ``found`` there."""
+
+    pixel: tuple[int, int]
+    found: Probe
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceQuality:
+    """How near the bundle comes to ``reference``: one line of ``text``."""
+
+    reference: Reference
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """The latest results, None or empty where nothing was measured yet.
+
+    ``agreement``: lines about the backend against the network in float32 and against ONNX Runtime.
+    """
+
+    probed: ProbedPixel | None = None
+    quality: ReferenceQuality | None = None
+    agreement: str = ""
+
+
+def probe_pixel(
+    renderer: Renderer, camera: Camera, place: tuple[float, float], shells: tuple[bool, bool]
+) -> ProbedPixel:
+    """Probe the pixel at ``place``, in [0, 1] from the top left, of the picture of ``camera``.
+
+    ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
+    """
+    pixel = (int(place[0] * camera.width), int(place[1] * camera.height))
+    return ProbedPixel(pixel, probe(renderer, camera, pixel, shells))
+
+
+def reference_quality(renderer: Renderer, reference: Reference) -> ReferenceQuality:
+    """Measure the PSNR of the bundle's picture against ``reference``."""
+    background = renderer.bundle.background
+    try:
+        image = renderer.image(reference.camera, FrameOptions(background=(*background, 1.0)))
+        drawn = image[..., :3] / np.float32(255)
+        size = f"{reference.camera.width} x {reference.camera.height}"
+        text = f"{size}, the bundle's PSNR {psnr(drawn, reference.over(background)):.1f} dB"
+    except DuplexError as error:
+        text = str(error)
+    return ReferenceQuality(reference, text)
+
+
+def backend_agreement(renderer: Renderer, camera: Camera, shells: tuple[bool, bool]) -> str:
+    """Measure the PSNR of the picture of ``camera`` against the network in float32 and against ONNX Runtime."""
+    lines = []
+    try:
+        exact, _ = parity(renderer, camera, shells)
+        lines.append(f"{renderer.backend.name} against float32: {exact:.1f} dB")
+        onnx = Renderer(renderer.ctx, renderer.bundle, "onnx")
+        options = FrameOptions(background=TRANSPARENT, shells=shells)
+        first, second = (each.image(camera, options) / np.float32(255) for each in (renderer, onnx))
+        lines.append(f"against ONNX Runtime: {psnr(first, second):.1f} dB")
+    except DuplexError as error:
+        lines.append(str(error))
+    return "\n".join(lines)

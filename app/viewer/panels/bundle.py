@@ -1,0 +1,42 @@
+"""The panel's section *Bundle*: what the bundle is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgui_bundle import imgui
+
+from duplex.app.core.errors import printable
+from duplex.app.scene.bundle import Bundle
+
+
+@dataclass(frozen=True, eq=False)
+class BundleFacts:
+    """``bundle``, the ``name`` of its file, and the file's size in ``bytes``."""
+
+    bundle: Bundle
+    name: str
+    bytes: int
+
+
+def draw_bundle(facts: BundleFacts) -> None:
+    """Declare the section."""
+    bundle = facts.bundle
+    width, height = bundle.outer.texels.shape[2], bundle.outer.texels.shape[1]
+    bracketing = bundle.report.get("bracketing")
+    lines = {
+        "file": facts.name,
+        "size": f"{facts.bytes / 1e6:.2f} MB",
+        "faces": f"{len(bundle.outer.faces)} + {len(bundle.inner.faces)}",
+        "features": f"{bundle.network.feature_channels} at {width} x {height}",
+        "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
+        "teacher": str(bundle.teacher.get("family", "unknown")),
+        "bracketing": f"{100 * bracketing:.1f}%" if bracketing is not None else "unknown",
+    }
+    if imgui.begin_table("bundle", 2, imgui.TableFlags_.sizing_fixed_fit):
+        for name, value in lines.items():
+            imgui.table_next_column()
+            imgui.text_disabled(name)
+            imgui.table_next_column()
+            imgui.text(printable(value))
+        imgui.end_table()

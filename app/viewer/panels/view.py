@@ -1,0 +1,38 @@
+"""The panel's section *View*: what is shown, on what background, how finely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from imgui_bundle import imgui
+
+from duplex.app.render.passes.screen import PATTERNS
+from duplex.app.render.views import View
+from duplex.app.viewer.actions import Action, SetLook
+from duplex.app.viewer.look import Look
+
+
+def draw_view(look: Look, views: Sequence[View]) -> list[Action]:
+    """Declare the section."""
+    index = views.index(look.view) if look.view in views else 0
+    chosen, index = imgui.combo("show", index, [str(view) for view in views], 24)
+    _, (red, green, blue) = imgui.color_edit3("background", list(look.background))
+    _, pattern = imgui.combo("pattern", PATTERNS.index(look.pattern), list(PATTERNS))
+    _, exposure = imgui.slider_float("exposure", look.exposure, -3, 3, "%+.1f stops")
+    _, percent = imgui.slider_int("resolution", round(100 * look.scale), 10, 100, "%d%%")
+    _, smooth = imgui.checkbox("coarser while moving, for", look.smooth)
+    imgui.same_line()
+    imgui.set_next_item_width(-1)
+    _, rate = imgui.slider_int("##rate", look.frame_rate, 10, 120, "%d/s")
+    changed = replace(
+        look,
+        view=views[index] if chosen else look.view,
+        background=(red, green, blue),
+        pattern=PATTERNS[pattern],
+        exposure=min(max(exposure, -3.0), 3.0),  # text can be typed into a slider: any number
+        scale=min(max(percent, 10), 100) / 100,
+        smooth=smooth,
+        frame_rate=min(max(rate, 10), 120),
+    )
+    return [SetLook(changed)] if changed != look else []

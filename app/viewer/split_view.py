@@ -1,0 +1,102 @@
+"""The split view: two views side by side, and the line between them, which the mouse drags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgui_bundle import imgui
+
+from duplex.app.render.backends.names import NAMES
+from duplex.app.render.renderer import Renderer
+from duplex.app.render.views import FINAL, View
+from duplex.app.viewer.gui.labels import label_at
+
+GRIP = 12  # pixels around the line where the mouse takes hold of it
+LINE_COLOR = 0xFF40C0FF  # ABGR
+_ONLY = {(True, False): "outer shell only", (False, True): "inner shell only"}
+
+
+@dataclass(frozen=True)
+class SecondView:
+    """What the right part of a split window shows; ``str()`` is its name in the panel.
+
+    ``shells``: the shells whose features are seen, None: those of the left part; ``backend``: None: that of the left
+    part.
+    """
+
+    view: View = FINAL
+    shells: tuple[bool, bool] | None = None
+    backend: str | None = None
+
+    def __str__(self) -> str:
+        if self.backend:
+            return f"backend {self.backend}"
+        return _ONLY[self.shells] if self.shells else str(self.view)
+
+
+def second_views(renderer: Renderer) -> list[SecondView]:
+    """Everything that the picture of ``renderer`` can be compared with."""
+    views = [SecondView(view) for view in renderer.views]
+    single_shells = [SecondView(shells=shells) for shells in _ONLY]
+    backends = [SecondView(backend=name) for name in NAMES if name != renderer.backend.name]
+    return [*views, *single_shells, *backends]
+
+
+class SecondRenderer:
+    """The renderer of the right part; it is made when a second view first asks for another backend."""
+
+    def __init__(self) -> None:
+        self.other: Renderer | None = None
+
+    def forget(self) -> None:
+        """Free the renderer of the other backend."""
+        self.other = None
+
+    def at(self, first: Renderer, second: SecondView) -> Renderer:
+        """The renderer that draws ``second`` beside a picture of ``first``.
+
+        Raises :class:`~duplex.app.core.errors.DuplexError` where this machine does not have the backend.
+        """
+        if not second.backend:
+            return first
+        if self.other is None or self.other.bundle is not first.bundle or self.other.backend.name != second.backend:
+            self.other = Renderer(first.ctx, first.bundle, second.backend)
+        return self.other
+
+
+def draw_split_line(split: float, area: tuple[float, float, float], labels: tuple[str, str]) -> float:
+    """Declare the line between the two views and their ``labels``; returns where it is after a drag.
+
+    ``split``: in (0, 1) of the scene's width; ``area``: the scene's left, width and height in window coordinates.
+    """
+    left, width, height = area
+    place = left + split * width
+    scale = imgui.get_style().font_scale_dpi
+    split = _drag(split, place, area)
+    target = imgui.get_background_draw_list()
+    target.add_line(imgui.ImVec2(place, 0), imgui.ImVec2(place, height), LINE_COLOR, 2 * scale)
+    first, second = labels
+    gap = 8 * scale
+    label_at(first, place - imgui.calc_text_size(first).x - gap, gap)
+    label_at(second, place + gap, gap)
+    return split
+
+
+def _drag(split: float, place: float, area: tuple[float, float, float]) -> float:
+    """Declare an invisible handle over the line at ``place``; returns the new split."""
+    left, width, height = area
+    grip = GRIP * imgui.get_style().font_scale_dpi
+    imgui.set_next_window_pos(imgui.ImVec2(place - grip / 2, 0), imgui.Cond_.always)
+    imgui.set_next_window_size(imgui.ImVec2(grip, height), imgui.Cond_.always)
+    imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
+    imgui.push_style_var(imgui.StyleVar_.window_min_size, imgui.ImVec2(1, 1))
+    flags = imgui.WindowFlags_.no_decoration | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_background
+    imgui.begin("##split", None, flags)
+    imgui.invisible_button("grip", imgui.ImVec2(grip, height))
+    if imgui.is_item_active():
+        split = min(max((imgui.get_io().mouse_pos.x - left) / max(width, 1), 0.02), 0.98)
+    if imgui.is_item_hovered() or imgui.is_item_active():
+        imgui.set_mouse_cursor(imgui.MouseCursor_.resize_ew)
+    imgui.end()
+    imgui.pop_style_var(2)
+    return split
