@@ -1,7 +1,7 @@
 """duplex bakes a trained NeRF into a duplex mesh and draws it in real time.
 
-The Python API (docs/api.md). Every name is loaded when it is first used, so that drawing never imports torch and
-``import duplex`` itself imports nothing.
+The Python API (docs/api.md). Each name is imported at its first use, so rendering never imports torch, and
+``import duplex`` alone imports no other module.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
     "view",
 ]
 
-_HOMES = {  # the public name: its module, and its name there
+_HOMES = {  # public name: module and the name in that module
     "Bundle": ("duplex.app.scene.bundle", "Bundle"),
     "Camera": ("duplex.app.scene.camera", "Camera"),
     "DuplexError": ("duplex.app.core.errors", "DuplexError"),
@@ -59,9 +59,9 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'duplex' has no attribute {name!r}")
     module, attribute = _HOMES[name]
-    found = getattr(importlib.import_module(module), attribute)
-    globals()[name] = found  # so that this function is not asked again
-    return found
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value  # later uses skip this function
+    return value
 
 
 def __dir__() -> list[str]:

@@ -1,1 +1,1 @@
-"""What every room may use: errors, file writes, array types, image metrics."""
+"""Code that all other packages may import: errors, file writing, the array type, image metrics."""

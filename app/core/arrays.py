@@ -1,4 +1,4 @@
-"""The type of every numpy array in signatures; docstrings give shape and dtype."""
+"""The numpy array type that signatures use. Docstrings give shape and dtype."""
 
 from __future__ import annotations
 

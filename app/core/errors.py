@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions whose message users see, and how a command reports them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from collections.abc import Callable
 
 
 class DuplexError(Exception):
-    """A failure that one sentence explains: the thing, its value, what was expected, the remedy."""
+    """An expected failure with a message for the user.
+
+    The message is one sentence that names the thing, its value, what was expected and the remedy. ``status`` is the
+    exit status of a command that fails with this error.
+    """
 
     status = 2
 
 
 class NoDisplayError(DuplexError):
-    """There is no screen to open a window on; ``status`` lets a caller draw without one instead."""
+    """No display is available to open a window on.
+
+    Its own exit status (3) tells a caller to render to a file instead.
+    """
 
     status = 3
 
@@ -23,19 +30,23 @@ WITHOUT_WINDOW = "or draw without a window with --screenshot picture.png or --tu
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Run a command line's body and turn its expected failures into an exit status.
+    """Run the body of a command and return its exit status.
 
-    Returns the body's own status; the error's (2) after a :class:`DuplexError`, 2 after a failed file operation
-    (one sentence on stderr, no traceback); 130 when interrupted.
+    Expected failures print one sentence on stderr and no traceback. The status is that of ``command`` on success, of
+    the error for a :class:`DuplexError`, 2 for a failed file operation or when memory runs out, and 130 when the
+    user interrupts. Other exceptions propagate.
     """
     status = 2
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal's encoding lacks is no reason to fail
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # print names that the terminal's encoding lacks as escapes, do not fail
             stream.reconfigure(errors="backslashreplace")
     try:
         return command()
     except DuplexError as error:
-        sentence, status = sentence_of(error), error.status
+        sentence = sentence_of(error)
+        status = error.status
     except OSError as error:
         sentence = sentence_of(error)
     except (MemoryError, RuntimeError) as error:
@@ -51,19 +62,22 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def printable(text: str) -> str:
-    """``text`` from a stranger as a terminal, a title or a widget can show it: what is no character becomes ``?``."""
+    """Untrusted ``text`` made safe for a terminal, a window title or a widget.
+
+    Every unprintable character except a line feed becomes ``?``.
+    """
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that memory ran out: Python's, the CPU's or a GPU's."""
+    """Whether ``error`` reports that Python, the CPU allocator or a GPU ran out of memory."""
     text = str(error).lower()
-    said = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
-    return isinstance(error, MemoryError) or any(words in text for words in said)
+    phrases = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return isinstance(error, MemoryError) or any(phrase in text for phrase in phrases)
 
 
 def sentence_of(error: Exception) -> str:
-    """What to tell of ``error``: its own words, or the operating system's with the file's name."""
+    """The message of ``error`` for the user; for an OSError the file name and the operating system's description."""
     if not isinstance(error, OSError):
         return str(error).strip()
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)

@@ -1,4 +1,4 @@
-"""Writing files so that nothing the user had is ever lost or half-written."""
+"""Atomic file writing: a failed write leaves the previous file intact."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from duplex.app.core.errors import DuplexError
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, int]  # modification time in nanoseconds, size in bytes
 
 
 def expanded(path: Path) -> Path:
-    """``path`` as a user typed it, ``~`` being somebody's home; raises :class:`DuplexError` where there is none."""
+    """``path`` with ``~`` or ``~name`` expanded to a home folder; raises :class:`DuplexError` for an unknown user."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -19,18 +19,19 @@ def expanded(path: Path) -> Path:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """When ``path`` was changed, and its size in bytes; None where there is no such file."""
+    """Modification time and size of the file at ``path``, or None if there is no such file."""
     try:
-        found = path.stat()
-    except (OSError, ValueError):  # or what no file can be called
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: the name holds a null byte
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> None:
-    """Write ``content`` beside ``path`` and rename it into place; the old file stays until the new one is whole.
+    """Write ``content`` to a temporary file, then rename that file to ``path``.
 
-    ``beside``: another folder of the same file system for the unfinished file. Raises OSError, naming ``path``.
+    A previous file at ``path`` stays until the new one is complete. ``beside``: folder of the temporary file, on the
+    same file system; by default the folder of ``path``. Raises OSError with the file name ``path``.
     """
     unfinished = unfinished_file(path, beside)
     try:
@@ -46,5 +47,5 @@ def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> 
 
 
 def unfinished_file(path: Path, folder: Path | None = None) -> Path:
-    """Where what will be ``path`` is written first: in ``folder``, by default beside it."""
+    """The temporary file for an atomic write of ``path``: in ``folder``, by default in the folder of ``path``."""
     return (folder or path.parent) / f".{path.name}.{os.getpid()}.unfinished"

@@ -1,4 +1,4 @@
-"""Pictures as PNG files."""
+"""Images as PNG files."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
 
 
-def straight(image: Array) -> Array:
-    """An image (h, w, 4) uint8, premultiplied by alpha, with its colours divided by it."""
+def unpremultiplied(image: Array) -> Array:
+    """Convert an RGBA image (h, w, 4) uint8 from premultiplied to straight alpha; same shape and dtype."""
     alpha = np.maximum(image[..., 3:].astype(np.float32) / 255, 1 / 255)
     color = np.minimum(np.round(image[..., :3] / alpha), 255).astype(np.uint8)
     return np.concatenate([color, image[..., 3:]], -1)
 
 
 def save_png(image: Array, path: Path) -> None:
-    """Write an image (h, w, 3 or 4) uint8 as a PNG, atomically; four channels come premultiplied by alpha."""
+    """Write an image (h, w, 3 or 4) uint8 as a PNG, atomically.
+
+    An image of 4 channels has premultiplied alpha; the PNG stores straight alpha, and no alpha if it is 255
+    everywhere. Raises OSError.
+    """
     if image.shape[2] == 4 and (image[..., 3] == 255).all():
         image = image[..., :3]
     if image.shape[2] == 4:
-        image = straight(image)
+        image = unpremultiplied(image)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
     write_atomically(path, buffer.getvalue())

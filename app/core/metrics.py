@@ -1,4 +1,4 @@
-"""How near two pictures are."""
+"""Image metrics."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from duplex.app.core.arrays import Array
 
 
 def psnr(a: Array, b: Array) -> float:
-    """Peak signal-to-noise ratio in dB of two float pictures in [0, 1]; 120 for equal ones."""
+    """Peak signal-to-noise ratio in dB of two float images of equal shape, values in [0, 1]; 120 for equal images."""
     return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))

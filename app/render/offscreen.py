@@ -10,7 +10,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.images import straight
+from duplex.app.core.images import unpremultiplied
 from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.render.context import RenderContext, default_context
 from duplex.app.render.frame import FrameOptions, Rgba
@@ -100,7 +100,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
     one = isinstance(camera, Camera | int)
     cameras = [_resized(bundle, each, size) for each in ([camera] if isinstance(camera, Camera | int) else camera)]
     with renderer.ctx:
-        images = [straight(renderer.image(each, options)) for each in cameras]
+        images = [unpremultiplied(renderer.image(each, options)) for each in cameras]
         distances = [renderer.distances(each) for each in cameras] if depth else []
     pictures = images[0] if one else np.stack(images)
     if not depth:

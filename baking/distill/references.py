@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from duplex.app.core.images import straight
+from duplex.app.core.images import unpremultiplied
 from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import ViewSet, to_bytes
@@ -18,7 +18,7 @@ PHOTOS = 4  # at most
 def references_of(job: BakeJob, held_out: ViewSet) -> tuple[Reference, ...]:
     """The teacher's ``held_out`` pictures, and a few of the photos, no higher than those."""
     teacher = [
-        Reference(TEACHER, camera, straight(picture))
+        Reference(TEACHER, camera, unpremultiplied(picture))
         for camera, picture in zip(held_out.cameras, held_out.pictures, strict=True)
     ]
     count = min(PHOTOS, len(job.photos))
@@ -41,4 +41,4 @@ def known_part(photo: Photo, size: int) -> Reference | None:
         left, right = left + (worst == 2), right - (worst == 3)
     camera = photo.camera_at(height)
     camera = replace(camera, width=right - left, height=bottom - top, cx=camera.cx - left, cy=camera.cy - top)
-    return Reference(PHOTO, camera, straight(to_bytes(rgba[top:bottom, left:right])))
+    return Reference(PHOTO, camera, unpremultiplied(to_bytes(rgba[top:bottom, left:right])))

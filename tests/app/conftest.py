@@ -8,7 +8,7 @@ from pathlib import Path
 import moderngl
 import pytest
 
-from duplex.app.core.images import straight
+from duplex.app.core.images import unpremultiplied
 from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
@@ -33,7 +33,7 @@ def file(path: CameraPath, demo: Bundle, tmp_path: Path) -> Path:
 
 def own_picture(renderer: Renderer, camera: Camera, kind: str = TEACHER) -> Reference:
     """What the bundle itself draws, as a reference."""
-    return Reference(kind, camera, straight(renderer.image(camera, FrameOptions(background=TRANSPARENT))))
+    return Reference(kind, camera, unpremultiplied(renderer.image(camera, FrameOptions(background=TRANSPARENT))))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Errors that end a command with a sentence."""
+"""Expected failures end a command with one sentence."""
 
 from __future__ import annotations
 
