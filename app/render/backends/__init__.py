@@ -1,1 +1,1 @@
-"""What runs the shading network: fragment shaders, compute shaders or ONNX Runtime; and backend selection."""
+"""What runs the shading network: fragment shaders, compute shaders or ONNX Runtime."""
