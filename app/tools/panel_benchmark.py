@@ -28,7 +28,9 @@ from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.split_view import second_views
 
 LAYOUT = Layout((1280, 800), (1280, 800), left=WIDTH)
-WARM_UP, FRAMES, TURNS = 8, 120, 3
+WARM_UP = 8  # frames that are not counted
+MIN_FRAMES = 120
+MIN_REDRAWS = 3  # of a panel that is redrawn once it is stale
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds:
     """
     panel = _BenchedPanel(renderer, passes, scene_milliseconds)
     step = scene_milliseconds / 1000
-    count = max(FRAMES, int(TURNS * STALE_SECONDS / step))
+    count = max(MIN_FRAMES, int(MIN_REDRAWS * STALE_SECONDS / step))
     try:
         for i in range(WARM_UP):
             panel.frame(i * step)

@@ -10,89 +10,97 @@ from duplex.app.scene.camera_path import CameraPath, Keyframe
 from duplex.app.viewer.keyframe_editor import PathOutput
 from duplex.app.viewer.look import Inspection, Look
 
-# The window
+
+class Action:
+    """Something that a user asks for."""
+
+
+class WindowAction(Action):
+    """Changes the window, or what is open in it."""
 
 
 @dataclass(frozen=True)
-class TogglePanel:
+class TogglePanel(WindowAction):
     """Hide the panel, or show it."""
 
 
 @dataclass(frozen=True)
-class ToggleHelp:
+class ToggleHelp(WindowAction):
     """Show the list of keys, or hide it."""
 
 
 @dataclass(frozen=True)
-class ShowHelp:
+class ShowHelp(WindowAction):
     """Show the list of keys, where ``visible``, or hide it."""
 
     visible: bool
 
 
 @dataclass(frozen=True)
-class OpenFile:
+class OpenFile(WindowAction):
     """Open the bundle at ``path`` in place of the one that is open."""
 
     path: Path
 
 
 @dataclass(frozen=True)
-class BrowseFiles:
+class BrowseFiles(WindowAction):
     """Let the user choose a bundle in the system's file dialog."""
 
 
 @dataclass(frozen=True)
-class CloseFile:
+class CloseFile(WindowAction):
     """Close the bundle that is open."""
 
 
 @dataclass(frozen=True)
-class ReportError:
+class ReportError(WindowAction):
     """Tell the user that something went wrong: ``text`` is one sentence."""
 
     text: str
 
 
-# What is shown
+class ViewAction(Action):
+    """Changes what is shown of the open scene."""
 
 
 @dataclass(frozen=True)
-class SetLook:
+class SetLook(ViewAction):
     """Show the scene as ``look`` says."""
 
     look: Look
 
 
 @dataclass(frozen=True)
-class SetInspection:
+class SetInspection(ViewAction):
     """Let the instruments show what ``inspection`` says."""
 
     inspection: Inspection
 
 
 @dataclass(frozen=True)
-class ShowNumberedView:
+class ShowNumberedView(ViewAction):
     """Show the view of this ``index`` in the panel's list, if the list is that long."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class CompareBackends:
+class CompareBackends(ViewAction):
     """Measure how well the backend agrees with the network in float32 and with ONNX Runtime."""
 
 
 @dataclass(frozen=True)
-class SavePicture:
+class SavePicture(ViewAction):
     """Save what the window shows, without the panel, as a PNG."""
 
 
-# The camera
+class CameraAction(Action):
+    """Moves the camera, or changes how it moves."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class Turn(CameraAction):
     """Turn by a mouse movement in pixels."""
 
     dx: float
@@ -100,7 +108,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Pan:
+class Pan(CameraAction):
     """Move sideways by a mouse movement in pixels."""
 
     dx: float
@@ -108,14 +116,14 @@ class Pan:
 
 
 @dataclass(frozen=True)
-class Dolly:
+class Dolly(CameraAction):
     """Come closer by ``notches`` of the mouse wheel."""
 
     notches: float
 
 
 @dataclass(frozen=True)
-class Click:
+class Click(CameraAction):
     """Go to the bundle's camera that is drawn at ``x``, ``y``, window coordinates, if there is one."""
 
     x: float
@@ -123,178 +131,143 @@ class Click:
 
 
 @dataclass(frozen=True)
-class FrameScene:
+class FrameScene(CameraAction):
     """Move the camera until the whole scene is in view."""
 
 
 @dataclass(frozen=True)
-class ResetCamera:
+class ResetCamera(CameraAction):
     """Go back to the first camera."""
 
 
 @dataclass(frozen=True)
-class CopyView:
+class CopyView(CameraAction):
     """Copy the camera as text."""
 
 
 @dataclass(frozen=True)
-class PasteView:
+class PasteView(CameraAction):
     """Go to the camera in the clipboard."""
 
 
 @dataclass(frozen=True)
-class NextCameraMode:
+class NextCameraMode(CameraAction):
     """Switch from orbit to fly, trackball, and orbit again."""
 
 
 @dataclass(frozen=True)
-class SetCameraMode:
+class SetCameraMode(CameraAction):
     """Switch to ``mode``: orbit, fly or trackball."""
 
     mode: str
 
 
 @dataclass(frozen=True)
-class SetFieldOfView:
+class SetFieldOfView(CameraAction):
     """Take a vertical field of view of ``radians``."""
 
     radians: float
 
 
 @dataclass(frozen=True, eq=False)
-class SetUp:
+class SetUp(CameraAction):
     """Take ``up``, a unit vector (3,), as the upward axis."""
 
     up: Array
 
 
 @dataclass(frozen=True)
-class JumpToCamera:
+class JumpToCamera(CameraAction):
     """Go to the bundle's camera ``index``."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class StepCamera:
+class StepCamera(CameraAction):
     """Go to the bundle's next camera (``step`` 1) or to the one before (-1)."""
 
     step: int
 
 
 @dataclass(frozen=True)
-class GoToReference:
+class GoToReference(CameraAction):
     """Go to the camera of the bundle's reference picture ``index``, and measure the PSNR there."""
 
     index: int
 
 
-# The camera path
+class PathAction(Action):
+    """Changes, plays, saves or records the camera path."""
 
 
 @dataclass(frozen=True)
-class AddKeyframe:
+class AddKeyframe(PathAction):
     """Add the camera as a keyframe behind the selected one; ``announced``: a notice says which one it is."""
 
     announced: bool = False
 
 
 @dataclass(frozen=True)
-class SelectKeyframe:
+class SelectKeyframe(PathAction):
     """Select keyframe ``index`` and go there."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class SetKeyframeToView:
+class SetKeyframeToView(PathAction):
     """Move the selected keyframe to the camera."""
 
 
 @dataclass(frozen=True)
-class ChangeKeyframe:
+class ChangeKeyframe(PathAction):
     """Put ``keyframe`` in the place of the selected one; None removes it."""
 
     keyframe: Keyframe | None
 
 
 @dataclass(frozen=True)
-class SetPath:
+class SetPath(PathAction):
     """Take ``path``: the same keyframes with other settings."""
 
     path: CameraPath
 
 
 @dataclass(frozen=True)
-class SeekPath:
+class SeekPath(PathAction):
     """Go to ``second`` of the path."""
 
     second: float
 
 
 @dataclass(frozen=True)
-class TogglePlaying:
+class TogglePlaying(PathAction):
     """Play the path, or stop."""
 
 
 @dataclass(frozen=True)
-class SetPathOutput:
+class SetPathOutput(PathAction):
     """Save and record the path as ``output`` says."""
 
     output: PathOutput
 
 
 @dataclass(frozen=True)
-class SavePath:
+class SavePath(PathAction):
     """Write the path's file."""
 
 
 @dataclass(frozen=True)
-class LoadPath:
+class LoadPath(PathAction):
     """Read the path's file."""
 
 
 @dataclass(frozen=True)
-class RecordPath:
+class RecordPath(PathAction):
     """Start to record the path."""
 
 
 @dataclass(frozen=True)
-class CancelRecording:
+class CancelRecording(PathAction):
     """Stop recording, and leave no unfinished video behind."""
-
-
-WindowAction = TogglePanel | ToggleHelp | ShowHelp | OpenFile | BrowseFiles | CloseFile | ReportError
-ViewAction = SetLook | SetInspection | ShowNumberedView | CompareBackends | SavePicture
-CameraAction = (
-    Turn
-    | Pan
-    | Dolly
-    | Click
-    | FrameScene
-    | ResetCamera
-    | CopyView
-    | PasteView
-    | NextCameraMode
-    | SetCameraMode
-    | SetFieldOfView
-    | SetUp
-    | JumpToCamera
-    | StepCamera
-    | GoToReference
-)
-PathAction = (
-    AddKeyframe
-    | SelectKeyframe
-    | SetKeyframeToView
-    | ChangeKeyframe
-    | SetPath
-    | SeekPath
-    | TogglePlaying
-    | SetPathOutput
-    | SavePath
-    | LoadPath
-    | RecordPath
-    | CancelRecording
-)
-Action = WindowAction | ViewAction | CameraAction | PathAction

@@ -1,4 +1,4 @@
-"""Does what an action asks for. :func:`apply` is the only place where actions change the workspace."""
+"""Does what an action asks for. :func:`apply` is the only place where actions change the state."""
 
 from __future__ import annotations
 
@@ -16,87 +16,87 @@ from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.input.camera_controls import MODES
 from duplex.app.viewer.measurements import backend_agreement, reference_quality
 from duplex.app.viewer.open_scene import OpenScene, folder_for_output
-from duplex.app.viewer.workspace import Workspace
+from duplex.app.viewer.state import ViewerState
 
 NEAR = 12  # pixels between a camera and a click that chooses it
 
 
-def apply(action: a.Action, workspace: Workspace) -> None:
+def apply(action: a.Action, state: ViewerState) -> None:
     """Apply ``action``; a notice says what went wrong. What needs a scene does nothing where none is open."""
-    scene = workspace.scene
+    scene = state.scene
     try:
         if isinstance(action, a.WindowAction):
-            _apply_to_window(action, workspace)
+            _apply_to_window(action, state)
         elif not scene:
             return
         elif isinstance(action, a.ViewAction):
-            _apply_to_view(action, workspace, scene)
+            _apply_to_view(action, state, scene)
         elif isinstance(action, a.CameraAction):
-            _apply_to_camera(action, workspace, scene)
+            _apply_to_camera(action, state, scene)
         else:
-            _apply_to_path(action, workspace, scene)
+            _apply_to_path(action, state, scene)
     except (DuplexError, OSError) as error:
-        workspace.notices.error(sentence_of(error))
+        state.notices.error(sentence_of(error))
 
 
-def _apply_to_window(action: a.WindowAction, workspace: Workspace) -> None:
+def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
     match action:
         case a.TogglePanel():
-            workspace.panel_visible = not workspace.panel_visible
+            state.panel_visible = not state.panel_visible
         case a.ToggleHelp():
-            workspace.help_visible = not workspace.help_visible
+            state.help_visible = not state.help_visible
         case a.ShowHelp(visible):
-            workspace.help_visible = visible
+            state.help_visible = visible
         case a.OpenFile(path):
-            workspace.open(path)
+            state.open(path)
         case a.BrowseFiles():
-            workspace.file_dialog.open()
+            state.file_dialog.open()
         case a.CloseFile():
-            workspace.close_scene()
+            state.close_scene()
         case a.ReportError(text):
-            workspace.notices.error(text)
+            state.notices.error(text)
 
 
-def _apply_to_view(action: a.ViewAction, workspace: Workspace, scene: OpenScene) -> None:
+def _apply_to_view(action: a.ViewAction, state: ViewerState, scene: OpenScene) -> None:
     match action:
         case a.SetLook(look):
-            workspace.set_look(look)
+            state.set_look(look)
         case a.SetInspection(inspection):
-            workspace.inspection = inspection
+            state.inspection = inspection
         case a.ShowNumberedView(index):
             if index < len(scene.renderer.views):
-                workspace.set_look(replace(workspace.look, view=scene.renderer.views[index]))
+                state.set_look(replace(state.look, view=scene.renderer.views[index]))
         case a.CompareBackends():
-            shells = workspace.inspection.shells
-            agreement = backend_agreement(scene.renderer, workspace.drawn_camera(scene), shells)
-            workspace.measurements = replace(workspace.measurements, agreement=agreement)
+            shells = state.inspection.shells
+            agreement = backend_agreement(scene.renderer, state.drawn_camera(scene), shells)
+            state.measurements = replace(state.measurements, agreement=agreement)
         case a.SavePicture():
-            _save_picture(workspace, scene)
+            _save_picture(state, scene)
 
 
-def _apply_to_camera(action: a.CameraAction, workspace: Workspace, scene: OpenScene) -> None:
+def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScene) -> None:
     controls = scene.controls
     match action:
         case a.Turn(dx, dy):
             controls.turn(dx, dy)
         case a.Pan(dx, dy):
-            controls.pan(dx, dy, workspace.layout.size[1])
+            controls.pan(dx, dy, state.layout.size[1])
         case a.Dolly(notches):
             controls.dolly(notches)
         case a.Click(x, y):
-            _click(x, y, workspace, scene)
+            _click(x, y, state, scene)
         case a.FrameScene():
-            scene.frame(workspace.layout.scene_size)
+            scene.frame(state.layout.scene_size)
         case a.ResetCamera():
             scene.reset()
         case a.CopyView():
             copy(controls.to_text())
-            workspace.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
+            state.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
         case a.PasteView():
             controls.paste(clipboard(), scene.center)
         case a.NextCameraMode():
             controls.mode = MODES[(MODES.index(controls.mode) + 1) % len(MODES)]
-            workspace.notices.note(f"camera: {controls.mode}")
+            state.notices.note(f"camera: {controls.mode}")
         case a.SetCameraMode(mode):
             controls.mode = mode
         case a.SetFieldOfView(radians):
@@ -106,22 +106,22 @@ def _apply_to_camera(action: a.CameraAction, workspace: Workspace, scene: OpenSc
         case a.JumpToCamera(index):
             scene.jump(index)
         case a.StepCamera(step):
-            _step(step, workspace, scene)
+            _step(step, state, scene)
         case a.GoToReference(index):
             reference = scene.bundle.references[index]
             quality = reference_quality(scene.renderer, reference)
-            workspace.measurements = replace(workspace.measurements, quality=quality)
+            state.measurements = replace(state.measurements, quality=quality)
             controls.set(reference.camera, scene.center)
 
 
-def _apply_to_path(action: a.PathAction, workspace: Workspace, scene: OpenScene) -> None:
+def _apply_to_path(action: a.PathAction, state: ViewerState, scene: OpenScene) -> None:
     editor = scene.editor
-    camera = workspace.window_camera(scene)
+    camera = state.window_camera(scene)
     match action:
         case a.AddKeyframe(announced):
             editor.add(camera)
             if announced:
-                workspace.notices.note(f"keyframe {editor.selected + 1} of {len(editor.path.keyframes)}")
+                state.notices.note(f"keyframe {editor.selected + 1} of {len(editor.path.keyframes)}")
         case a.SelectKeyframe(index):
             keyframe = editor.select(index)
             scene.show(Camera.from_fov(keyframe.camera_to_world, camera.width, camera.height, keyframe.fov))
@@ -140,47 +140,47 @@ def _apply_to_path(action: a.PathAction, workspace: Workspace, scene: OpenScene)
             editor.output = output
         case a.SavePath():
             editor.save()
-            workspace.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, saved")
+            state.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, saved")
         case a.LoadPath():
             editor.load()
-            workspace.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, loaded")
+            state.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, loaded")
         case a.RecordPath():
-            editor.record(scene.renderer, (*workspace.look.background, 1.0))
+            editor.record(scene.renderer, (*state.look.background, 1.0))
         case a.CancelRecording():
             editor.cancel_recording()
 
 
-def _click(x: float, y: float, workspace: Workspace, scene: OpenScene) -> None:
+def _click(x: float, y: float, state: ViewerState, scene: OpenScene) -> None:
     """Go to the bundle's camera that is drawn nearest to ``x``, ``y``, if it is near."""
-    if not workspace.look.show_cameras:
+    if not state.look.show_cameras:
         return
     eyes = np.array([camera.position for camera in scene.bundle.cameras]).reshape(-1, 3)
-    overlay = Overlay(workspace.window_camera(scene), workspace.layout.left)
+    overlay = Overlay(state.window_camera(scene), state.layout.left)
     distances = np.linalg.norm(overlay.places(eyes) - (x, y), axis=1)
     if np.nanmin(np.append(distances, np.inf)) < NEAR:
-        _jump(int(np.nanargmin(distances)), workspace, scene)
+        _jump(int(np.nanargmin(distances)), state, scene)
 
 
-def _step(step: int, workspace: Workspace, scene: OpenScene) -> None:
+def _step(step: int, state: ViewerState, scene: OpenScene) -> None:
     """Go to the bundle's next camera, or to the one before."""
     if cameras := len(scene.bundle.cameras):
         start = max(scene.camera_index, -1 if step > 0 else 0)  # before the first jump, [ goes to the last camera
-        _jump((start + step) % cameras, workspace, scene)
+        _jump((start + step) % cameras, state, scene)
 
 
-def _jump(index: int, workspace: Workspace, scene: OpenScene) -> None:
+def _jump(index: int, state: ViewerState, scene: OpenScene) -> None:
     scene.jump(index)
-    workspace.notices.note(f"camera {index} of {len(scene.bundle.cameras)}")
+    state.notices.note(f"camera {index} of {len(scene.bundle.cameras)}")
 
 
-def _save_picture(workspace: Workspace, scene: OpenScene) -> None:
+def _save_picture(state: ViewerState, scene: OpenScene) -> None:
     """Save the scene as the window shows it, at the window's resolution even while the camera moves."""
-    size = workspace.layout.scene_box[2:]
+    size = state.layout.scene_box[2:]
     folder, stem = folder_for_output(scene.path), scene.path.stem
     file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
     with driver_errors(f"a picture of {size[0]} x {size[1]}"):
-        out = workspace.ctx.framebuffer([color_target(workspace.ctx, size, "f1")])
-        workspace.compose(size, (0, 0, *size), out)
+        out = state.ctx.framebuffer([color_target(state.ctx, size, "f1")])
+        state.compose(size, (0, 0, *size), out)
     pixels = np.frombuffer(out.read(components=3, alignment=1), np.uint8).reshape(size[1], size[0], 3)
     save_png(pixels[::-1], file)
-    workspace.notices.note(f"{file}: {size[0]} x {size[1]}")
+    state.notices.note(f"{file}: {size[0]} x {size[1]}")

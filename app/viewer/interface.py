@@ -18,86 +18,86 @@ from duplex.app.viewer.panels.path import draw_path_over_scene
 from duplex.app.viewer.panels.speed import SpeedFacts
 from duplex.app.viewer.panels.welcome import draw_welcome
 from duplex.app.viewer.split_view import draw_split_line, second_views
-from duplex.app.viewer.workspace import Workspace
+from duplex.app.viewer.state import ViewerState
 
 CAMERA_COLOR = 0xC0A0A0A0  # of the bundle's cameras, ABGR
 CAMERA_SIZE = 0.04  # of a camera that is drawn, relative to the scene
 
 
 class Interface:
-    """Shows a workspace; what the user does with the widgets comes out as actions."""
+    """Shows the viewer's state; what the user does with the widgets comes out as actions."""
 
     def __init__(self) -> None:
         self._file = FileSection()
 
-    def draw(self, workspace: Workspace, speed: SpeedFacts, seconds: float) -> list[Action]:
+    def draw(self, state: ViewerState, speed: SpeedFacts, seconds: float) -> list[Action]:
         """Declare everything for this frame, ``seconds`` after the last one; ``speed``: what the panel reports."""
         actions: list[Action] = []
-        files = FileFacts(workspace.settings.recent, workspace.file_dialog.available)
-        if scene := workspace.scene:
-            actions += _draw_over_scene(workspace, scene)
-            if workspace.panel_visible:
-                actions += draw_panel(_panel_facts(workspace, scene, files, speed), self._file)
+        files = FileFacts(state.settings.recent, state.file_dialog.available)
+        if scene := state.scene:
+            actions += _draw_over_scene(state, scene)
+            if state.panel_visible:
+                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file)
         else:
             actions += draw_welcome(files, self._file)
-        if workspace.help_visible and not draw_help():
+        if state.help_visible and not draw_help():
             actions.append(ShowHelp(False))
-        workspace.notices.draw(seconds, workspace.layout.left)
+        state.notices.draw(seconds, state.layout.left)
         return actions
 
 
-def is_quiet(workspace: Workspace) -> bool:
+def is_quiet(state: ViewerState) -> bool:
     """Whether nothing is drawn over the scene, so that only the panel has to be there."""
-    scene = workspace.scene
-    if scene is None or workspace.notices.lines or workspace.look.show_cameras or workspace.help_visible:
+    scene = state.scene
+    if scene is None or state.notices.lines or state.look.show_cameras or state.help_visible:
         return False
-    split_or_probe = workspace.inspection.second or workspace.inspection.probing
-    return not (split_or_probe or scene.editor.busy or _hint(workspace, scene))
+    split_or_probe = state.inspection.second or state.inspection.probing
+    return not (split_or_probe or scene.editor.busy or _hint(state, scene))
 
 
-def _hint(workspace: Workspace, scene: OpenScene) -> str:
+def _hint(state: ViewerState, scene: OpenScene) -> str:
     """Why the user sees nothing, and what to do; otherwise an empty text."""
-    camera = workspace.window_camera(scene)
-    if not Overlay(camera, workspace.layout.left).sees(*scene.bundle.bounds):
+    camera = state.window_camera(scene)
+    if not Overlay(camera, state.layout.left).sees(*scene.bundle.bounds):
         return "Nothing of the scene is in view: press F"
-    needs_reference = workspace.inspection.needs_reference(workspace.look.view)
+    needs_reference = state.inspection.needs_reference(state.look.view)
     if needs_reference and scene.renderer.reference_at(camera) is None:
         return "The bundle has no picture from here: go to one, under Inspect"
     return ""
 
 
-def _draw_over_scene(workspace: Workspace, scene: OpenScene) -> Sequence[Action]:
+def _draw_over_scene(state: ViewerState, scene: OpenScene) -> Sequence[Action]:
     """Declare what lies over the scene: a hint, cameras, the path, the line of a split view."""
-    layout, inspection = workspace.layout, workspace.inspection
-    overlay = Overlay(workspace.window_camera(scene), layout.left)
+    layout, inspection = state.layout, state.inspection
+    overlay = Overlay(state.window_camera(scene), layout.left)
     size = CAMERA_SIZE * scene.size
-    if hint := _hint(workspace, scene):
+    if hint := _hint(state, scene):
         label_in_the_middle(hint, layout.left)
-    if workspace.look.show_cameras:
+    if state.look.show_cameras:
         cameras = scene.bundle.cameras
         overlay.frusta([c.camera_to_world for c in cameras], [c.fov_y for c in cameras], size, CAMERA_COLOR)
-    if workspace.panel_visible:
+    if state.panel_visible:
         draw_path_over_scene(scene.editor, overlay, size)
     if not inspection.second:
         return []
-    labels = (str(inspection.drawn_view(workspace.look.view)), str(inspection.second))
+    labels = (str(inspection.drawn_view(state.look.view)), str(inspection.second))
     area = (layout.left, layout.size[0] - layout.left, layout.size[1])
     split = draw_split_line(inspection.split, area, labels)
     return [SetInspection(replace(inspection, split=split))] if split != inspection.split else []
 
 
-def _panel_facts(workspace: Workspace, scene: OpenScene, files: FileFacts, speed: SpeedFacts) -> PanelFacts:
+def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: SpeedFacts) -> PanelFacts:
     """What the panel shows of ``scene``."""
     bundle, renderer = scene.bundle, scene.renderer
     inspect = InspectFacts(
-        workspace.inspection,
+        state.inspection,
         second_views(renderer),
         bundle.references,
-        renderer.reference_at(workspace.drawn_camera(scene)),
-        workspace.measurements,
+        renderer.reference_at(state.drawn_camera(scene)),
+        state.measurements,
     )
     return PanelFacts(
-        look=workspace.look,
+        look=state.look,
         views=renderer.views,
         controls=scene.controls,
         editor=scene.editor,

@@ -22,7 +22,8 @@ from duplex.app.scene.camera import Camera
 from duplex.app.scene.camera_path import MAX_FRAMES, CameraPath, Keyframe
 from duplex.app.scene.path_files import read_path, write_path
 
-PREVIEW_POINTS, MAX_PREVIEW_POINTS = 24, 1000  # between two keyframes; of the whole path
+PREVIEW_POINTS = 24  # between two keyframes
+MAX_PREVIEW_POINTS = 1000  # of the whole path
 RECORDING_SECONDS = 0.1  # of each of the window's frames, while a path is recorded
 
 
@@ -134,7 +135,8 @@ class KeyframeEditor:
         self._check()
         if self.output.transparent:
             background = TRANSPARENT
-        out, path = _typed_path(self.output.video), self.path
+        path = self.path
+        out = _typed_path(self.output.video)
         self.recording = Recording(renderer, path.cameras(), path.frames, out, path.fps, background)
 
     def record_some(self) -> str:
@@ -142,7 +144,8 @@ class KeyframeEditor:
 
         Raises :class:`DuplexError` or OSError, and then the recording is cancelled.
         """
-        recording, started = self.recording, time.perf_counter()
+        started = time.perf_counter()
+        recording = self.recording
         if recording is None:
             return ""
         try:

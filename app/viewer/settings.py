@@ -1,4 +1,4 @@
-"""What the viewer remembers of its user: recent files and how the panel was set, in the platform's place for that."""
+"""The viewer's settings file: recent files, window size and quality settings, in the platform's folder for that."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from platformdirs import user_config_path
 
 from duplex.app.core.files import write_atomically
 
-MAX_FILE, RECENT = 1 << 16, 8
+MAX_FILE = 1 << 16  # bytes
+MAX_RECENT = 8
 
 
 @dataclass
 class Settings:
-    """``recent``: bundles, the last one first; ``size``: of the window, None at first; the rest as in the panel."""
+    """What the viewer remembers from one start to the next.
+
+    ``recent``: paths of bundles, the last one first; ``size``: of the window, None before the first start; ``scale``,
+    ``smooth`` and ``frame_rate``: as in :class:`~duplex.app.viewer.look.Look`.
+    """
 
     recent: list[str] = field(default_factory=list)
     size: list[int] | None = None
@@ -25,12 +30,12 @@ class Settings:
     frame_rate: int = 30
 
     def opened(self, path: Path) -> None:
-        """Note that ``path`` was opened."""
+        """Put ``path`` first among the recent files."""
         name = str(path.absolute())
-        self.recent = [name, *(x for x in self.recent if x != name)][:RECENT]
+        self.recent = [name, *(x for x in self.recent if x != name)][:MAX_RECENT]
 
     def save(self, file: Path | None = None) -> None:
-        """Write them down; where that is not possible they are forgotten."""
+        """Write the settings to ``file``, by default :func:`settings_file`; a write error is ignored."""
         file = file or settings_file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -40,13 +45,14 @@ class Settings:
 
 
 def settings_file() -> Path:
-    """Where they are kept."""
+    """The file in which settings are kept."""
     return user_config_path("duplex", appauthor=False) / "viewer.json"
 
 
 def load_settings(file: Path | None = None) -> Settings:
-    """Those of last time; what is missing or not as expected is as at first."""
-    found, file = Settings(), file or settings_file()
+    """Read ``file``, by default :func:`settings_file`; missing or invalid entries get their default."""
+    found = Settings()
+    file = file or settings_file()
     try:
         data = json.loads(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
     except (OSError, ValueError, RecursionError):
@@ -55,7 +61,7 @@ def load_settings(file: Path | None = None) -> Settings:
         return found
     recent = data.get("recent")
     if isinstance(recent, list):
-        found.recent = [x for x in recent if isinstance(x, str) and len(x) < 4096][:RECENT]
+        found.recent = [x for x in recent if isinstance(x, str) and len(x) < 4096][:MAX_RECENT]
     size = data.get("size")
     if isinstance(size, list) and len(size) == 2 and all(_whole(x, 200, 16384) for x in size):
         found.size = size

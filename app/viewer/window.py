@@ -27,7 +27,7 @@ from duplex.app.viewer.interface import Interface, is_quiet
 from duplex.app.viewer.panels.panel import panel_width
 from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.settings import load_settings
-from duplex.app.viewer.workspace import Workspace
+from duplex.app.viewer.state import ViewerState
 
 EMPTY_COLOR = (0.05, 0.055, 0.065)  # of a window in which nothing is open
 LONGEST_STEP = 0.1  # seconds that a camera moves in one frame at most
@@ -46,11 +46,11 @@ class Viewer:
         self.ctx: moderngl.Context = self.window.ctx
         self.ctx.gc_mode = "auto"
         self.ui = Ui()
-        self.workspace = Workspace(self.ctx, settings, backend)
+        self.state = ViewerState(self.ctx, settings, backend)
         self.input = Input(self.window, self.ui)
         self.interface = Interface()
         self.hot_reload = HotReload()
-        self.panel_cache = PanelCache(self.ctx, enabled=self.workspace.software)
+        self.panel_cache = PanelCache(self.ctx, enabled=self.state.software)
         self.ui.touched = self.panel_cache.invalidate
         self.driver = describe(self.ctx)
         self.frame_times: deque[float] = deque(maxlen=PLOTTED_FRAMES)
@@ -71,21 +71,21 @@ class Viewer:
         ``camera``: the first one; ``stamp``: the file's before it was read; ``background``: RGB, by default the
         bundle's own.
         """
-        self.workspace.show(bundle, path, camera, stamp)
+        self.state.show(bundle, path, camera, stamp)
         if background:
-            self.workspace.look = replace(self.workspace.look, background=background)
+            self.state.look = replace(self.state.look, background=background)
         self._set_title()
 
     def run(self) -> None:
         """Draw until the window is closed."""
-        if self.workspace.software:
+        if self.state.software:
             driver = self.driver.partition(" (")[0]
-            self.workspace.notices.note(f"The CPU draws ({driver}): a graphics card is much faster")
+            self.state.notices.note(f"The CPU draws ({driver}): a graphics card is much faster")
         try:
             while not self.window.is_closing:
                 self.frame()
                 self.input.swap()
-                if self.workspace.choose_backend():
+                if self.state.choose_backend():
                     self._last = time.perf_counter()  # the measurement is no slow frame
         finally:
             self.close()
@@ -94,16 +94,16 @@ class Viewer:
         """React to what has come in, and draw one frame into the window (not yet swapped)."""
         now = time.perf_counter()
         seconds = self._count_time(now)
-        workspace = self.workspace
+        state = self.state
         self.apply_input()
-        self.hot_reload.check(workspace, now)
-        workspace.record_some()
+        self.hot_reload.check(state, now)
+        state.record_some()
         if min(glfw.get_framebuffer_size(self.window._window)) < 1:  # minimised
-            recording = workspace.scene and workspace.scene.editor.recording
+            recording = state.scene and state.scene.editor.recording
             glfw.wait_events_timeout(0.0 if recording else 0.1)
             return
-        if chosen := workspace.file_dialog.poll():
-            apply(OpenFile(chosen), workspace)
+        if chosen := state.file_dialog.poll():
+            apply(OpenFile(chosen), state)
         self._draw_scene(seconds)
         self._draw_interface(now, seconds)
         self._set_title()
@@ -112,15 +112,16 @@ class Viewer:
         """Apply what the user has asked for with mouse and keys since the last frame."""
         self._lay_out()
         for action in self.input.take():
-            apply(action, self.workspace)
+            apply(action, self.state)
 
     def close(self) -> None:
         """Free the window and everything drawn in it."""
-        workspace, settings = self.workspace, self.workspace.settings
-        workspace.cancel_recording()
-        settings.scale = workspace.look.scale
-        settings.smooth = workspace.look.smooth
-        settings.frame_rate = workspace.look.frame_rate
+        state = self.state
+        settings = state.settings
+        state.cancel_recording()
+        settings.scale = state.look.scale
+        settings.smooth = state.look.smooth
+        settings.frame_rate = state.look.frame_rate
         if not self.window.fullscreen:
             settings.size = list(glfw.get_window_size(self.window._window))
         settings.save()
@@ -141,65 +142,67 @@ class Viewer:
         size = glfw.get_window_size(self.window._window)
         pixels = glfw.get_framebuffer_size(self.window._window)
         scale = content_scale(self.window._window, size[0], pixels[0])
-        shown = self.workspace.panel_visible and self.workspace.scene is not None
-        self.workspace.layout = Layout(size, pixels, scale, panel_width(shown, size[0], scale))
-        self.ui.left = self.workspace.layout.left
+        shown = self.state.panel_visible and self.state.scene is not None
+        self.state.layout = Layout(size, pixels, scale, panel_width(shown, size[0], scale))
+        self.ui.left = self.state.layout.left
 
     def _draw_scene(self, seconds: float) -> None:
-        workspace = self.workspace
-        if workspace.scene:
+        state = self.state
+        if state.scene:
             step = min(seconds, LONGEST_STEP)
-            workspace.move(step, self.input.flight())
+            state.move(step, self.input.flight())
             self._lay_out()
-            workspace.draw(seconds, self.ctx.screen)
-        if not workspace.scene:
+            state.draw(seconds, self.ctx.screen)
+        if not state.scene:
             self._lay_out()
             self.ctx.screen.use()
             self.ctx.screen.clear(*EMPTY_COLOR)
 
     def _draw_interface(self, now: float, seconds: float) -> None:
         """Draw panel and notices, or restore the panel's pixels where nothing has changed."""
-        workspace, layout = self.workspace, self.workspace.layout
+        state = self.state
+        layout = state.layout
         self.frame_times.append(self.frame_milliseconds)
-        if workspace.changes != self._changes:
-            self._changes = workspace.changes
+        if state.changes != self._changes:
+            self._changes = state.changes
             self.panel_cache.invalidate()
-        quiet = layout.left and not self.ui.in_use and is_quiet(workspace)
+        quiet = layout.left and not self.ui.in_use and is_quiet(state)
         if self.panel_cache.enabled and quiet and self.panel_cache.restore(layout.panel_size, now, self.ctx.screen):
             return
         self.ui.begin(layout)
         self._probe()
-        actions = self.interface.draw(workspace, self._speed(), min(seconds, LONGEST_STEP))
+        actions = self.interface.draw(state, self._speed(), min(seconds, LONGEST_STEP))
         self.ctx.screen.use()  # a probe draws into targets of its own
         self.ui.end()
         self.panel_cache.store(layout.panel_size, now, self.ctx.screen)
         for action in actions:
-            apply(action, workspace)
+            apply(action, state)
 
     def _probe(self) -> None:
         """Probe the pixel under the mouse, where that is asked for."""
-        workspace, io = self.workspace, self.ui.io
-        if not workspace.scene or not workspace.inspection.probing or io.want_capture_mouse:
+        state = self.state
+        io = self.ui.io
+        if not state.scene or not state.inspection.probing or io.want_capture_mouse:
             return
-        width, height = workspace.layout.scene_size
-        x, y = io.mouse_pos.x - workspace.layout.left, io.mouse_pos.y
+        width, height = state.layout.scene_size
+        x, y = io.mouse_pos.x - state.layout.left, io.mouse_pos.y
         if 0 <= x < width and 0 <= y < height:
-            workspace.probe((x / width, y / height))
+            state.probe((x / width, y / height))
 
     def _speed(self) -> SpeedFacts:
-        workspace = self.workspace
-        renderer = workspace.scene.renderer if workspace.scene else None
+        state = self.state
+        renderer = state.scene.renderer if state.scene else None
         return SpeedFacts(
-            passes=workspace.timers.milliseconds,
-            has_timers=workspace.timers.counting,
+            passes=state.timers.milliseconds,
+            has_timers=state.timers.counting,
             frame_milliseconds=self.frame_milliseconds,
             times=self.frame_times,
-            picture=workspace.drawn_size,
+            picture=state.drawn_size,
             backend=renderer.backend.name if renderer else "",
             driver=self.driver,
             gpu_bytes=renderer.gpu_bytes if renderer else 0,
         )
 
     def _set_title(self) -> None:
-        if self.window.title != self.workspace.title:
-            self.window.title = self.workspace.title
+        if self.window.title != self.state.title:
+            self.window.title = self.state.title

@@ -28,20 +28,20 @@ def exposure(s: Session) -> None:
 
 def nothing_in_view(s: Session) -> None:
     """An empty view is explained."""
-    w = s.workspace
+    state = s.state
     s.key("key", "r")
-    kept = w.scene.controls.goal
-    w.scene.controls.move(0, 0, -1, 1.0)
-    w.scene.controls.turn(0, 0)
-    w.scene.controls.mode = "fly"
-    w.scene.controls.turn(630, 0)
-    w.scene.controls.arrive()
-    assert not s.overlay().sees(*w.scene.bundle.bounds)
+    kept = state.scene.controls.goal
+    state.scene.controls.move(0, 0, -1, 1.0)
+    state.scene.controls.turn(0, 0)
+    state.scene.controls.mode = "fly"
+    state.scene.controls.turn(630, 0)
+    state.scene.controls.arrive()
+    assert not s.overlay().sees(*state.scene.bundle.bounds)
     assert (s.scene("nothing-in-view") < 100).mean() > 0.005, "an empty view is not explained"
-    w.scene.controls.mode = "orbit"
-    w.scene.controls.goal = kept
+    state.scene.controls.mode = "orbit"
+    state.scene.controls.goal = kept
     s.scene("back")
-    assert s.overlay().sees(*w.scene.bundle.bounds)
+    assert s.overlay().sees(*state.scene.bundle.bounds)
     s.key("key", "f")
 
 

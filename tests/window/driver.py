@@ -24,7 +24,7 @@ from duplex.app.viewer.hot_reload import WATCH_SECONDS
 from duplex.app.viewer.keyframe_editor import KeyframeEditor
 from duplex.app.viewer.split_view import second_views
 from duplex.app.viewer.window import Viewer
-from duplex.app.viewer.workspace import Workspace
+from duplex.app.viewer.state import ViewerState
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -66,17 +66,17 @@ class Session:
         self.xdotool("windowfocus", self.number)
 
     @property
-    def workspace(self) -> Workspace:
-        return self.viewer.workspace
+    def state(self) -> ViewerState:
+        return self.viewer.state
 
     @property
     def editor(self) -> KeyframeEditor:
-        return self.workspace.scene.editor
+        return self.state.scene.editor
 
     @property
     def view(self) -> str:
         """The name of the view that is shown."""
-        return str(self.workspace.look.view)
+        return str(self.state.look.view)
 
     def show(self, name: str) -> None:
         """Show another view, without the panel's menu."""
@@ -84,24 +84,24 @@ class Session:
 
     def look(self, **changes: object) -> None:
         """Change how the scene is shown, without the panel."""
-        self.workspace.look = replace(self.workspace.look, **changes)
+        self.state.look = replace(self.state.look, **changes)
 
     def inspect(self, **changes: object) -> None:
         """Change what the instruments show, without the panel."""
-        self.workspace.inspection = replace(self.workspace.inspection, **changes)
+        self.state.inspection = replace(self.state.inspection, **changes)
 
     def compare(self, name: str | None) -> None:
         """Show the second view of this name beside the picture, None: no second view."""
-        choices = {str(second): second for second in second_views(self.workspace.scene.renderer)}
+        choices = {str(second): second for second in second_views(self.state.scene.renderer)}
         self.inspect(second=choices[name] if name else None)
 
     def apply(self, action: Action) -> None:
         """Do what an action asks for, without key or widget."""
-        apply(action, self.workspace)
+        apply(action, self.state)
 
     def overlay(self) -> Overlay:
         """What draws over the scene."""
-        return Overlay(self.workspace.window_camera(self.workspace.scene), self.workspace.layout.left)
+        return Overlay(self.state.window_camera(self.state.scene), self.state.layout.left)
 
     def xdotool(self, *arguments: object) -> None:
         subprocess.run(["xdotool", *map(str, arguments)], check=True)
@@ -115,10 +115,10 @@ class Session:
         """What is in the window once the camera rests and is drawn in full, (h, w, 3) int16, top row first."""
         self.frames()
         for _ in range(60):
-            if self.workspace.resolution.resting > STILL_SECONDS:
+            if self.state.resolution.resting > STILL_SECONDS:
                 break
             self.frames(1)
-        assert self.workspace.resolution.resting > STILL_SECONDS, f"{name}: the camera does not come to rest"
+        assert self.state.resolution.resting > STILL_SECONDS, f"{name}: the camera does not come to rest"
         self.viewer.frame()
         assert self.viewer.ctx.error == "GL_NO_ERROR", name
         pixels = self.drawn(*glfw.get_framebuffer_size(self.window._window))
@@ -181,7 +181,7 @@ class Session:
 
     def notes(self, word: str) -> bool:
         """Whether a notice holds ``word``."""
-        return any(word in line.text for line in self.workspace.notices.lines)
+        return any(word in line.text for line in self.state.notices.lines)
 
     def drop(self, file: Path) -> None:
         """Drop a file as a file manager does, while the window goes on drawing."""

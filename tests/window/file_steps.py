@@ -16,38 +16,38 @@ from window.driver import Session
 
 def dropped_files(s: Session) -> None:
     """A broken file is refused and a sound one opened."""
-    w = s.workspace
-    old, copy = w.scene, s.folder / "copy.bundle"
+    state = s.state
+    old, copy = state.scene, s.folder / "copy.bundle"
     broken = s.folder / "broken.bundle"
     broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
     s.drop(broken)
-    assert w.scene is old and s.notes("broken.bundle"), w.notices.lines
+    assert state.scene is old and s.notes("broken.bundle"), state.notices.lines
     s.picture("broken-file")
     copy.write_bytes(DEMO_BUNDLE.read_bytes())
     s.drop(copy)
-    assert w.scene.path == copy and w.settings.recent[0] == str(copy)
+    assert state.scene.path == copy and state.settings.recent[0] == str(copy)
     s.key("key", "bracketright")
     s.picture("dropped")
 
 
 def changed_bundle(s: Session) -> None:
     """A bundle that changes on disk is read again; the camera stays."""
-    w = s.workspace
+    state = s.state
     copy = s.folder / "changed.bundle"
     copy.write_bytes(DEMO_BUNDLE.read_bytes())
     s.drop(copy)
     s.key("key", "bracketright")
     s.picture("before-the-change")
-    eye = np.array(w.scene.controls.goal.eye)
+    eye = np.array(state.scene.controls.goal.eye)
     s.compare("reference")
     s.show("error")
     s.change(copy, write_bundle(replace(read_bundle(copy), background=(0.0, 0.0, 0.0), references=())))
-    assert w.inspection.second is None and s.view == "final", "what a bundle has not is still shown"
-    assert w.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
-    assert np.allclose(np.array(w.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
-    seen = w.scene
+    assert state.inspection.second is None and s.view == "final", "what a bundle has not is still shown"
+    assert state.scene.bundle.background == (0.0, 0.0, 0.0), "a changed bundle is not read again"
+    assert np.allclose(np.array(state.scene.controls.goal.eye), eye), "a changed bundle moves the camera"
+    seen = state.scene
     s.change(copy, b"not a bundle")
-    assert w.scene is seen and s.scene("changed-to-nonsense").std() > 10
+    assert state.scene is seen and s.scene("changed-to-nonsense").std() > 10
     s.drop(DEMO_BUNDLE)
     copy.unlink()
 
@@ -62,34 +62,34 @@ def own_shader(s: Session, name: str) -> Path:
 
 def changed_shader(s: Session) -> None:
     """A shader is built again when it changes, and kept when the new one is broken."""
-    w = s.workspace
-    shader, seen = own_shader(s, "screen/present.frag.glsl"), w.scene
+    state = s.state
+    shader, seen = own_shader(s, "screen/present.frag.glsl"), state.scene
     text = shader.read_bytes()
     s.change(shader, text + b"\nthis is no GLSL\n")
-    assert w.scene is seen and any("error" in line.text.lower() for line in w.notices.lines), w.notices.lines
+    assert state.scene is seen and any("error" in line.text.lower() for line in state.notices.lines), state.notices.lines
     s.picture("broken-shader")
     s.change(shader, text)
-    assert w.scene is not seen and w.scene.renderer is not seen.renderer, "a mended shader is not built again"
+    assert state.scene is not seen and state.scene.renderer is not seen.renderer, "a mended shader is not built again"
 
 
 def changed_view_shader(s: Session) -> None:
     """A broken shader replaces none that is shown."""
-    w = s.workspace
+    state = s.state
     surface = own_shader(s, "gbuffer/gbuffer.frag.glsl")
     sound, wrong = surface.read_bytes(), b"\n#if SURFACE == 1\nthis is no GLSL\n#endif\n"
     s.show("outer normal")
     s.scene("normals")
-    seen = w.scene
+    seen = state.scene
     s.change(surface, sound + wrong)
-    assert w.scene is seen and s.view == "outer normal", "a shader that is shown is replaced by a broken one"
+    assert state.scene is seen and s.view == "outer normal", "a shader that is shown is replaced by a broken one"
     s.show("final")
     s.frames()
     s.change(surface, sound + wrong + b"\n")  # which nothing needs that is shown
-    assert w.scene is not seen
-    w.notices.lines.clear()
+    assert state.scene is not seen
+    state.notices.lines.clear()
     s.show("outer normal")
     s.frames()
-    assert s.view == "final" and w.scene and s.notes("GLSL")
+    assert s.view == "final" and state.scene and s.notes("GLSL")
     s.picture("view-refused")
     s.change(surface, sound)
     s.key("key", "f")

@@ -11,8 +11,8 @@ from window.driver import Session, differ
 
 def split_view(s: Session) -> None:
     """Two views side by side, and the line between them dragged."""
-    w = s.workspace
-    w.notices.lines.clear()
+    state = s.state
+    state.notices.lines.clear()
     plain = s.scene("plain")
     s.compare("outer normal")
     s.inspect(split=0.5)
@@ -21,21 +21,21 @@ def split_view(s: Session) -> None:
     left, right = slice(0, middle - 40), slice(middle + 20, None)
     assert differ(split[40:, left], plain[40:, left]) < 0.5 and differ(split[40:, right], plain[40:, right]) > 5
     s.drag(1, -100, 0, (300 + middle, 300))
-    assert abs(w.inspection.split - (middle - 100) / 420) < 0.02, "the line between two views is not dragged"
+    assert abs(state.inspection.split - (middle - 100) / 420) < 0.02, "the line between two views is not dragged"
     for compared in ("backend compute", "inner shell only", "alpha"):
         s.compare(compared)
         s.scene("split-" + compared.replace(" ", "-"))
-        assert str(w.inspection.second) == compared, w.notices.lines
+        assert str(state.inspection.second) == compared, state.notices.lines
     s.compare(None)
 
 
 def edges_shells_features(s: Session) -> None:
     """Edges, one shell alone, and features without the network."""
-    w = s.workspace
-    w.notices.lines.clear()
+    state = s.state
+    state.notices.lines.clear()
     plain = s.scene("plain-again")
     s.inspect(edges=(True, True))
-    assert differ(s.scene("edges"), plain) > 2 and w.ctx.wireframe is False
+    assert differ(s.scene("edges"), plain) > 2 and state.ctx.wireframe is False
     s.inspect(edges=(False, False))
     assert differ(s.scene("no-edges"), plain) < 0.5
     s.inspect(shells=(False, True))
@@ -55,27 +55,27 @@ def edges_shells_features(s: Session) -> None:
 
 def probed_pixel(s: Session) -> None:
     """What the pixel under the mouse is made of."""
-    w = s.workspace
-    w.notices.lines.clear()
+    state = s.state
+    state.notices.lines.clear()
     s.inspect(probing=True)
     s.xdotool("mousemove", "--window", s.number, 510, 320)
     s.frames(3)
-    assert w.measurements.probed and w.measurements.probed.found.outer, "there is nothing under the mouse"
+    assert state.measurements.probed and state.measurements.probed.found.outer, "there is nothing under the mouse"
     picture = s.picture("probe")
-    probed = w.measurements.probed
+    probed = state.measurements.probed
     middle = picture[probed.pixel[1], 300 + probed.pixel[0]]
     assert np.abs(middle - probed.found.color[:3]).max() < 3
-    w.notices.note("drawn while a pixel is looked at")
+    state.notices.note("drawn while a pixel is looked at")
     assert differ(s.picture("probe-and-notice")[500:], picture[500:]) > 1, "probing keeps the interface from the window"
-    w.notices.lines.clear()
+    state.notices.lines.clear()
     s.inspect(probing=False)
 
 
 def backends_agree(s: Session) -> None:
     """The other backends draw the same picture."""
-    w = s.workspace
-    w.notices.lines.clear()
+    state = s.state
+    state.notices.lines.clear()
     s.apply(CompareBackends())
-    agreement = w.measurements.agreement
+    agreement = state.measurements.agreement
     assert float(agreement.split("float32: ")[1].split(" ")[0]) > 45, agreement
     assert float(agreement.split("Runtime: ")[1].split(" ")[0]) > 45, agreement

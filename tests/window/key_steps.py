@@ -13,61 +13,61 @@ from window.driver import Session, differ
 
 def modes_and_views(s: Session) -> None:
     """O steps through the camera modes, digits choose a view."""
-    w = s.workspace
+    state = s.state
     s.key("key", "1")
     start = s.scene("keys")
     for mode in ("fly", "trackball", "orbit"):
         s.key("key", "o")
-        assert w.scene.controls.mode == mode
+        assert state.scene.controls.mode == mode
     s.key("key", "3")
-    assert s.view == str(w.scene.renderer.views[2]) and differ(s.scene("third-view"), start) > 1
+    assert s.view == str(state.scene.renderer.views[2]) and differ(s.scene("third-view"), start) > 1
     s.key("key", "1")
 
 
 def preset_cameras(s: Session) -> None:
     """Brackets go to the next camera of the bundle and back around the end of the list."""
-    w = s.workspace
+    state = s.state
     start = s.scene("before-brackets")
     s.key("key", "bracketright")
     s.key("key", "bracketright")
     second = s.scene("second-camera")
-    assert w.scene.camera_index == 1 and differ(second, start) > 1
-    shown = w.scene.controls.camera(10, 10).camera_to_world
-    assert np.allclose(shown, w.scene.bundle.cameras[1].camera_to_world, atol=1e-6), (
+    assert state.scene.camera_index == 1 and differ(second, start) > 1
+    shown = state.scene.controls.camera(10, 10).camera_to_world
+    assert np.allclose(shown, state.scene.bundle.cameras[1].camera_to_world, atol=1e-6), (
         "] does not go to the second camera"
     )
     s.key("key", "bracketleft")
     s.key("key", "bracketleft")
-    assert w.scene.camera_index == len(w.scene.bundle.cameras) - 1
+    assert state.scene.camera_index == len(state.scene.bundle.cameras) - 1
     s.picture("last-camera")
 
 
 def copied_view(s: Session) -> None:
     """A view is copied, left by R, and pasted."""
-    w = s.workspace
+    state = s.state
     s.key("key", "ctrl+c")
-    copied = w.scene.controls.goal
+    copied = state.scene.controls.goal
     s.key("key", "r")
     s.picture("reset")
-    assert np.allclose(w.scene.controls.camera(10, 10).camera_to_world, w.scene.start.camera_to_world, atol=1e-6)
+    assert np.allclose(state.scene.controls.camera(10, 10).camera_to_world, state.scene.start.camera_to_world, atol=1e-6)
     s.key("key", "ctrl+v")
     s.picture("pasted")
-    assert np.allclose(np.array(w.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
+    assert np.allclose(np.array(state.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"
 
 
 def help_page(s: Session) -> None:
     """The list of keys opens and closes."""
-    w = s.workspace
+    state = s.state
     s.key("key", "shift+slash")
-    assert w.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
+    assert state.help_visible and differ(s.scene("help"), s.scene("help")) < 0.5
     helped = s.scene("help")
     s.key("key", "Escape")
-    assert not w.help_visible and differ(s.scene("no-help"), helped) > 5
+    assert not state.help_visible and differ(s.scene("no-help"), helped) > 5
 
 
 def played_path(s: Session) -> None:
     """K adds keyframes, the space bar plays them."""
-    w = s.workspace
+    state = s.state
     for _ in range(3):
         s.key("key", "k")
         s.drag(1, 60, 10)
@@ -80,7 +80,7 @@ def played_path(s: Session) -> None:
     s.key("key", "space")
     assert not s.editor.playing
     at = s.editor.path.camera(s.editor.second).camera_to_world
-    assert np.allclose(w.scene.controls.camera(10, 10).camera_to_world, at, atol=1e-6), (
+    assert np.allclose(state.scene.controls.camera(10, 10).camera_to_world, at, atol=1e-6), (
         "playing does not move the camera"
     )
 

@@ -98,23 +98,23 @@ class Monkey:
         self.viewer.input._dropped(None, [str(self.chance.choice((self.broken, DEMO_BUNDLE)))])
 
     def compare(self) -> None:
-        workspace = self.viewer.workspace
-        second = self.chance.choice([None, *second_views(workspace.scene.renderer)])
-        workspace.inspection = replace(workspace.inspection, second=second)
+        state = self.viewer.state
+        second = self.chance.choice([None, *second_views(state.scene.renderer)])
+        state.inspection = replace(state.inspection, second=second)
 
     def draw(self) -> None:
         self.viewer.frame()
         error = self.viewer.ctx.error
         assert error == "GL_NO_ERROR", error
         self.window.swap_buffers()
-        self.viewer.workspace.cancel_recording()  # a video of minutes would tell nothing
+        self.viewer.state.cancel_recording()  # a video of minutes would tell nothing
 
 
 def main(seconds: float, seed: int) -> None:
     viewer = Viewer(SIZES[0])
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
     for pattern in PATTERNS:
-        viewer.workspace.look = replace(viewer.workspace.look, exposure=1.0, pattern=pattern)
+        viewer.state.look = replace(viewer.state.look, exposure=1.0, pattern=pattern)
         viewer.frame()  # each has a program of its own, which is kept
         viewer.window.swap_buffers()
     rest(viewer)
@@ -145,12 +145,12 @@ def rest(viewer: Viewer) -> None:
     """Show the demo's picture as at first."""
     glfw.set_window_size(viewer.window._window, *SIZES[0])
     viewer.input.pressed.clear()
-    workspace = viewer.workspace
-    workspace.inspection = replace(workspace.inspection, second=None, probing=False)
-    workspace.painter.second.forget()
-    workspace.look = replace(workspace.look, view=FINAL, smooth=False, scale=1.0, pattern=PATTERNS[0], exposure=0.0)
-    workspace.panel_visible = True
-    workspace.timers.forget()
+    state = viewer.state
+    state.inspection = replace(state.inspection, second=None, probing=False)
+    state.painter.second.forget()
+    state.look = replace(state.look, view=FINAL, smooth=False, scale=1.0, pattern=PATTERNS[0], exposure=0.0)
+    state.panel_visible = True
+    state.timers.forget()
     viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
     for _ in range(10):
         viewer.frame()

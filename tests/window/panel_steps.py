@@ -14,9 +14,9 @@ from window.driver import Session, differ
 
 def resting_panel(s: Session) -> None:
     """A panel that nobody uses is not declared again in every frame."""
-    w = s.workspace
+    state = s.state
     s.point(600, 300)
-    w.notices.lines.clear()
+    state.notices.lines.clear()
     before = s.picture("resting")
     declared = 0
     for _ in range(12):
@@ -58,16 +58,16 @@ def hidden_panel(s: Session) -> None:
 
 def resized_window(s: Session) -> None:
     """A resized window is redrawn in its whole size."""
-    w = s.workspace
+    state = s.state
     s.xdotool("windowsize", "--sync", s.number, 900, 640)
     s.frames(4)
-    w.notices.lines.clear()
+    state.notices.lines.clear()
     larger = s.picture("resized")
     s.frames(12)
     assert differ(s.picture("resized-and-resting")[:, :300], larger[:, :300]) < 3
-    w.ctx.screen.use()
-    w.ctx.screen.clear(0.0, 0.0, 1.0, viewport=(0, 0, 900, 640))
-    assert s.viewer.panel_cache.restore((300, 640), 0.0, w.ctx.screen)
+    state.ctx.screen.use()
+    state.ctx.screen.clear(0.0, 0.0, 1.0, viewport=(0, 0, 900, 640))
+    assert s.viewer.panel_cache.restore((300, 640), 0.0, state.ctx.screen)
     restored = s.drawn(300, 640)
     assert differ(restored, larger[:, :300]) < 3, "only a part of the panel is restored"
     assert larger.shape[:2] == (640, 900), f"after resizing the picture is {larger.shape}"
@@ -76,19 +76,19 @@ def resized_window(s: Session) -> None:
 
 def nothing_open(s: Session) -> None:
     """The bundle is closed, and the demo opened from the welcome."""
-    w = s.workspace
+    state = s.state
     for header in ("View", "Camera", "File"):
         s.click(header)
     s.click("close")
     welcome = s.picture("welcome")
-    assert w.scene is None and s.window.title == "duplex"
+    assert state.scene is None and s.window.title == "duplex"
     assert (welcome[:, :160].reshape(-1, 3).std(0) < 1).all(), "the panel is still there"
     assert welcome[200:360, 300:420].std() > 10, "there is no welcome"
     pictures = set(Path.home().glob("*.png"))
     s.key("key", "f", "key", "F12", "key", "3", "key", "k", "key", "Tab", "key", "Tab")
     s.click("demo")
     s.frames()
-    assert w.scene and w.scene.path == DEMO_BUNDLE, w.scene and w.scene.path
+    assert state.scene and state.scene.path == DEMO_BUNDLE, state.scene and state.scene.path
     s.scene("from-the-welcome")
     assert s.view == "final" and not s.editor.path.keyframes, "what is asked for where nothing is open is done later"
     assert set(Path.home().glob("*.png")) == pictures, "a picture of nothing is saved"

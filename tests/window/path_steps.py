@@ -23,12 +23,12 @@ def path_panel(s: Session) -> None:
     recorded_path(s)
     for header in reversed(headers):
         s.click(header)
-    s.workspace.notices.lines.clear()
+    s.state.notices.lines.clear()
 
 
 def saved_path(s: Session) -> CameraPath:
     """Three keyframes, saved."""
-    w, editor = s.workspace, s.editor
+    state, editor = s.state, s.editor
     file = s.folder / "way.json"
     editor.path = replace(editor.path, keyframes=(), transition=0.5, fps=10.0, width=64, height=48)
     editor.selected = -1
@@ -39,20 +39,20 @@ def saved_path(s: Session) -> CameraPath:
     assert len(kept.keyframes) == 3
     s.type("file", str(file))
     s.click("save")
-    assert editor.output.file == str(file) and file.exists(), (editor.output.file, w.notices.lines)
+    assert editor.output.file == str(file) and file.exists(), (editor.output.file, state.notices.lines)
     return kept
 
 
 def pasted_name(s: Session) -> None:
     """A name is pasted; of a file that is not there the panel says so."""
-    w, editor = s.workspace, s.editor
+    state, editor = s.state, s.editor
     glfw.set_clipboard_string(None, "~nosuchuser/copied elsewhere.json")
     s.click("file")
     for pressed in ("ctrl+a", "ctrl+v", "Return"):
         s.key("key", pressed)
     assert editor.output.file == "~nosuchuser/copied elsewhere.json", f"a path cannot be pasted: {editor.output.file}"
     s.click("load")
-    assert s.notes("~nosuchuser"), w.notices.lines
+    assert s.notes("~nosuchuser"), state.notices.lines
 
 
 def loaded_path(s: Session, kept: CameraPath) -> None:

@@ -66,20 +66,20 @@ class Pictures:
         viewer = self.viewer
         viewer.show(read_bundle(DEMO_BUNDLE), DEMO_BUNDLE)
         viewer.apply_input()  # which lays the window out
-        workspace = viewer.workspace
-        workspace.scene.frame(workspace.layout.scene_size)
-        workspace.scene.controls.arrive()
-        workspace.notices.lines.clear()
+        state = viewer.state
+        state.scene.frame(state.layout.scene_size)
+        state.scene.controls.arrive()
+        state.notices.lines.clear()
 
     def look(self, **changes: object) -> None:
         """Change how the scene is shown."""
-        workspace = self.viewer.workspace
-        workspace.look = replace(workspace.look, **changes)
+        state = self.viewer.state
+        state.look = replace(state.look, **changes)
 
     def inspect(self, **changes: object) -> None:
         """Change what the instruments show."""
-        workspace = self.viewer.workspace
-        workspace.inspection = replace(workspace.inspection, **changes)
+        state = self.viewer.state
+        state.inspection = replace(state.inspection, **changes)
 
     def point(self, x: float, y: float) -> None:
         """The mouse, to a share of the part of the window beside the panel."""
@@ -89,8 +89,8 @@ class Pictures:
 
 
 def welcome(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
-    w.settings.recent = [str(Path.home() / name) for name in ("lego.bundle", "garden.bundle")]
+    state = p.viewer.state
+    state.settings.recent = [str(Path.home() / name) for name in ("lego.bundle", "garden.bundle")]
     return ()
 
 
@@ -112,9 +112,9 @@ def split(p: Pictures) -> tuple[str, ...]:
 
 
 def reference(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
-    apply(GoToReference(0), w)
-    w.scene.controls.arrive()
+    state = p.viewer.state
+    apply(GoToReference(0), state)
+    state.scene.controls.arrive()
     p.inspect(second=SecondView(REFERENCE))
     return ("View", "Inspect")
 
@@ -130,31 +130,31 @@ def edges(p: Pictures) -> tuple[str, ...]:
 
 
 def probe(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
+    state = p.viewer.state
     p.inspect(edges=(False, False), probing=True)
     p.point(0.45, 0.66)
-    apply(CompareBackends(), w)
+    apply(CompareBackends(), state)
     return ("Inspect", "Speed")
 
 
 def cameras(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
+    state = p.viewer.state
     p.inspect(probing=False)
     p.look(show_cameras=True)
-    w.scene.controls.dolly(-6)
-    w.scene.controls.arrive()
+    state.scene.controls.dolly(-6)
+    state.scene.controls.arrive()
     return ("View", "Camera")
 
 
 def path(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
+    state = p.viewer.state
     p.look(show_cameras=False, background=(0.25, 0.3, 0.4), pattern="gradient")
-    editor, controls = w.scene.editor, w.scene.controls
+    editor, controls = state.scene.editor, state.scene.controls
     controls.dolly(6)
     for height in (0, -40, 30, 20):
         controls.turn(110, height)
         controls.arrive()
-        editor.add(w.window_camera(w.scene))
+        editor.add(state.window_camera(state.scene))
     editor.output = PathOutput("chair.path.json", "chair.mp4")
     editor.path = replace(editor.path, loop=True)
     editor.selected = 1
@@ -165,24 +165,24 @@ def path(p: Pictures) -> tuple[str, ...]:
 
 
 def keys(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
-    w.scene.editor.path = replace(w.scene.editor.path, keyframes=())
-    w.scene.reset()
-    w.scene.controls.arrive()
-    w.help_visible = True
+    state = p.viewer.state
+    state.scene.editor.path = replace(state.scene.editor.path, keyframes=())
+    state.scene.reset()
+    state.scene.controls.arrive()
+    state.help_visible = True
     return ("View", "Camera", "Speed", "Bundle")
 
 
 def broken_file(p: Pictures) -> tuple[str, ...]:
-    w = p.viewer.workspace
-    w.help_visible = False
+    state = p.viewer.state
+    state.help_visible = False
     p.look(pattern="checker")
-    w.scene.frame((1000, 800))
-    w.scene.controls.arrive()
+    state.scene.frame((1000, 800))
+    state.scene.controls.arrive()
     os.chdir(p.folder)  # so that the message names no folder
     broken = Path("broken.bundle")
     broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
-    w.open(broken)
+    state.open(broken)
     broken.unlink()
     return ("View", "File", "Speed")
 

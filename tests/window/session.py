@@ -76,7 +76,7 @@ def main(folder: Path, *groups: str) -> None:
         for step in GROUPS[group]:
             step(session)
     viewer = session.viewer
-    assert viewer.workspace.timers.milliseconds.keys() >= PASSES
+    assert viewer.state.timers.milliseconds.keys() >= PASSES
     size = glfw.get_window_size(session.window._window)
     viewer.close()
     assert settings_file().is_relative_to(Path.home()) and load_settings().size == list(size)

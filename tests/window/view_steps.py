@@ -17,7 +17,7 @@ def same_as_without_a_window(s: Session) -> None:
     s.key("key", "Tab")
     shown = s.picture("for-comparison")
     camera, out = s.folder / "view.json", s.folder / "view.png"
-    camera.write_text(s.workspace.scene.controls.to_text())
+    camera.write_text(s.state.scene.controls.to_text())
     code = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
     size = f"{shown.shape[1]}x{shown.shape[0]}"
     command = [sys.executable, "-c", code, "--screenshot", str(out), "--camera", str(camera), "--size", size]
@@ -29,15 +29,15 @@ def same_as_without_a_window(s: Session) -> None:
 
 def every_view(s: Session) -> None:
     """Every view shows something, from where the bundle has a picture of its teacher."""
-    w = s.workspace
+    state = s.state
     s.key("key", "f")
     assert differ(s.scene("framed"), 0) > 1
     s.apply(GoToReference(1))
-    quality = w.measurements.quality
+    quality = state.measurements.quality
     assert quality.reference.kind == "teacher" and float(quality.text.split("PSNR ")[1].split(" ")[0]) > 30, quality
     final = s.scene("at-a-reference")
     shown = {}
-    for view in map(str, w.scene.renderer.views):
+    for view in map(str, state.scene.renderer.views):
         s.show(view)
         shown[view] = s.scene(view.replace(" ", "-"))
         corner = shown[view][2, -3]

@@ -60,7 +60,8 @@ class Overlay:
         chosen = np.unique(np.linspace(0, len(poses) - 1, min(len(poses), MOST_FRUSTA)).round().astype(int))
         if not len(chosen):
             return
-        placed, side = np.stack([poses[i] for i in chosen]), np.tan(0.5 * np.array([fovs[i] for i in chosen]))
+        placed = np.stack([poses[i] for i in chosen])
+        side = np.tan(0.5 * np.array([fovs[i] for i in chosen]))
         corners = np.array([[0, 0, 0], [1, 1, -1], [-1, 1, -1], [-1, -1, -1], [1, -1, -1]], np.float64)
         local = size * corners * np.stack([side, side, np.ones_like(side)], -1)[:, None]
         points = local @ placed[:, :3, :3].transpose(0, 2, 1) + placed[:, None, :3, 3]

@@ -1,4 +1,4 @@
-"""How the window's widgets look."""
+"""Colours, sizes and font of the widgets."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ class Theme:
         style.window_rounding = style.popup_rounding = 6
         style.frame_rounding = style.grab_rounding = 4
         style.window_border_size = 0
-        style.item_spacing, style.frame_padding = imgui.ImVec2(8, 4), imgui.ImVec2(6, 3)
+        style.item_spacing = imgui.ImVec2(8, 4)
+        style.frame_padding = imgui.ImVec2(6, 3)
         if FONT.exists():
             imgui.get_io().fonts.add_font_from_file_ttf(str(FONT), FONT_SIZE)
         style.font_size_base = FONT_SIZE
         self.scale = 1.0
-        self.sizes: dict[str, float | tuple[float, float]] = {}  # as they are for a scale of 1
+        self.sizes: dict[str, float | tuple[float, float]] = {}  # of the style, at scale 1
         for name in dir(style):
             value = getattr(style, name)
             if isinstance(value, float):
@@ -57,10 +58,11 @@ class Theme:
                 self.sizes[name] = (value.x, value.y)
 
     def scale_to(self, scale: float) -> None:
-        """Make texts and everything around them ``scale`` times as large as at 96 dpi."""
+        """Make text and widgets ``scale`` times as large as at 96 dpi."""
         if scale == self.scale:
             return
-        self.scale, style = scale, imgui.get_style()
+        self.scale = scale
+        style = imgui.get_style()
         for name, value in self.sizes.items():
             setattr(style, name, imgui.ImVec2(*value) if isinstance(value, tuple) else value)
         style.scale_all_sizes(scale)

@@ -1,4 +1,4 @@
-"""What is open in the window, how it is shown, and what is done with it; it knows no window and no widgets."""
+"""The viewer's state: what is open, how it is shown, and how a frame of it is drawn; it knows no window."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from duplex.app.viewer.settings import Settings
 from duplex.app.viewer.split_view import second_views
 
 
-class Workspace:
+class ViewerState:
     """The open scene and everything that a user has set; actions change it (:mod:`apply_actions`).
 
     ``layout``: of the window's present frame; ``drawn_size``: of the last picture, pixels; ``changes``: how often
