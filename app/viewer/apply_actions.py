@@ -33,7 +33,7 @@ def apply(action: a.Action, state: ViewerState) -> None:
             _apply_to_view(action, state, scene)
         elif isinstance(action, a.CameraAction):
             _apply_to_camera(action, state, scene)
-        else:
+        elif isinstance(action, a.PathAction):
             _apply_to_path(action, state, scene)
     except (DuplexError, OSError) as error:
         state.notices.error(sentence_of(error))

@@ -27,7 +27,9 @@ def mouse(s: Session) -> None:
     s.frames(3)
     assert state.scene.controls.goal.distance < distance, "the wheel does not move closer"
     s.key("key", "f")
-    assert np.allclose(np.array(state.scene.controls.goal.target), state.scene.renderer.center), "F does not frame the object"
+    assert np.allclose(np.array(state.scene.controls.goal.target), state.scene.renderer.center), (
+        "F does not frame the object"
+    )
 
 
 def flight(s: Session) -> None:

@@ -23,8 +23,8 @@ from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.hot_reload import WATCH_SECONDS
 from duplex.app.viewer.keyframe_editor import KeyframeEditor
 from duplex.app.viewer.split_view import second_views
-from duplex.app.viewer.window import Viewer
 from duplex.app.viewer.state import ViewerState
+from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
 

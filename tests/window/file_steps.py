@@ -66,7 +66,9 @@ def changed_shader(s: Session) -> None:
     shader, seen = own_shader(s, "screen/present.frag.glsl"), state.scene
     text = shader.read_bytes()
     s.change(shader, text + b"\nthis is no GLSL\n")
-    assert state.scene is seen and any("error" in line.text.lower() for line in state.notices.lines), state.notices.lines
+    assert state.scene is seen and any("error" in line.text.lower() for line in state.notices.lines), (
+        state.notices.lines
+    )
     s.picture("broken-shader")
     s.change(shader, text)
     assert state.scene is not seen and state.scene.renderer is not seen.renderer, "a mended shader is not built again"

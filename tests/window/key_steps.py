@@ -49,7 +49,9 @@ def copied_view(s: Session) -> None:
     copied = state.scene.controls.goal
     s.key("key", "r")
     s.picture("reset")
-    assert np.allclose(state.scene.controls.camera(10, 10).camera_to_world, state.scene.start.camera_to_world, atol=1e-6)
+    assert np.allclose(
+        state.scene.controls.camera(10, 10).camera_to_world, state.scene.start.camera_to_world, atol=1e-6
+    )
     s.key("key", "ctrl+v")
     s.picture("pasted")
     assert np.allclose(np.array(state.scene.controls.goal.eye), np.array(copied.eye)), "the copied view is not pasted"

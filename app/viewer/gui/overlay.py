@@ -10,8 +10,10 @@ from imgui_bundle import imgui
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.pinhole import to_camera_space
 
 MOST_FRUSTA = 400
+NEAREST = 1e-6  # depth, world units, of a point that has a place in the window
 EDGES = np.array([(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)])  # of a frustum
 
 
@@ -27,17 +29,14 @@ class Overlay:
 
     def places(self, points: Array) -> Array:
         """Where ``points`` (n, 3), world, are in the window, (n, 2); NaN behind the camera."""
-        camera = self.camera
-        local = (points - camera.position) @ camera.camera_to_world[:3, :3]
-        depth = np.where(local[:, 2] < -1e-6, -local[:, 2], np.nan)
-        x, y = camera.cx + camera.fx * local[:, 0] / depth, camera.cy - camera.fy * local[:, 1] / depth
-        return np.stack([self.left + x, y], -1)
+        pixels, depth = self.camera.project(points)
+        return np.where(depth[:, None] > NEAREST, pixels + np.array([self.left, 0.0]), np.nan)
 
     def sees(self, low: Array, high: Array) -> bool:
         """Whether the box from ``low`` to ``high`` (3,) may be in view: it is not beyond any side of the picture."""
         camera = self.camera
         corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
-        x, y, z = ((corners - camera.position) @ camera.camera_to_world[:3, :3]).T
+        x, y, z = to_camera_space(corners, camera.camera_to_world).T
         beyond = (
             z > 0,
             camera.fx * x < z * camera.cx,
