@@ -13,7 +13,8 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
 from duplex.app.scene import glb
-from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.export import export_student, thumbnail

@@ -15,7 +15,9 @@ import torch
 
 from builders import synthetic
 from duplex.app.render.gpu import create_headless_context
-from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.assets import DEMO_BUNDLE
 

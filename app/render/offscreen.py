@@ -15,7 +15,8 @@ from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.render.context import RenderContext, default_context
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.views import View
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 
 Color = Rgba | tuple[float, float, float]

@@ -1,4 +1,4 @@
-"""The bundle's container: a ZIP that comes from a stranger, read with every size bounded."""
+"""The bundle's container: a ZIP file, which is untrusted, so every size is bounded before memory is allocated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ MAX_PARTS = 64
 MAX_PART_BYTES = 1 << 30
 MAX_JSON_BYTES = 4 << 20
 MAX_DIRECTORY_BYTES = 1 << 18
-END_BYTES = 22 + 0xFFFF  # of a ZIP's end record and the comment behind it
+END_RECORD_BYTES = 22
+END_BYTES = END_RECORD_BYTES + 0xFFFF  # longest end record of a ZIP file: a comment of up to 65535 bytes follows it
 MANIFEST = "manifest.json"
 
 
 class Archive:
-    """The parts of an open bundle; :meth:`read` gives the bytes of one that the manifest lists.
+    """An open bundle file; a context manager. Call :meth:`manifest` first, then :meth:`read` and :meth:`json`.
 
-    Raises :class:`DuplexError` when the file is no ZIP, is truncated, or holds a name that is not a plain one.
+    Raises :class:`DuplexError` if the file is not a ZIP, is truncated, has more than 64 parts, or has part names with
+    folders or duplicates.
     """
 
     def __init__(self, path: Path):
@@ -49,7 +51,7 @@ class Archive:
         self.sizes: dict[str, int] = {}
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest's object; from then on :meth:`read` holds every part to the size it states."""
+        """The manifest as a JSON object. Its part sizes are the expected sizes of all later :meth:`read` calls."""
         manifest = self._parse(MANIFEST, self._read(MANIFEST, None, MAX_JSON_BYTES))
         if not isinstance(manifest, dict) or manifest.get("format") != "duplex":
             raise DuplexError(f"{self.path}: {MANIFEST} does not say format duplex: not a bundle")
@@ -61,14 +63,15 @@ class Archive:
     def read(self, name: str, limit: int = MAX_PART_BYTES) -> bytes:
         """The bytes of the part ``name``.
 
-        Raises :class:`DuplexError` unless it is as long as the manifest states, and at most ``limit`` bytes.
+        Raises :class:`DuplexError` if the manifest does not list the part, if its length differs from the manifest,
+        or if it exceeds ``limit`` bytes.
         """
         if name not in self.sizes:
             raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {name!r}: a damaged bundle")
         return self._read(name, self.sizes[name], limit)
 
     def json(self, name: str) -> Any:
-        """The content of the JSON part ``name``, of at most 4 MiB."""
+        """The parsed JSON part ``name``; raises :class:`DuplexError` as :meth:`read` does, or above 4 MiB."""
         if self.sizes.get(name, 0) > MAX_JSON_BYTES:
             raise DuplexError(f"{self.path}: {name} states {self.sizes[name]} bytes: expected at most {MAX_JSON_BYTES}")
         return self._parse(name, self.read(name))
@@ -110,25 +113,28 @@ class Archive:
 
 
 def _directory_bytes(path: Path) -> int:
-    """The size of a ZIP's list of parts as its end record states it, before that list is read; 0 where none is."""
+    """Size of the ZIP's central directory as its end record states it; 0 if there is no end record.
+
+    The check comes first because :class:`zipfile.ZipFile` reads the whole directory into memory.
+    """
     with path.open("rb") as stream:
         stream.seek(max(stream.seek(0, io.SEEK_END) - END_BYTES, 0))
         end = stream.read()
     at = end.rfind(b"PK\5\6")
     if at < 0:
         return 0
-    if len(end) < at + 22 or end[max(at - 20, 0) : at].startswith(b"PK\6\7"):  # cut off, or a ZIP64
+    if len(end) < at + END_RECORD_BYTES or end[max(at - 20, 0) : at].startswith(b"PK\6\7"):  # truncated, or ZIP64
         return MAX_DIRECTORY_BYTES + 1
     return int.from_bytes(end[at + 12 : at + 16], "little")
 
 
 def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:
-    """A bundle's bytes: ``manifest``, completed with the sizes of ``parts``, and the parts."""
+    """The bytes of a ZIP file of ``parts`` and ``manifest``, to which a member ``parts`` with their sizes is added."""
     manifest = {**manifest, "parts": {name: len(content) for name, content in parts.items()}}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts}.items():
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the same input gives the same bytes
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed date: equal input gives equal bytes
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)

@@ -1,7 +1,7 @@
 """One triangle mesh as glTF binary: 16-bit positions and texture coordinates (KHR_mesh_quantization).
 
-The reader takes what the writer writes and, of other tools' files, float32 attributes as well; it trusts
-nothing: every offset, count and index is checked before memory is taken.
+The reader accepts the files of the writer, and float32 attributes of other tools. A file is untrusted: every offset,
+count and index is checked before memory is allocated.
 """
 
 from __future__ import annotations
@@ -15,49 +15,34 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 
-MAGIC, VERSION, JSON_CHUNK, BIN_CHUNK = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
-UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126
+MAGIC = 0x46546C67
+VERSION = 2
+JSON_CHUNK = 0x4E4F534A
+BIN_CHUNK = 0x004E4942
+UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126  # OpenGL component types
+ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963  # OpenGL buffer targets
 MAX_JSON_BYTES = 1 << 20
 DTYPES: dict[int, np.dtype[Any]] = {
     UNSIGNED_SHORT: np.dtype("<u2"),
     UNSIGNED_INT: np.dtype("<u4"),
     FLOAT: np.dtype("<f4"),
 }
-MAX_ROUNDING = 0.02  # of the short edges
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
+COMPONENT_TYPES = {dtype: number for number, dtype in DTYPES.items()}
+SHORT_EDGES = 5  # percentile of the edge lengths
+MAX_ROUNDING = 0.02  # quantisation step, in units of that edge length
+COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
 
 
 def write(positions: Array, uvs: Array, faces: Array) -> bytes:
-    """A .glb of ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3).
+    """A .glb file of the mesh ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3).
 
-    Texture coordinates are rounded to 16 bits, and so are positions where that is fine beside the triangles; a scene
-    that goes on to the horizon has small triangles in a large box, and keeps float32.
+    Texture coordinates are quantised to 16 bits. So are positions if the rounding is small compared with the
+    triangles' edges; an unbounded scene has small triangles in a large box and keeps float32.
     """
-    low = positions.min(0).astype(np.float64)
-    scale = np.maximum(positions.max(0) - low, 1e-9).astype(np.float64) / 65535
-    edges = np.linalg.norm(positions[faces[:, 0]] - positions[faces[:, 1]], axis=1)
-    fine = scale.max() < MAX_ROUNDING * np.percentile(edges, 5)
-    if fine:
-        stored = np.zeros((len(positions), 4), "<u2")  # attributes start at multiples of 4 bytes
-        stored[:, :3] = np.round((positions - low) / scale)
-        node: dict[str, Any] = {"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}
-    else:
-        stored, node = positions.astype("<f4"), {"mesh": 0}
+    vertices, node = _stored_positions(positions, faces)
     texture = np.round(np.clip(uvs, 0, 1) * 65535).astype("<u2")
-    wide = len(positions) > 65535
-    indices = faces.astype("<u4" if wide else "<u2").reshape(-1)
-    chunks = [stored.tobytes(), texture.tobytes(), indices.tobytes()]
-    views, offset = [], 0
-    for chunk, stride in zip(chunks, (stored.strides[0], 4, None), strict=True):
-        view: dict[str, Any] = {
-            "buffer": 0,
-            "byteOffset": offset,
-            "byteLength": len(chunk),
-            "target": 34962 if stride else 34963,
-        }
-        views.append(view | ({"byteStride": stride} if stride else {}))
-        offset += len(chunk) + -len(chunk) % 4
-    binary = b"".join(chunk + b"\0" * (-len(chunk) % 4) for chunk in chunks)
+    indices = faces.astype("<u4" if len(positions) > 65535 else "<u2").reshape(-1)
+    views, binary = _buffer([vertices, texture, indices])
     document = {
         "asset": {"version": "2.0", "generator": "duplex"},
         "extensionsUsed": ["KHR_mesh_quantization"],
@@ -66,38 +51,82 @@ def write(positions: Array, uvs: Array, faces: Array) -> bytes:
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2}]}],
-        "accessors": [
-            {
-                "bufferView": 0,
-                "componentType": UNSIGNED_SHORT if fine else FLOAT,
-                "count": len(positions),
-                "type": "VEC3",
-                "min": stored[:, :3].min(0).tolist(),
-                "max": stored[:, :3].max(0).tolist(),
-            },
-            {"bufferView": 1, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(uvs), "type": "VEC2"},
-            {
-                "bufferView": 2,
-                "componentType": UNSIGNED_INT if wide else UNSIGNED_SHORT,
-                "count": len(indices),
-                "type": "SCALAR",
-            },
-        ],
+        "accessors": _accessors(vertices, texture, indices),
         "bufferViews": views,
         "buffers": [{"byteLength": len(binary)}],
     }
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
+    return _container(document, binary)
+
+
+def _stored_positions(positions: Array, faces: Array) -> tuple[Array, dict[str, Any]]:
+    """Positions as stored, (v, 4) uint16 or (v, 3) float32, and the node whose transform restores them."""
+    low = positions.min(0).astype(np.float64)
+    scale = np.maximum(positions.max(0) - low, 1e-9).astype(np.float64) / 65535
+    edges = np.linalg.norm(positions[faces[:, 0]] - positions[faces[:, 1]], axis=1)
+    if not scale.max() < MAX_ROUNDING * np.percentile(edges, SHORT_EDGES):
+        return positions.astype("<f4"), {"mesh": 0}
+    stored = np.zeros((len(positions), 4), "<u2")  # glTF aligns attributes to 4 bytes: 3 components and padding
+    stored[:, :3] = np.round((positions - low) / scale)
+    return stored, {"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}
+
+
+def _buffer(arrays: list[Array]) -> tuple[list[dict[str, Any]], bytes]:
+    """Buffer views of vertex attributes (n, k) and indices (n,), and the buffer: the arrays, padded to 4 bytes."""
+    views: list[dict[str, Any]] = []
+    binary = b""
+    for array in arrays:
+        attribute = array.ndim == 2
+        view: dict[str, Any] = {
+            "buffer": 0,
+            "byteOffset": len(binary),
+            "byteLength": array.nbytes,
+            "target": ARRAY_BUFFER if attribute else ELEMENT_ARRAY_BUFFER,
+        }
+        if attribute:
+            view["byteStride"] = array.strides[0]
+        views.append(view)
+        binary += _padded(array.tobytes(), b"\0")
+    return views, binary
+
+
+def _accessors(vertices: Array, texture: Array, indices: Array) -> list[dict[str, Any]]:
+    return [
+        {
+            "bufferView": 0,
+            "componentType": COMPONENT_TYPES[vertices.dtype],
+            "count": len(vertices),
+            "type": "VEC3",
+            "min": vertices[:, :3].min(0).tolist(),
+            "max": vertices[:, :3].max(0).tolist(),
+        },
+        {"bufferView": 1, "componentType": UNSIGNED_SHORT, "normalized": True, "count": len(texture), "type": "VEC2"},
+        {
+            "bufferView": 2,
+            "componentType": COMPONENT_TYPES[indices.dtype],
+            "count": len(indices),
+            "type": "SCALAR",
+        },
+    ]
+
+
+def _container(document: dict[str, Any], binary: bytes) -> bytes:
+    """The glTF binary container: header, JSON chunk, binary chunk."""
+    text = _padded(json.dumps(document, separators=(",", ":")).encode(), b" ")
     header = struct.pack("<III", MAGIC, VERSION, 12 + 8 + len(text) + 8 + len(binary))
-    return (
-        header + struct.pack("<II", len(text), JSON_CHUNK) + text + struct.pack("<II", len(binary), BIN_CHUNK) + binary
-    )
+    text_header = struct.pack("<II", len(text), JSON_CHUNK)
+    binary_header = struct.pack("<II", len(binary), BIN_CHUNK)
+    return header + text_header + text + binary_header + binary
+
+
+def _padded(content: bytes, filler: bytes) -> bytes:
+    """``content`` with ``filler`` bytes up to a multiple of 4 bytes."""
+    return content + filler * (-len(content) % 4)
 
 
 def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
-    """Positions (v, 3) and uvs (v, 2) float32 and faces (f, 3) int32 of a .glb with one mesh of triangles.
+    """Positions (v, 3) and uvs (v, 2) float32 and faces (f, 3) int32 of a .glb with one triangle mesh.
 
-    Raises :class:`DuplexError`, with ``name`` in it, when the content is anything else.
+    Raises :class:`DuplexError`, which gives ``name``, for any other content.
     """
     try:
         document, binary = _chunks(content)
@@ -132,6 +161,7 @@ def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
 
 
 def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The JSON document and the binary chunk of a glTF binary container."""
     magic, version, length = struct.unpack_from("<III", content)
     if magic != MAGIC or version != VERSION or length != len(content):
         raise ValueError("no glTF 2 header of this length")
@@ -146,12 +176,14 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _accessor(document: dict[str, Any], binary: bytes, index: int, kind: str) -> Array:
-    """The elements (n,) or (n, width) of an accessor; normalised integers come as float64 in [0, 1]."""
+    """Elements of an accessor, (n,) for scalars, else (n, components); normalised integers become float64 in [0, 1]."""
     accessor = document["accessors"][index]
     view = document["bufferViews"][accessor["bufferView"]]
     if accessor["type"] != kind:
         raise ValueError(f"accessor {index} is a {accessor['type']}")
-    dtype, width, count = DTYPES[accessor["componentType"]], WIDTHS[kind], int(accessor["count"])
+    dtype = DTYPES[accessor["componentType"]]
+    width = COMPONENTS[kind]
+    count = int(accessor["count"])
     stride = int(view.get("byteStride", dtype.itemsize * width))
     start = int(view.get("byteOffset", 0)) + int(accessor.get("byteOffset", 0))
     last = start + stride * (count - 1) + dtype.itemsize * width

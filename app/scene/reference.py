@@ -1,4 +1,4 @@
-"""Pictures that a bundle should look like: its teacher's, or photos."""
+"""Reference images: ground truth that the bundle's rendering is compared with."""
 
 from __future__ import annotations
 
@@ -11,31 +11,39 @@ from duplex.app.scene.camera import Camera
 
 TEACHER, PHOTO = "teacher", "photo"
 MAX_REFERENCE_SIDE = 2048  # pixels
-NEAR, ALIKE = 1e-3, 2e-3  # of the scene's radius, and of a rotation: what no eye can tell
+MAX_DISTANCE = 1e-3  # between equal camera positions, in units of the scene's radius
+MAX_ROTATION = 2e-3  # between equal rotations, largest difference of a matrix element
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What is seen from ``camera``: ``rgba`` (height, width, 4) uint8, straight; ``kind``: ``teacher`` or ``photo``."""
+    """The image that ``camera`` should show.
+
+    ``kind``: ``"teacher"`` for a rendering of the NeRF, ``"photo"`` for a photo of the dataset; ``rgba``: (height,
+    width, 4) uint8, straight alpha, of the camera's size.
+    """
 
     kind: str
     camera: Camera
     rgba: Array
 
     def stands_at(self, camera: Camera, radius: float) -> bool:
-        """Whether ``camera`` is in the same place of a scene of ``radius`` and looks the same way."""
-        mine, other = self.camera.camera_to_world, camera.camera_to_world
-        away = float(np.linalg.norm(mine[:3, 3] - other[:3, 3]))
-        return away <= NEAR * radius and bool(np.abs(mine[:3, :3] - other[:3, :3]).max() <= ALIKE)
+        """Whether ``camera`` has the same pose, up to invisible differences; ``radius``: of the scene, world units."""
+        difference = self.camera.camera_to_world - camera.camera_to_world
+        distance = float(np.linalg.norm(difference[:3, 3]))
+        return distance <= MAX_DISTANCE * radius and bool(np.abs(difference[:3, :3]).max() <= MAX_ROTATION)
 
     def place(self, camera: Camera) -> tuple[float, float, float, float]:
-        """Where pixels of ``camera`` are in this picture: x and y, from the bottom left, times the first two plus the
-        last two numbers."""
-        mine = self.camera
-        x, y = mine.fx / camera.fx, mine.fy / camera.fy
-        return x, y, mine.cx - x * camera.cx, mine.height - mine.cy - y * (camera.height - camera.cy)
+        """The map from pixels of ``camera`` to pixels of this image: scale x, scale y, offset x, offset y.
+
+        Both pixel coordinates count from the bottom left corner; pixel (x, y) of ``camera`` is
+        (scale x * x + offset x, scale y * y + offset y) here. Both cameras have the same pose.
+        """
+        own = self.camera
+        x, y = own.fx / camera.fx, own.fy / camera.fy
+        return x, y, own.cx - x * camera.cx, own.height - own.cy - y * (camera.height - camera.cy)
 
     def over(self, background: tuple[float, float, float]) -> Array:
-        """The picture on ``background``, (height, width, 3) float32 in [0, 1]."""
+        """The image over an RGB ``background`` in [0, 1]: (height, width, 3) float32 in [0, 1]."""
         rgba = self.rgba.astype(np.float32) / 255
         return np.asarray(rgba[..., :3] * rgba[..., 3:] + np.array(background, np.float32) * (1 - rgba[..., 3:]))

@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _view(arguments: argparse.Namespace) -> int:
-    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.scene.bundle_reader import read_bundle
 
     size, background = parse_size(arguments.size or "800x800"), _color(arguments.background)
     if arguments.info:
@@ -99,7 +99,7 @@ def _record(
     from duplex.app.render.gpu import create_headless_context
     from duplex.app.render.recording import Recording
     from duplex.app.render.renderer import Renderer
-    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.tools.screenshots import turntable
 
@@ -152,7 +152,7 @@ def _check_recording(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace, size: tuple[int, int]) -> int:
-    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.tools import benchmark, scaling
 
     bundle = read_bundle(arguments.bundle)
@@ -187,7 +187,7 @@ def _color(text: str | None) -> tuple[float, float, float, float] | None:
 
 
 def _info(path: Path) -> str:
-    from duplex.app.scene.bundle import read_bundle
+    from duplex.app.scene.bundle_reader import read_bundle
 
     bundle = read_bundle(path)
     low, high = bundle.bounds

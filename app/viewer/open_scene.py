@@ -13,7 +13,8 @@ from duplex.app.render.backend_selection import fastest
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.passes.wireframe import COLORS, WireframePass
 from duplex.app.render.renderer import Renderer
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import scene_orbit, scene_pivot, way_from_rig
 from duplex.app.viewer.input.camera_controls import CameraControls

@@ -15,7 +15,8 @@ from duplex.app.render.gpu import is_software
 from duplex.app.render.readback import nan_warning
 from duplex.app.render.renderer import Renderer
 from duplex.app.render.timers import PassTimers
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.dynamic_resolution import DynamicResolution
 from duplex.app.viewer.gui.file_dialog import FileDialog

@@ -14,7 +14,8 @@ from duplex.app.core.errors import DuplexError, run_command
 from duplex.app.core.files import write_atomically
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.render.renderer import Renderer
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.tools.cli import parse_size
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.commands import ablate as ablate_cli

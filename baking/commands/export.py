@@ -12,7 +12,8 @@ import trimesh
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, run_command
 from duplex.app.core.files import write_atomically
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 
 FORMATS = ("ply", "obj", "glb", "stl")
 FRAMES = ("dataset", "checkpoint", "bundle")

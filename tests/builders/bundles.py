@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.bundle import Bundle, read_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.network import NetworkWeights
 
 

@@ -14,7 +14,7 @@ from imgui_bundle import imgui
 from PIL import Image
 
 from duplex.app.render.views import View
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.orbits import scene_orbit
 from duplex.app.viewer.actions import Action
 from duplex.app.viewer.apply_actions import apply

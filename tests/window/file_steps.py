@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from duplex import shaders
-from duplex.app.scene.bundle import read_bundle, write_bundle
+from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.bundle_writer import write_bundle
 from duplex.assets import DEMO_BUNDLE
 from window.driver import Session
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from duplex.app.render.display import Display
 from duplex.app.render.views import ERROR, FINAL, REFERENCE, View
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.viewer.actions import CompareBackends, GoToReference
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.keyframe_editor import PathOutput

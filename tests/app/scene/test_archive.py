@@ -10,7 +10,7 @@ import pytest
 
 from builders.bundles import parts_of, refused, with_manifest, write_parts
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 
 
 def test_not_a_bundle(tmp_path: Path) -> None:

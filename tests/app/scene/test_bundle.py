@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from builders.bundles import parts_of, refused, with_manifest, write_parts
-from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.bundle_writer import write_bundle
 from duplex.assets import DEMO_BUNDLE
 
 

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from builders.bundles import parts_of, refused, with_manifest, write_parts
-from duplex.app.scene.bundle import Bundle, read_bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.bundle_writer import write_bundle
 
 
 def test_references_come_back_as_they_were(referenced: Bundle, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from builders.bundles import without_numbers
 from builders.viewer import CALL, viewer
-from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_writer import write_bundle
 
 
 def test_the_command_line_warns(demo: Bundle, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from builders.commands import BAKE, EVALUATE, SMALL, one_sentence, run
 from duplex.app.core.metrics import psnr
 from duplex.app.render.frame import FrameOptions
 from duplex.app.render.renderer import Renderer
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.datasets.reading import read_photos
 from duplex.baking.fields import rendering

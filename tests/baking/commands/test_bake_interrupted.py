@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from builders.commands import BAKE, SMALL, command, one_sentence, run
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 
 
 def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:

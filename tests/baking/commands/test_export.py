@@ -10,7 +10,8 @@ import pytest
 import trimesh
 
 from builders.frames import similarity
-from duplex.app.scene.bundle import Bundle, write_bundle
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_writer import write_bundle
 from duplex.baking.commands import export as export_cli
 from duplex.baking.datasets.reading import read_cameras
 

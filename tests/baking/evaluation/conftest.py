@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from duplex.app.render.renderer import Renderer
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.assets import DEMO_BUNDLE
 from duplex.baking.evaluation.evaluate import Compared, Judge

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.bundle import read_bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.evaluation.evaluate import Compared, Judge, Reference, as_baked, config_of, overrides_of
