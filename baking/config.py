@@ -1,8 +1,8 @@
-"""All settings of a bake: each stage's own dataclass, three presets, and the command line made from them."""
+"""All settings of a bake: each stage's own dataclass, three presets, from which the command line is made."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from duplex.baking.distill.views import ViewConfig
 from duplex.baking.geometry.atlas import AtlasConfig
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.geometry.shells import ShellConfig
-from duplex.baking.settings import add_flags, filled
+from duplex.baking.settings import filled
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag for every field of every stage; the comment behind a field is its help."""
-    add_flags(parser, BakeConfig, "draft")
-
-
-def from_arguments(arguments: argparse.Namespace) -> BakeConfig:
-    """The preset of ``arguments.quality`` with the flags that were given on top; raises :class:`DuplexError`."""
-    config = filled(arguments, BakeConfig, PRESETS[arguments.quality])
+def configured(quality: str, given: Mapping[str, Any]) -> BakeConfig:
+    """The preset ``quality`` with the ``given`` settings on top; raises :class:`DuplexError`."""
+    if quality not in PRESETS:
+        raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(PRESETS)}")
+    config = filled(BakeConfig, PRESETS[quality], given)
     check(config)
     return config
 

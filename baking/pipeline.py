@@ -69,7 +69,7 @@ def bake(
     with stage("distillation", workspace) as note_seconds:
         photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
         sets = [views, photos] if photos else [views]
-        references = references_of(job, held_out)
+        references = references_of(job.photos, held_out, job.config.views.view_size)
         trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 Config = TypeVar("Config")
@@ -32,14 +33,26 @@ def add_flags(parser: argparse.ArgumentParser, config_type: type, preset: str) -
             )
 
 
-def filled(arguments: argparse.Namespace, config_type: type[Config], preset: dict[str, Any]) -> Config:
-    """The stages' defaults, ``preset`` on top of them, and on top of that the flags that were given."""
+def given_settings(arguments: argparse.Namespace, config_type: type) -> dict[str, Any]:
+    """The flags of :func:`add_flags` that were given, by the names of the stages' fields."""
+    names = names_of(config_type)
+    return {name: value for name, value in vars(arguments).items() if name in names and value is not None}
+
+
+def names_of(config_type: type) -> frozenset[str]:
+    """The names of all settings: the fields of every stage of ``config_type``."""
+    stages = (_default(stage) for stage in dataclasses.fields(config_type))
+    return frozenset(setting.name for stage in stages for setting in dataclasses.fields(stage))
+
+
+def filled(config_type: type[Config], preset: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
+    """The stages' defaults, ``preset`` on top of them, and on top of that the settings that were ``given``."""
     stages = {}
     for stage in dataclasses.fields(config_type):  # type: ignore[arg-type]
         config = _default(stage)
         names = [setting.name for setting in dataclasses.fields(config)]
-        given = {n: getattr(arguments, n) for n in names if getattr(arguments, n, None) is not None}
-        stages[stage.name] = dataclasses.replace(config, **{n: preset[n] for n in names if n in preset} | given)
+        values = {n: preset[n] for n in names if n in preset} | {n: given[n] for n in names if n in given}
+        stages[stage.name] = dataclasses.replace(config, **values)
     return config_type(**stages)
 
 

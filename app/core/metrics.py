@@ -12,3 +12,9 @@ from duplex.app.core.arrays import Array
 def psnr(a: Array, b: Array) -> float:
     """Peak signal-to-noise ratio in dB of two float images of equal shape, values in [0, 1]; 120 for equal images."""
     return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
+
+
+def psnr_of_known(drawn: Array, wanted: Array) -> float:
+    """:func:`psnr` over the pixels where ``wanted`` is not NaN, of which there must be some; both (h, w, 3)."""
+    known = np.isfinite(wanted).all(-1)
+    return psnr(drawn[known], wanted[known])

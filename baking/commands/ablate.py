@@ -6,15 +6,19 @@ import argparse
 import json
 from pathlib import Path
 
-from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.render.gpu import create_headless_context
-from duplex.baking.commands.scene_arguments import add_scene_arguments, read_seed, read_subject, test_photos
-from duplex.baking.config import PRESETS, add_arguments, from_arguments
+from duplex.baking.commands import console
+from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
+from duplex.baking.config import PRESETS, BakeConfig, configured
 from duplex.baking.evaluation.ablation import ablate, table
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.job import BakeJob, identity
+from duplex.baking.runtime.devices import read_seed
 from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.settings import add_flags, given_settings
+from duplex.baking.subject import SceneOptions, read_subject, test_photos
 
 
 class AblationWorkspace(Workspace):
@@ -38,9 +42,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
     add_scene_arguments(parser)
-    add_arguments(parser)
+    add_flags(parser, BakeConfig, "draft")
     given = parser.parse_args(arguments)
-    return run_command(lambda: _ablate(given))
+    return console.run(lambda: _ablate(given))
 
 
 def _ablate(arguments: argparse.Namespace) -> int:
@@ -48,8 +52,9 @@ def _ablate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
-    config, seed = from_arguments(arguments), read_seed(arguments.seed)
-    subject = read_subject(arguments.checkpoint, arguments)
+    config, seed = configured(arguments.quality, given_settings(arguments, BakeConfig)), read_seed(arguments.seed)
+    options = SceneOptions(**scene_options(arguments))
+    subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
     job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
     test = [(photo, min(arguments.size, photo.camera.height)) for photo in test_photos(subject, arguments.data)]
     metrics = Metrics(not arguments.no_lpips)

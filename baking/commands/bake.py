@@ -6,18 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from duplex.app.core.errors import DuplexError, run_command
-from duplex.app.render.gpu import create_headless_context
-from duplex.baking.commands import export as export_cli
-from duplex.baking.commands import inspect as inspect_cli
-from duplex.baking.commands.scene_arguments import add_scene_arguments, read_seed, read_subject
-from duplex.baking.config import PRESETS, add_arguments, from_arguments
-from duplex.baking.job import BakeJob
-from duplex.baking.pipeline import bake
+from duplex.baking.api import bake
+from duplex.baking.commands import console, export, inspect
+from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
+from duplex.baking.config import PRESETS, BakeConfig
 from duplex.baking.runtime.progress import peak_memory_gib
-from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.settings import add_flags, given_settings
 
-SUBCOMMANDS = {"inspect": inspect_cli.main, "export": export_cli.main}
+SUBCOMMANDS = {"inspect": inspect.main, "export": export.main}
 
 
 def main() -> int:
@@ -39,21 +35,25 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     add_scene_arguments(parser)
-    add_arguments(parser)
+    add_flags(parser, BakeConfig, "draft")
     arguments = parser.parse_args()
-    return run_command(lambda: _bake(arguments))
+    return console.run(lambda: _bake(arguments))
 
 
 def _bake(arguments: argparse.Namespace) -> int:
-    config, seed = from_arguments(arguments), read_seed(arguments.seed)
-    subject = read_subject(arguments.checkpoint, arguments)
-    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
-    if arguments.output.is_dir():
-        raise DuplexError(f"{arguments.output}: a folder: expected the name of the bundle to write")
-    _check_preview(arguments.preview, arguments.output)
-    ctx = create_headless_context()
-    with Workspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart) as workspace:
-        bundle = bake(job, arguments.output, workspace, ctx, arguments.preview)
+    bundle = bake(
+        arguments.checkpoint,
+        arguments.output,
+        data=arguments.data,
+        quality=arguments.quality,
+        resume=arguments.resume,
+        restart=arguments.restart,
+        preview=arguments.preview,
+        seed=arguments.seed,
+        device=arguments.device,
+        **scene_options(arguments),
+        **given_settings(arguments, BakeConfig),
+    )
     report = bundle.report
     print(
         f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
@@ -61,10 +61,3 @@ def _bake(arguments: argparse.Namespace) -> int:
         f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB"
     )
     return 0
-
-
-def _check_preview(preview: Path | None, output: Path) -> None:
-    if preview and preview.absolute() == output.absolute():
-        raise DuplexError(f"--preview {preview}: the bundle itself: expected another name, which will be overwritten")
-    if preview and (preview.is_dir() or not preview.absolute().parent.is_dir()):
-        raise DuplexError(f"--preview {preview}: expected the name of a file in a folder that exists")

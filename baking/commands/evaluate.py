@@ -8,46 +8,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
-from duplex.app.render.gpu import create_headless_context
-from duplex.app.render.renderer import Renderer
-from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.tools.cli import parse_size
+from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.commands import ablate as ablate_cli
-from duplex.baking.commands.scene_arguments import pick_device
-from duplex.baking.evaluation.evaluate import (
-    Judge,
-    Reference,
-    against_photos,
-    against_teacher,
-    as_baked,
-    depths_of,
-    facts,
-    frame_seconds,
-    motion,
-    overrides_of,
-    photos_of,
-    summary,
-)
-from duplex.baking.evaluation.metrics import Metrics
+from duplex.baking.commands import ablate, console
+from duplex.baking.evaluation.evaluate import depths_of
+from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS
 from duplex.baking.evaluation.report import html_report
 from duplex.baking.evaluation.speed import compare_speed, text
-from duplex.baking.fields.field import Overrides, Teacher
+from duplex.baking.fields.field import Overrides
+from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
-
-DEFAULT_VIEWS = 8
-FRAME_SIDES = (400, 800)  # of the pictures whose time the report gives
 
 
 def main() -> int:
     """Entry point of ``duplex-eval``."""
     if len(sys.argv) > 1 and sys.argv[1] == "ablate":
-        return ablate_cli.main(sys.argv[2:])
+        return ablate.main(sys.argv[2:])
     parser = argparse.ArgumentParser(
         "duplex-eval",
         description="Compare a bundle with its teacher and with photos.",
@@ -81,48 +61,30 @@ def main() -> int:
     parser.add_argument("--no-report", action="store_true", help="write no HTML report beside the bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
-    return run_command(lambda: _evaluate(arguments))
+    return console.run(lambda: _evaluate(arguments))
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.speed:
         return _speed(arguments)
-    arguments.size = _height(arguments.size or "200")
-    if arguments.views is not None and not 1 <= arguments.views <= 10000:
-        raise DuplexError(f"--views {arguments.views}: expected 1 to 10000")
-    if arguments.frames and not (arguments.teacher and 3 <= arguments.frames <= 360):
-        raise DuplexError(f"--frames {arguments.frames}: expected 3 to 360, and --teacher with it")
-    if arguments.teacher_photos and not (arguments.teacher and arguments.data):
-        raise DuplexError("--teacher-photos: expected --teacher and --data with it")
-    if arguments.fast and not arguments.teacher:
-        raise DuplexError("--fast: expected --teacher with it, the checkpoint to draw")
-    bundle = read_bundle(arguments.bundle)
-    teacher = Reference(_teacher(arguments, bundle), bundle, arguments.fast) if arguments.teacher else None
-    photos = photos_of(bundle, arguments.data) if arguments.data else []
-    judge = Judge(bundle, Renderer(create_headless_context(), bundle), Metrics(not arguments.no_lpips))
-    compared = {}
-    if teacher:
-        compared["teacher"] = against_teacher(judge, teacher, arguments.views or DEFAULT_VIEWS, arguments.size)
-    if photos:
-        if arguments.views and arguments.views < len(photos):
-            photos = [photos[i] for i in np.linspace(0, len(photos) - 1, arguments.views).round().astype(int)]
-        compared["photos"] = against_photos(judge, photos, arguments.size)
-    report: dict[str, Any] = {
-        name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
-    }
-    if arguments.teacher_photos:
-        report["photos"]["teacher"] = summary(against_photos(judge, photos, arguments.size, teacher))
-    if arguments.fast:
-        report["teacher_renderer"] = "fast"
-    report |= facts(bundle, arguments.bundle)
-    if teacher and arguments.frames:
-        report["steadiness"] = motion(judge, teacher, arguments.frames, arguments.size)
-    print(json.dumps(report) if arguments.json else _text(report))
-    if compared and not arguments.no_report:
+    found = evaluate(
+        arguments.bundle,
+        teacher=arguments.teacher,
+        data=arguments.data,
+        views=arguments.views,
+        frames=arguments.frames,
+        height=_height(arguments.size or "200"),
+        lpips=not arguments.no_lpips,
+        fast=arguments.fast,
+        teacher_photos=arguments.teacher_photos,
+        device=arguments.device,
+    )
+    print(json.dumps(found.to_json()) if arguments.json else _text(found.report))
+    if found.compared and not arguments.no_report:
         page = arguments.bundle.with_suffix(".report.html")
-        frames = {side: frame_seconds(judge, side) for side in FRAME_SIDES}
         try:
-            write_atomically(page, html_report(bundle, arguments.bundle, report, compared, frames))
+            content = html_report(found.bundle, arguments.bundle, found.report, found.compared, found.frame_seconds())
+            write_atomically(page, content)
             say(f"report: {page}")
         except OSError as error:
             say(f"note: no report: {page}: {error.strerror}")
@@ -141,16 +103,9 @@ def _speed(arguments: argparse.Namespace) -> int:
 
 
 def _height(text: str) -> int:
-    if not text.isdecimal() or not 16 <= int(text) <= 4096:
+    if not text.isdecimal():
         raise DuplexError(f"--size {text}: expected 16 to 4096 pixels")
     return int(text)
-
-
-def _teacher(arguments: argparse.Namespace, bundle: Bundle) -> Teacher:
-    teacher = as_baked(load_teacher(arguments.teacher, pick_device(arguments.device), overrides_of(bundle)), bundle)
-    if teacher.sha256 != bundle.teacher.get("sha256"):
-        say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
-    return teacher
 
 
 def _measures(block: dict[str, Any]) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 import trimesh
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
+from duplex.baking.commands import console
 
 FORMATS = ("ply", "obj", "glb", "stl")
 FRAMES = ("dataset", "checkpoint", "bundle")
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--format", choices=FORMATS, default="ply", help="of the meshes [ply]")
     parser.add_argument("--frame", choices=FRAMES, default="dataset", help="whose coordinates [the dataset's files']")
     given = parser.parse_args(arguments)
-    return run_command(lambda: _export(given))
+    return console.run(lambda: _export(given))
 
 
 def _export(arguments: argparse.Namespace) -> int:

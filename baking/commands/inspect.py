@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.images import save_png
-from duplex.baking.commands.scene_arguments import Subject, add_scene_arguments, read_subject
+from duplex.baking.commands import console
+from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density, search_box
+from duplex.baking.subject import SceneOptions, Subject, read_subject
 
 QUICK = DensityConfig(grid=96, scan=64)
 
@@ -32,13 +34,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     add_scene_arguments(parser)
     given = parser.parse_args(arguments)
-    return run_command(lambda: _inspect(given))
+    return console.run(lambda: _inspect(given))
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
     if not 16 <= arguments.size <= 2048:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 2048 pixels")
-    subject = read_subject(arguments.checkpoint, arguments)
+    subject = read_subject(
+        arguments.checkpoint, arguments.data, arguments.device, SceneOptions(**scene_options(arguments))
+    )
     found = facts(subject)
     if not arguments.json:
         print("\n".join(f"{name:15}{value}" for name, value in _words(found)))

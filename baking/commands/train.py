@@ -6,13 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from duplex.app.core.errors import DuplexError, run_command
-from duplex.baking.commands.scene_arguments import pick_device, read_background, read_bounds, read_seed
-from duplex.baking.datasets.reading import read_dataset
-from duplex.baking.runtime.progress import say
-from duplex.baking.training.config import PRESETS, add_arguments, from_arguments
-from duplex.baking.training.job import FIELDS, TrainingWorkspace, TrainJob, train
-from duplex.baking.training.scene import Given
+from duplex.baking.api import train
+from duplex.baking.commands import console
+from duplex.baking.settings import add_flags, given_settings
+from duplex.baking.training.config import PRESETS, TrainConfig
+from duplex.baking.training.job import FIELDS
+
+SCENE_FLAGS = ("near", "far", "bounds", "background")
 
 
 def main() -> int:
@@ -36,31 +36,31 @@ def main() -> int:
     scene.add_argument("--far", type=float, help="depth at which rays end, world units")
     scene.add_argument("--bounds", type=float, nargs=6, metavar="X", help="box of the field: low x y z, high x y z")
     scene.add_argument("--background", metavar="COLOR", help="behind the photos: white, black or #rrggbb")
-    add_arguments(parser)
+    add_flags(parser, TrainConfig, "draft")
     arguments = parser.parse_args()
-    return run_command(lambda: _train(arguments))
+    return console.run(lambda: _train(arguments))
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    seed = read_seed(arguments.seed)
-    if arguments.output.is_dir():
-        raise DuplexError(f"{arguments.output}: a folder: expected the name of the checkpoint to write")
-    config, device = from_arguments(arguments), pick_device(arguments.device)
-    background, bounds = read_background(arguments.background), read_bounds(arguments.bounds)
-    given = Given(arguments.near, arguments.far, background, bounds)
-    dataset = read_dataset(arguments.data)
-    if dataset.missing:
-        say(f"note: {dataset.missing} of the pictures that {arguments.data} names are missing")
-    job = TrainJob(dataset, arguments.field, config, given, seed, device)
-    with TrainingWorkspace(arguments.output, job.fingerprint(), arguments.resume, arguments.restart) as workspace:
-        report = train(job, arguments.output, workspace)
+    report = train(
+        arguments.data,
+        arguments.output,
+        field=arguments.field,
+        quality=arguments.quality,
+        resume=arguments.resume,
+        restart=arguments.restart,
+        seed=arguments.seed,
+        device=arguments.device,
+        **{name: getattr(arguments, name) for name in SCENE_FLAGS if getattr(arguments, name) is not None},
+        **given_settings(arguments, TrainConfig),
+    )
     if arguments.json:
-        print(json.dumps(report))
+        print(json.dumps(report.to_json()))
         return 0
-    judged = f"{report['psnr']:.2f} dB on held-out photos" if report["views"] else "no photos held out"
+    judged = f"{report.psnr:.2f} dB on held-out photos" if report.views else "no photos held out"
     print(
-        f"{arguments.output}: {report['bytes'] / 1e6:.1f} MB, {report['network']}, {judged}, training "
-        f"{report['training_psnr']:.1f} dB, {sum(report['seconds'].values()):.0f} s, "
-        f"peak memory {report['peak_memory_gib']:.1f} GiB"
+        f"{arguments.output}: {report.bytes / 1e6:.1f} MB, {report.network}, {judged}, training "
+        f"{report.training_psnr:.1f} dB, {sum(report.seconds.values()):.0f} s, "
+        f"peak memory {report.peak_memory_gib:.1f} GiB"
     )
     return 0

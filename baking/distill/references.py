@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,21 +11,20 @@ from duplex.app.core.images import unpremultiplied
 from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import ViewSet, to_bytes
-from duplex.baking.job import BakeJob
 
 PHOTOS = 4  # at most
 
 
-def references_of(job: BakeJob, held_out: ViewSet) -> tuple[Reference, ...]:
-    """The teacher's ``held_out`` pictures, and a few of the photos, no higher than those."""
+def references_of(photos: Sequence[Photo], held_out: ViewSet, height: int) -> tuple[Reference, ...]:
+    """The teacher's ``held_out`` pictures, and a few of the ``photos``, of at most ``height`` pixels."""
     teacher = [
         Reference(TEACHER, camera, unpremultiplied(picture))
         for camera, picture in zip(held_out.cameras, held_out.pictures, strict=True)
     ]
-    count = min(PHOTOS, len(job.photos))
-    chosen = [job.photos[i] for i in np.linspace(0, len(job.photos) - 1, count).round().astype(int)]
-    photos = [found for photo in chosen if (found := known_part(photo, job.config.views.view_size))]
-    return tuple(x for x in (*teacher, *photos) if max(x.rgba.shape) <= MAX_REFERENCE_SIDE)
+    count = min(PHOTOS, len(photos))
+    chosen = [photos[i] for i in np.linspace(0, len(photos) - 1, count).round().astype(int)]
+    known = [found for photo in chosen if (found := known_part(photo, height))]
+    return tuple(x for x in (*teacher, *known) if max(x.rgba.shape) <= MAX_REFERENCE_SIDE)
 
 
 def known_part(photo: Photo, size: int) -> Reference | None:

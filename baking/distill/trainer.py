@@ -21,15 +21,15 @@ from torch import Tensor, nn
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
+from duplex.app.core.metrics import psnr_of_known
 from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler, cut
 from duplex.baking.distill.features import FeatureTexture
 from duplex.baking.distill.shading import ShadingNetwork
 from duplex.baking.distill.views import ViewSet
-from duplex.baking.evaluation.metrics import psnr_of_known
 from duplex.baking.runtime import optimizer_state
 from duplex.baking.runtime.memory import with_less
-from duplex.baking.runtime.progress import bar
+from duplex.baking.runtime.progress import track
 
 SAVE_SECONDS, SAVE_SHARE = 30, 20  # between two states kept, and so many times what keeping the last one took
 CURVE_POINTS = 16
@@ -139,7 +139,7 @@ class Trainer:
         self.view_errors = sampler.errors
         last, spent = time.monotonic(), 0.0
         started = last
-        with bar("distillation", self.config.steps, self.step) as progress:
+        with track("distillation", self.config.steps, self.step) as progress:
             while self.step < self.config.steps:
                 self._schedule()
                 crops = sampler(self._counts(len(views)), self.generator)

@@ -20,7 +20,7 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.runtime.progress import bar
+from duplex.baking.runtime.progress import track
 from duplex.baking.runtime.threads import Map, one_view_a_thread
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
@@ -133,7 +133,7 @@ def _kept(
     """Arrays of ``shapes`` from the files that begin with ``stem``; those that do not exist, ``each`` draws."""
     arrays: list[Array] = []
     item = np.dtype(dtype).itemsize
-    with bar(label, len(shapes)) as progress:
+    with track(label, len(shapes)) as progress:
         for part in _shards([item * math.prod(shape) for shape in shapes]):
             file = stem.with_name(f"{stem.name}-{part.start:05d}.raw")
             if not file.exists():

@@ -18,7 +18,6 @@ from duplex.app.core.errors import run_command
 from duplex.app.core.metrics import psnr
 from duplex.app.render.gpu import create_headless_context
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.commands.scene_arguments import pick_device
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
@@ -26,6 +25,7 @@ from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.shells import ShellConfig, extract_shells
 from duplex.baking.rig import Rig
+from duplex.baking.runtime.devices import pick_device
 
 
 def main() -> int:

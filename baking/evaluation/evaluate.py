@@ -17,7 +17,6 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
-from duplex.baking.commands.scene_arguments import ENCODINGS, world_of
 from duplex.baking.config import BakeConfig, check
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.datasets.reading import read_dataset, read_photos
@@ -29,7 +28,8 @@ from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import EVALUATION_STREAM, density_of
 from duplex.baking.rig import Rig
-from duplex.baking.runtime.progress import Bar, bar, say
+from duplex.baking.runtime.progress import Tracker, say, track
+from duplex.baking.subject import ENCODINGS, world_of
 
 Triple = tuple[float, float, float]
 SHOWN_PICTURES = 8
@@ -69,7 +69,7 @@ class Judge:
         """
         shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
         found = []
-        with bar(label, len(pictures)) as progress:
+        with track(label, len(pictures)) as progress:
             for i, (camera, reference) in enumerate(pictures):
                 wanted = reference()
                 if not np.isfinite(wanted).any():
@@ -92,7 +92,7 @@ def summary(views: list[Compared]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Reference:
+class TeacherRenderer:
     """Draws the teacher of ``bundle``: by the standard renderer, or by the bake's own if ``fast``."""
 
     teacher: Teacher
@@ -115,19 +115,19 @@ class Reference:
         return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * background, 0, 1))
 
 
-def against_teacher(judge: Judge, teacher: Reference, views: int, size: int) -> list[Compared]:
+def against_teacher(judge: Judge, teacher: TeacherRenderer, views: int, size: int) -> list[Compared]:
     """Compare with the teacher at ``views`` cameras that the bake never saw."""
     pictures = [(camera, partial(teacher.drawn, camera)) for camera in unseen_cameras(judge.bundle, views, size)]
     return judge.compare(pictures, "against the teacher")
 
 
-def motion(judge: Judge, teacher: Reference, frames: int, size: int) -> dict[str, dict[str, float]]:
+def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> dict[str, dict[str, float]]:
     """:class:`~duplex.baking.evaluation.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
     found = {}
     for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
-        with bar(name, len(cameras)) as progress:
+        with track(name, len(cameras)) as progress:
 
-            def frame(camera: Camera, progress: Bar = progress) -> tuple[Array, Array]:
+            def frame(camera: Camera, progress: Tracker = progress) -> tuple[Array, Array]:
                 drawn = judge.drawn(camera)
                 wanted = teacher.drawn(camera)
                 progress.advance()
@@ -137,7 +137,9 @@ def motion(judge: Judge, teacher: Reference, frames: int, size: int) -> dict[str
     return found
 
 
-def against_photos(judge: Judge, photos: list[Photo], size: int, teacher: Reference | None = None) -> list[Compared]:
+def against_photos(
+    judge: Judge, photos: list[Photo], size: int, teacher: TeacherRenderer | None = None
+) -> list[Compared]:
     """Compare with photos, box-filtered to a height of at most ``size`` pixels, on the teacher's background.
 
     ``teacher``: is judged in the bundle's place.
@@ -250,10 +252,10 @@ def principal_shift(bundle: Bundle) -> float:
     return float(value)
 
 
-def facts(bundle: Bundle, path: Path) -> dict[str, Any]:
-    """What else the report names: bytes, faces, texels, multiply-adds a pixel, bracketing."""
+def facts(bundle: Bundle, size: int) -> dict[str, Any]:
+    """What else the report names: bytes of the file, faces, texels, multiply-adds a pixel, bracketing."""
     return {
-        "bundle_bytes": path.stat().st_size,
+        "bundle_bytes": size,
         "faces": bundle.faces,
         "texels": bundle.texels,
         "macs_per_pixel": bundle.network.macs_per_pixel,

@@ -52,12 +52,6 @@ def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
     return {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}
 
 
-def psnr_of_known(drawn: Array, wanted: Array) -> float:
-    """:func:`psnr` over the pixels where ``wanted`` is not NaN, of which there must be some; both (h, w, 3)."""
-    known = np.isfinite(wanted).all(-1)
-    return psnr(drawn[known], wanted[known])
-
-
 def ssim(a: Array, b: Array, known: Array) -> float:
     """Structural similarity of two (h, w, 3) float pictures in [0, 1].
 

@@ -14,7 +14,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.baking.fields.field import SceneInfo, Teacher
 from duplex.baking.fields.rendering import query_density
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.runtime.progress import bar
+from duplex.baking.runtime.progress import track
 
 POINTS_AT_ONCE = 1 << 18
 VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a channel can show (1 / 255)
@@ -122,7 +122,7 @@ def _scan(teacher: Teacher, bounds: Array, count: int) -> DensityGrid:
 def _fill(teacher: Teacher, grid: DensityGrid, where: Array, label: str) -> None:
     indices = np.flatnonzero(where)
     flat, axes = grid.sigma.reshape(-1), grid.axes()
-    with torch.no_grad(), bar(label, len(indices)) as progress:
+    with torch.no_grad(), track(label, len(indices)) as progress:
         for start in range(0, len(indices), POINTS_AT_ONCE):
             part = indices[start : start + POINTS_AT_ONCE]
             xyz = np.stack([axes[k][i] for k, i in enumerate(np.unravel_index(part, grid.sigma.shape))], -1)

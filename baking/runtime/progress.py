@@ -1,64 +1,96 @@
-"""What a bake says while it runs: one line a stage, and a bar when somebody watches."""
+"""What a long run reports while it goes on: events to whoever listens, and to nobody by default.
+
+A stage calls :func:`say` and :func:`track`; a caller listens by :func:`reporting`. The console of the commands is one
+such listener, the ``progress`` argument of the Python API another. An exception that a listener raises ends the run,
+which leaves its workspace resumable.
+"""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-QUIET_SECONDS = 5
-console = Console(stderr=True, highlight=False)
+@dataclass(frozen=True)
+class ProgressEvent:
+    """A message, or one stage's progress.
+
+    ``message``: a line for people, and then the other members are empty. ``stage``: what is being done; ``done``,
+    ``total``: steps, of which an earlier run may have done some; ``note``: a few words such as a loss; ``ended``:
+    whether this is the stage's last event.
+    """
+
+    message: str = ""
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    ended: bool = False
+
+    @property
+    def share(self) -> float:
+        """How much of the stage is done, in [0, 1]."""
+        return self.done / self.total if self.total else 0.0
+
+
+Listener = Callable[[ProgressEvent], None]
+_listener: ContextVar[Listener | None] = ContextVar("progress listener", default=None)
 
 
 @contextmanager
-def bar(label: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A progress bar over ``total`` steps, of which an earlier run has ``done`` some.
-
-    A log without a terminal gets a line a quarter instead.
-    """
-    if console.is_terminal:
-        columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=console, transient=True) as progress:
-            yield Bar(label, total, done, progress)
-    else:
-        yield Bar(label, total, done, None)
-
-
-class Bar:
-    """One stage's progress; :meth:`advance` counts, ``note`` is shown beside."""
-
-    def __init__(self, label: str, total: int, done: int, progress: Progress | None):
-        self.label, self.total, self.progress = label, max(total, 1), progress
-        self.done, self.before, self.started, self.quarter = done, done, time.monotonic(), 4 * done // self.total
-        self.task = progress.add_task(label, total=self.total, completed=done, note="") if progress else None
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count ``steps`` more; ``note`` is a few words such as a loss."""
-        self.done += steps
-        if self.progress and self.task is not None:
-            self.progress.update(self.task, completed=self.done, note=note)
-        elif self.done * 4 // self.total > self.quarter:
-            self.quarter = self.done * 4 // self.total
-            spent = time.monotonic() - self.started
-            if spent < QUIET_SECONDS:
-                return
-            left = spent / (self.done - self.before) * (self.total - self.done)
-            console.print(f"  {self.label}: {100 * self.done // self.total}%, {left:.0f} s left  {note}", markup=False)
+def reporting(listener: Listener | None) -> Iterator[None]:
+    """Send what is reported inside the ``with`` block to ``listener``; with None the outer one goes on listening."""
+    if listener is None:
+        yield
+        return
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def say(line: str) -> None:
-    """One line on stderr."""
-    console.print(line, markup=False, soft_wrap=True)
+    """Report one line for people."""
+    _report(ProgressEvent(message=line))
+
+
+@contextmanager
+def track(stage: str, total: int, done: int = 0) -> Iterator[Tracker]:
+    """Count the ``total`` steps of ``stage``, of which an earlier run has ``done`` some."""
+    counter = Tracker(stage, max(total, 1), done)
+    _report(counter.event())
+    yield counter
+    _report(counter.event(ended=True))
+
+
+class Tracker:
+    """The progress of one stage; :meth:`advance` counts."""
+
+    def __init__(self, stage: str, total: int, done: int):
+        self.stage = stage
+        self.total = total
+        self.done = done
+        self.note = ""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count ``count`` more steps; ``note``: a few words such as a loss."""
+        self.done += count
+        self.note = note
+        _report(self.event())
+
+    def event(self, ended: bool = False) -> ProgressEvent:
+        """Where the stage stands now."""
+        return ProgressEvent(stage=self.stage, done=self.done, total=self.total, note=self.note, ended=ended)
+
+
+def _report(event: ProgressEvent) -> None:
+    listener = _listener.get()
+    if listener is not None:
+        listener(event)
 
 
 def peak_memory_gib() -> float:

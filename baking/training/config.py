@@ -1,13 +1,13 @@
-"""All settings of a training: each stage's own dataclass, three presets, and the command line made from them."""
+"""All settings of a training: each stage's own dataclass, three presets, from which the command line is made."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.settings import add_flags, filled
+from duplex.baking.settings import filled
 from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.tensorf import TensorfConfig
 from duplex.baking.training.trainer import TrainingConfig
@@ -63,14 +63,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag for every field of every stage; the comment behind a field is its help."""
-    add_flags(parser, TrainConfig, "draft")
-
-
-def from_arguments(arguments: argparse.Namespace) -> TrainConfig:
-    """The preset of ``arguments.quality`` with the flags that were given on top; raises :class:`DuplexError`."""
-    config = filled(arguments, TrainConfig, PRESETS[arguments.quality])
+def configured(quality: str, given: Mapping[str, Any]) -> TrainConfig:
+    """The preset ``quality`` with the ``given`` settings on top; raises :class:`DuplexError`."""
+    if quality not in PRESETS:
+        raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(PRESETS)}")
+    config = filled(TrainConfig, PRESETS[quality], given)
     _check(config)
     return config
 

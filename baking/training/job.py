@@ -58,8 +58,34 @@ class TrainJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
-    """Train ``job`` and write its checkpoint to ``output``; returns what there is to report."""
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training came to.
+
+    ``output``: the checkpoint; ``field``: one of :data:`FIELDS`; ``network``: a few words; ``steps``: of the
+    optimisation; ``size``: height of the photos in pixels; ``training_psnr``: dB; ``psnr``: mean over the held-out
+    photos in dB, None without any; ``views``: of each; ``bytes``: of the file; ``seconds``: of each stage.
+    """
+
+    output: str
+    field: str
+    network: str
+    steps: int
+    size: int
+    training_psnr: float
+    psnr: float | None
+    views: list[float]
+    bytes: int
+    peak_memory_gib: float
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values: what ``duplex-train --json`` prints."""
+        return asdict(self)
+
+
+def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
+    """Train ``job`` and write its checkpoint to ``output``."""
     torch.manual_seed(job.seed)
     state = workspace.folder / "training.safetensors"
     size = job.config.training.size
@@ -81,19 +107,19 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> dict[str, Any]:
     with stage("held-out photos", workspace):
         views = trainer.judge(job.config.training.views)
     write_atomically(output, model.checkpoint(), beside=workspace.folder)
-    report = {
-        "output": str(output),
-        "field": job.field,
-        "network": model.describe(),
-        "steps": trainer.step,
-        "size": size,
-        "training_psnr": training_psnr,
-        "psnr": float(np.mean(views)) if views else None,
-        "views": views,
-        "bytes": output.stat().st_size,
-        "peak_memory_gib": round(peak_memory_gib(), 2),
-        "seconds": {name: round(value, 1) for name, value in workspace.seconds.items()},
-    }
+    report = TrainingReport(
+        output=str(output),
+        field=job.field,
+        network=model.describe(),
+        steps=trainer.step,
+        size=size,
+        training_psnr=training_psnr,
+        psnr=float(np.mean(views)) if views else None,
+        views=views,
+        bytes=output.stat().st_size,
+        peak_memory_gib=round(peak_memory_gib(), 2),
+        seconds={name: round(value, 1) for name, value in workspace.seconds.items()},
+    )
     workspace.remove()
     return report
 

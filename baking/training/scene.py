@@ -11,10 +11,10 @@ import torch
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import meeting_point
-from duplex.baking.commands.scene_arguments import BACKGROUNDS
 from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.fields.field import NDC_BOUNDS, SceneInfo
 from duplex.baking.fields.spaces import Ndc
+from duplex.baking.subject import BACKGROUNDS
 from duplex.baking.training.photos import PhotoSet
 
 BLENDER_BOX, BLENDER_DISTANCES, BLENDER_INTERVAL = 1.5, (2.5, 6.0), (2.0, 6.0)

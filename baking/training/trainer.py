@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from duplex.app.core.files import write_atomically
 from duplex.baking.runtime import optimizer_state
-from duplex.baking.runtime.progress import bar, say
+from duplex.baking.runtime.progress import say, track
 from duplex.baking.training.photos import PhotoSet
 
 SAVE_SECONDS = 30
@@ -88,7 +88,7 @@ class Trainer:
         """
         steps, last = self.config.steps, time.monotonic()
         looks = {steps * (i + 1) // (LOOKS + 1) for i in range(LOOKS)}
-        with bar("training", steps, self.step) as progress:
+        with track("training", steps, self.step) as progress:
             while self.step < steps:
                 self._advance()
                 progress.advance(note=f"{decibels(self.error):.1f} dB")

@@ -17,17 +17,19 @@ from builders.datasets.colmap import write_colmap
 from builders.datasets.folders import llff_rows, reference_llff, write_llff
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import look_at
+from duplex.baking import subject
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.commands import scene_arguments
-from duplex.baking.commands.scene_arguments import Subject, add_scene_arguments, read_subject
+from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.fields.field import Overrides, to_sphere
+from duplex.baking.subject import SceneOptions, Subject, read_subject
 
 
 def subject_of(checkpoint: Path, *flags: object) -> Subject:
     parser = argparse.ArgumentParser()
     add_scene_arguments(parser)
-    return read_subject(checkpoint, parser.parse_args([str(flag) for flag in flags]))
+    given = parser.parse_args([str(flag) for flag in flags])
+    return read_subject(checkpoint, given.data, given.device, SceneOptions(**scene_options(given)))
 
 
 def test_a_dataset_of_which_only_one_split_is_there(tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_colmaps_up_is_turned_into_the_teachers_world(tmp_path: Path, monkeypatc
     assert np.allclose(subject_of(checkpoint, "--data", folder).rig.up, up)
     teacher = load_teacher(checkpoint)
     teacher = replace(teacher, scene=replace(teacher.scene, dataset_to_world=tuple(turned.reshape(-1).tolist())))
-    monkeypatch.setattr(scene_arguments, "load_teacher", lambda *_: teacher)
+    monkeypatch.setattr(subject, "load_teacher", lambda *_: teacher)
     found = subject_of(checkpoint, "--data", folder)
     assert np.allclose(found.rig.up, [up[0], up[2], -up[1]]) and found.teacher.scene.up == tuple(found.rig.up)
     teacher = replace(teacher, scene=replace(teacher.scene, up=(1.0, 0.0, 0.0)))

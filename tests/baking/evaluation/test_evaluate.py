@@ -12,7 +12,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.evaluation.evaluate import Compared, Judge, Reference, as_baked, config_of, overrides_of
+from duplex.baking.evaluation.evaluate import Compared, Judge, TeacherRenderer, as_baked, config_of, overrides_of
 
 
 def test_a_teacher_is_judged_as_it_was_baked(baked: Path, octahedron: Path) -> None:
@@ -26,8 +26,8 @@ def test_a_teacher_is_judged_as_it_was_baked(baked: Path, octahedron: Path) -> N
     assert teacher.scene.bounds == ((-1, -1, 0), (1, 1, 1)) and (teacher.scene.near, teacher.scene.far) == (1, 7)
     eye, target = np.array([4, 0, -0.4]), np.array([0, 0, -0.4])
     camera = Camera.from_fov(look_at(eye, target, np.array([0, 0, 1.0])), 16, 16, 0.1)
-    assert Reference(teacher, cropped, fast=True).drawn(camera).min() == 1, "what was cropped is drawn"
-    assert Reference(load_teacher(octahedron), bundle, fast=True).drawn(camera).max() < 0.99
+    assert TeacherRenderer(teacher, cropped, fast=True).drawn(camera).min() == 1, "what was cropped is drawn"
+    assert TeacherRenderer(load_teacher(octahedron), bundle, fast=True).drawn(camera).max() < 0.99
     assert as_baked(load_teacher(octahedron), bundle).scene.bounds is None
     for wrong in ([[1, 2], [3]], "everywhere", [[0, 0, 0], [1, 1, "x"]]):
         with pytest.raises(DuplexError, match="two corners"):

@@ -1,0 +1,215 @@
+"""The bake's side of the Python API: ``duplex.bake``, ``train``, ``evaluate``, ``open_checkpoint``.
+
+The commands are thin clients of these functions. Nothing in here prints: progress goes to the ``progress`` argument,
+results are returned, and a user's mistake raises :class:`~duplex.app.core.errors.DuplexError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.gpu import create_headless_context
+from duplex.app.scene.bundle import Bundle
+from duplex.baking.config import BakeConfig, configured
+from duplex.baking.datasets.reading import read_dataset
+from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
+from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
+from duplex.baking.fields.field import Teacher
+from duplex.baking.job import BakeJob
+from duplex.baking.pipeline import bake as bake_job
+from duplex.baking.runtime.devices import pick_device, read_seed
+from duplex.baking.runtime.progress import Listener, reporting, say
+from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.settings import names_of
+from duplex.baking.subject import SceneOptions, read_background, read_bounds, read_subject
+from duplex.baking.training.config import TrainConfig
+from duplex.baking.training.config import configured as configured_training
+from duplex.baking.training.job import TrainingReport, TrainingWorkspace, TrainJob
+from duplex.baking.training.job import train as train_job
+from duplex.baking.training.scene import Given
+
+SCENE_NAMES = frozenset(field.name for field in dataclasses.fields(SceneOptions))
+
+
+def bake(  # noqa: PLR0913 - keyword arguments of the public API
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    data: str | Path | None = None,
+    quality: str = "draft",
+    progress: Listener | None = None,
+    resume: bool = False,
+    restart: bool = False,
+    preview: str | Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    **settings: Any,
+) -> Bundle:
+    """Bake a trained NeRF into the bundle ``output`` and return that.
+
+    Args:
+        checkpoint: The checkpoint's file, or the folder that holds it.
+        output: The bundle to write. While the bake runs its workspace lies beside it, in ``<output>.baking``.
+        data: The checkpoint's dataset: cameras are taken around its own, and its photos are learned from.
+        quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
+        progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
+            ends the bake and leaves the workspace resumable.
+        resume: Go on with an interrupted bake.
+        restart: Throw an interrupted bake away and begin again.
+        preview: A bundle of what is learned so far, written now and then.
+        seed: Of all random numbers, 0 to 2^63 - 1.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
+        settings: Any setting of ``duplex-bake --help`` by its name with underscores, such as ``grid=256``, and any
+            field of :class:`~duplex.baking.subject.SceneOptions`, such as ``background="white"``.
+
+    Raises:
+        DuplexError: What cannot be baked, with the reason and the remedy; an unknown setting.
+    """
+    output = Path(output)
+    scene, stages = _sorted_settings(settings, names_of(BakeConfig))
+    with reporting(progress):
+        config = configured(quality, stages)
+        job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
+        if output.is_dir():
+            raise DuplexError(f"{output}: a folder: expected the name of the bundle to write")
+        watched = None if preview is None else Path(preview)
+        _check_preview(watched, output)
+        ctx = create_headless_context()
+        with Workspace(output, job.fingerprint(), resume, restart) as workspace:
+            return bake_job(job, output, workspace, ctx, watched)
+
+
+def read_job(
+    checkpoint: str | Path,
+    data: str | Path | None,
+    config: BakeConfig,
+    *,
+    device: str,
+    seed: int,
+    scene: Mapping[str, Any],
+) -> BakeJob:
+    """What a bake is given: the teacher in ``checkpoint``, the cameras and photos of ``data``, and ``config``."""
+    folder = None if data is None else Path(data)
+    chosen = read_seed(seed)
+    subject = read_subject(Path(checkpoint), folder, device, SceneOptions(**scene))
+    return BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, chosen, subject.to_dataset)
+
+
+def train(  # noqa: PLR0913 - keyword arguments of the public API
+    photos: str | Path,
+    output: str | Path,
+    *,
+    field: str = "tensorf",
+    quality: str = "draft",
+    progress: Listener | None = None,
+    resume: bool = False,
+    restart: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    **settings: Any,
+) -> TrainingReport:
+    """Train a radiance field from posed photos and write its checkpoint, which :func:`bake` reads.
+
+    Args:
+        photos: The folder of the photos and their cameras.
+        output: The checkpoint to write.
+        field: ``"tensorf"`` for TensoRF's grids, ``"mlp"`` for NeRF's network.
+        quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
+        progress, resume, restart, seed, device: As for :func:`bake`.
+        settings: Any setting of ``duplex-train --help`` by its name with underscores; of the scene ``near``, ``far``
+            (depths, world units), ``background`` (``"white"``, ``"black"`` or ``"#rrggbb"``) and ``bounds`` (low x y z,
+            high x y z).
+
+    Raises:
+        DuplexError: A dataset that cannot be learned from; an unknown setting.
+    """
+    output = Path(output)
+    given_names = frozenset(each.name for each in dataclasses.fields(Given))
+    scene, stages = _sorted_settings(settings, names_of(TrainConfig), given_names)
+    with reporting(progress):
+        chosen = read_seed(seed)
+        if output.is_dir():
+            raise DuplexError(f"{output}: a folder: expected the name of the checkpoint to write")
+        config = configured_training(quality, stages)
+        torch_device = pick_device(device)
+        background, bounds = read_background(scene.get("background")), read_bounds(scene.get("bounds"))
+        given = Given(scene.get("near"), scene.get("far"), background, bounds)
+        dataset = read_dataset(Path(photos))
+        if dataset.missing:
+            say(f"note: {dataset.missing} of the pictures that {photos} names are missing")
+        job = TrainJob(dataset, field, config, given, chosen, torch_device)
+        with TrainingWorkspace(output, job.fingerprint(), resume, restart) as workspace:
+            return train_job(job, output, workspace)
+
+
+def evaluate(
+    scene: Bundle | str | Path,
+    *,
+    teacher: str | Path | None = None,
+    data: str | Path | None = None,
+    progress: Listener | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Compare a bundle with its teacher at unseen cameras and with the test photos of a dataset.
+
+    Args:
+        scene: The bundle, or its path.
+        teacher: The checkpoint that it was baked from.
+        data: The folder of the dataset.
+        progress: As for :func:`bake`.
+        options: Other fields of :class:`~duplex.baking.evaluation.evaluation.EvaluationOptions`, such as ``views=16``,
+            ``height=400`` (pixels) or ``lpips=False``.
+
+    Raises:
+        DuplexError: A file that cannot be read, or an option out of its range.
+    """
+    names = frozenset(each.name for each in dataclasses.fields(EvaluationOptions)) - {"teacher", "data"}
+    _sorted_settings(options, frozenset(), names)
+    paths: dict[str, Any] = {"teacher": teacher and Path(teacher), "data": data and Path(data)}
+    with reporting(progress):
+        source = scene if isinstance(scene, Bundle) else Path(scene)
+        return evaluate_bundle(source, dataclasses.replace(EvaluationOptions(**options), **paths))
+
+
+def open_checkpoint(
+    checkpoint: str | Path, *, data: str | Path | None = None, device: str = "auto", **scene: Any
+) -> Teacher:
+    """Load a trained NeRF: its fields answer for density and colour, ``.scene`` says where to look.
+
+    Args:
+        checkpoint: The checkpoint's file, or the folder that holds it.
+        data: The folder of its dataset, which some families need for their cameras.
+        device: As for :func:`bake`.
+        scene: Fields of :class:`~duplex.baking.subject.SceneOptions`, such as ``near=2.0``.
+
+    Raises:
+        DuplexError: No checkpoint of a known family, or an unknown name.
+    """
+    known, _ = _sorted_settings(scene, frozenset())
+    folder = None if data is None else Path(data)
+    return read_subject(Path(checkpoint), folder, device, SceneOptions(**known)).teacher
+
+
+def _sorted_settings(
+    settings: Mapping[str, Any], stages: frozenset[str], scene: frozenset[str] = SCENE_NAMES
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the scene and those of the stages; raises :class:`DuplexError` for a name of neither."""
+    for name in settings:
+        if name not in scene | stages:
+            near = difflib.get_close_matches(name, sorted(scene | stages), 1)
+            remedy = f": did you mean {near[0]}?" if near else ": see the settings in docs/api.md"
+            raise DuplexError(f"{name}={settings[name]!r:.60}: no such setting{remedy}")
+    of_scene = {name: value for name, value in settings.items() if name in scene}
+    return of_scene, {name: value for name, value in settings.items() if name not in scene}
+
+
+def _check_preview(preview: Path | None, output: Path) -> None:
+    if preview and preview.absolute() == output.absolute():
+        raise DuplexError(f"--preview {preview}: the bundle itself: expected another name, which will be overwritten")
+    if preview and (preview.is_dir() or not preview.absolute().parent.is_dir()):
+        raise DuplexError(f"--preview {preview}: expected the name of a file in a folder that exists")

@@ -1,0 +1,142 @@
+"""The whole evaluation of a bundle, in order: :func:`evaluate` is the table of contents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.errors import DuplexError
+from duplex.app.render.gpu import create_headless_context
+from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.bundle_writer import write_bundle
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.evaluation.evaluate import (
+    Compared,
+    Judge,
+    TeacherRenderer,
+    against_photos,
+    against_teacher,
+    as_baked,
+    facts,
+    frame_seconds,
+    motion,
+    overrides_of,
+    photos_of,
+    summary,
+)
+from duplex.baking.evaluation.metrics import Metrics
+from duplex.baking.fields.field import Teacher
+from duplex.baking.runtime.devices import pick_device
+from duplex.baking.runtime.progress import say
+
+DEFAULT_VIEWS, DEFAULT_HEIGHT = 8, 200
+FRAME_SIDES = (400, 800)  # of the pictures whose time the HTML report gives
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What is compared, and how.
+
+    ``teacher``: the checkpoint to compare with at unseen cameras; ``data``: the folder of the dataset whose test photos
+    to compare with; ``views``: cameras or photos, by default 8 cameras and all photos; ``frames``: of two paths, for
+    steadiness, 0 for none; ``height``: of the pictures in pixels; ``lpips``: whether LPIPS is measured; ``fast``:
+    whether the teacher is drawn as the bake does; ``teacher_photos``: whether the teacher is compared with the
+    photos too; ``device``: where the teacher runs.
+    """
+
+    teacher: Path | None = None
+    data: Path | None = None
+    views: int | None = None
+    frames: int = 0
+    height: int = DEFAULT_HEIGHT
+    lpips: bool = True
+    fast: bool = False
+    teacher_photos: bool = False
+    device: str = "auto"
+
+    def check(self) -> None:
+        """Raise :class:`DuplexError` for what cannot be compared."""
+        if not 16 <= self.height <= 4096:
+            raise DuplexError(f"--size {self.height}: expected 16 to 4096 pixels")
+        if self.views is not None and not 1 <= self.views <= 10000:
+            raise DuplexError(f"--views {self.views}: expected 1 to 10000")
+        if self.frames and not (self.teacher and 3 <= self.frames <= 360):
+            raise DuplexError(f"--frames {self.frames}: expected 3 to 360, and --teacher with it")
+        if self.teacher_photos and not (self.teacher and self.data):
+            raise DuplexError("--teacher-photos: expected --teacher and --data with it")
+        if self.fast and not self.teacher:
+            raise DuplexError("--fast: expected --teacher with it, the checkpoint to draw")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How near a bundle comes to its teacher and to photos.
+
+    ``report``: the figures, as :meth:`to_json` gives them; ``compared``: the views behind them, by ``teacher`` and
+    ``photos``; ``bundle``: what was judged; ``judge``: draws it again.
+    """
+
+    report: dict[str, Any]
+    compared: dict[str, list[Compared]]
+    judge: Judge
+
+    @property
+    def bundle(self) -> Bundle:
+        """What was judged."""
+        return self.judge.bundle
+
+    @property
+    def psnr(self) -> float | None:
+        """PSNR in dB against the teacher, or where none was given against the photos."""
+        block = self.report["teacher"] or self.report["photos"]
+        return None if block is None else float(block["psnr"])
+
+    def frame_seconds(self) -> dict[int, float]:
+        """Median seconds of a frame by the side of the picture in pixels."""
+        return {side: frame_seconds(self.judge, side) for side in FRAME_SIDES}
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON values: what ``duplex-eval --json`` prints."""
+        return self.report
+
+
+def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
+    """Judge the bundle ``source``, drawn by the viewer's renderer; raises :class:`DuplexError`."""
+    options.check()
+    bundle = source if isinstance(source, Bundle) else read_bundle(source)
+    size = len(write_bundle(bundle)) if isinstance(source, Bundle) else source.stat().st_size
+    teacher = None
+    if options.teacher:
+        teacher = TeacherRenderer(_teacher(options.teacher, options.device, bundle), bundle, options.fast)
+    photos = photos_of(bundle, options.data) if options.data else []
+    judge = Judge(bundle, Renderer(create_headless_context(), bundle), Metrics(options.lpips))
+    compared = {}
+    if teacher:
+        compared["teacher"] = against_teacher(judge, teacher, options.views or DEFAULT_VIEWS, options.height)
+    if photos:
+        if options.views and options.views < len(photos):
+            photos = [photos[i] for i in np.linspace(0, len(photos) - 1, options.views).round().astype(int)]
+        compared["photos"] = against_photos(judge, photos, options.height)
+    report: dict[str, Any] = {
+        name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
+    }
+    if options.teacher_photos:
+        report["photos"]["teacher"] = summary(against_photos(judge, photos, options.height, teacher))
+    if options.fast:
+        report["teacher_renderer"] = "fast"
+    report |= facts(bundle, size)
+    if teacher and options.frames:
+        report["steadiness"] = motion(judge, teacher, options.frames, options.height)
+    return Evaluation(report, compared, judge)
+
+
+def _teacher(checkpoint: Path, device: str, bundle: Bundle) -> Teacher:
+    teacher = as_baked(load_teacher(checkpoint, pick_device(device), overrides_of(bundle)), bundle)
+    if teacher.sha256 != bundle.teacher.get("sha256"):
+        say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
+    return teacher

@@ -1,0 +1,28 @@
+"""Where torch runs, and the seeds that its generators take."""
+
+from __future__ import annotations
+
+import torch
+
+from duplex.app.core.errors import DuplexError
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of a ``--device`` flag; raises :class:`DuplexError` when there is none of that name."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("only cpu and cuda are supported")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DuplexError(f"--device {name}: not available ({str(error).splitlines()[0]}): try cpu") from None
+    return device
+
+
+def read_seed(seed: int) -> int:
+    """The number of a ``--seed`` flag; raises :class:`DuplexError` for one that no generator takes."""
+    if not 0 <= seed < 1 << 63:
+        raise DuplexError(f"--seed {seed}: expected 0 to 2^63 - 1")
+    return seed

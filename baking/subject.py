@@ -1,0 +1,170 @@
+"""What is baked: a teacher, where to look at it from, and what the user knows better than its file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.datasets.photos import Dataset, Photo
+from duplex.baking.datasets.reading import read_cameras, read_dataset
+from duplex.baking.fields.field import Overrides, Teacher
+from duplex.baking.fields.spaces import Ndc
+from duplex.baking.rig import Rig
+from duplex.baking.runtime.devices import pick_device
+from duplex.baking.runtime.progress import say
+
+BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
+ENCODINGS = ("ftd", "tfd", "tdf", "dtf")
+UPS = {f"{sign}{axis}": (sign, i) for i, axis in enumerate("xyz") for sign in "+-"}
+CAMERAS = ("hemisphere", "sphere")
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What the user says of a checkpoint's scene and network; None where its files or their defaults decide.
+
+    ``near``, ``far``: where rays begin and end, world units; ``background``: what it was trained against, ``white``,
+    ``black`` or ``#rrggbb``; ``bounds``: low x y z, high x y z of the box to look in; ``cameras``: one of
+    :data:`CAMERAS`, from where the scene is seen; ``up``: one of :data:`UPS`; ``samples``: coarse and fine samples of a
+    ray; ``space``: ``world``, ``ndc`` or ``contracted``; ``activation``: of the density; ``encoding``: one of
+    :data:`ENCODINGS`, the order of the positional encoding.
+    """
+
+    near: float | None = None
+    far: float | None = None
+    background: str | None = None
+    bounds: Sequence[float] | None = None
+    cameras: str | None = None
+    up: str | None = None
+    samples: Sequence[int] | None = None
+    space: str | None = None
+    activation: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A teacher and where to look at it from.
+
+    ``cameras``, ``photos``: those of its dataset for training, in the teacher's world, none without a dataset;
+    ``to_dataset``: (4, 4), from that world to the frame of the dataset's files.
+    """
+
+    teacher: Teacher
+    rig: Rig
+    cameras: tuple[Camera, ...]
+    photos: tuple[Photo, ...]
+    to_dataset: Array
+
+
+def read_subject(checkpoint: Path, data: Path | None, device: str, options: SceneOptions) -> Subject:
+    """Load ``checkpoint`` as ``options`` say; raises :class:`DuplexError`. What had to be assumed is reported.
+
+    ``data``: the folder of its dataset; ``device``: as :func:`~duplex.baking.runtime.devices.pick_device` takes it.
+    """
+    if data and options.cameras:
+        raise DuplexError("--cameras does not go with --data, which brings its own")
+    dataset = read_dataset(data) if data else None
+    teacher = load_teacher(checkpoint, pick_device(device), overrides_of(options, dataset))
+    scene = teacher.scene
+    for assumption in scene.assumed:
+        say(f"assumed: {assumption}")
+    if dataset is None or data is None:
+        rig = Rig.from_scene(scene)
+        if options.bounds and not isinstance(scene.space, Ndc):
+            rig = rig.around(np.array(scene.bounds).mean(0))
+        return Subject(teacher, rig, (), (), np.eye(4))
+    if dataset.missing:
+        say(f"note: {dataset.missing} of the pictures that {data} names are missing")
+    to_world = world_of(scene.dataset_to_world, dataset.to_original)
+    if dataset.kind == "colmap" and not options.up:
+        x, y, z = to_world[:3, :3] @ dataset.up
+        length = math.hypot(x, y, z)
+        scene = replace(scene, up=(float(x / length), float(y / length), float(z / length)))
+        teacher = replace(teacher, scene=scene)
+    cameras = tuple(c.moved(to_world) for c in read_cameras(data, "train", scene.principal_shift))
+    rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
+    photos = _photos(data, "train", scene.principal_shift, to_world)
+    return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
+
+
+def test_photos(subject: Subject, folder: Path | None) -> tuple[Photo, ...]:
+    """The test photos of a subject's dataset, with their cameras in its teacher's world; none without a dataset."""
+    if folder is None:
+        return ()
+    scene = subject.teacher.scene
+    to_world = world_of(scene.dataset_to_world, read_dataset(folder).to_original)
+    return _photos(folder, "test", scene.principal_shift, to_world)
+
+
+def _photos(folder: Path, split: str, principal_shift: float, to_world: Array) -> tuple[Photo, ...]:
+    photos = read_dataset(folder, principal_shift).photos.get(split, ())
+    return tuple(replace(photo, camera=photo.camera.moved(to_world)) for photo in photos)
+
+
+def world_of(dataset_to_world: Sequence[float] | None, to_original: Array) -> Array:
+    """(4, 4) from the world of a dataset's cameras as they are read to a teacher's world.
+
+    ``dataset_to_world``: as :class:`~duplex.baking.fields.field.SceneInfo` has it; ``to_original``: as
+    :class:`~duplex.baking.datasets.photos.Dataset` has it.
+    """
+    return np.eye(4) if dataset_to_world is None else np.array(dataset_to_world).reshape(4, 4) @ to_original
+
+
+def read_background(text: str | None) -> tuple[float, float, float] | None:
+    """The colour of a ``--background`` flag; raises :class:`DuplexError` for what is none."""
+    if text is None or text in BACKGROUNDS:
+        return BACKGROUNDS.get(text or "")
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise DuplexError(f"--background {text}: expected white, black or #rrggbb")
+    red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
+def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
+    """What a family's loader is told: ``options``, and what the dataset's files say."""
+    values: dict[str, Any] = {
+        "near": options.near,
+        "far": options.far,
+        "background": read_background(options.background),
+        "bounds": read_bounds(options.bounds),
+        "samples": tuple(options.samples) if options.samples else None,
+        "space": options.space,
+        "activation": options.activation,
+        "encoding": options.encoding,
+    }
+    if options.cameras:
+        values["hemisphere"] = options.cameras == "hemisphere"
+    if options.up:
+        sign, axis = UPS[options.up]
+        values["up"] = tuple((1.0 if sign == "+" else -1.0) * (i == axis) for i in range(3))
+    if dataset is not None:
+        photos = next(part for part in (dataset.photos.get("train", ()), *dataset.photos.values()) if part)
+        values["camera"] = photos[0].camera
+        every = {photo.path: photo.camera.camera_to_world for part in dataset.photos.values() for photo in part}
+        values |= {"poses": np.stack(list(every.values())), "to_original": dataset.to_original}
+        if dataset.near is not None and dataset.far is not None:
+            values["depths"] = (dataset.near, dataset.far)
+    return Overrides(**values)
+
+
+def read_bounds(values: Sequence[float] | None) -> Array | None:
+    """The box (2, 3) of a --bounds flag; raises :class:`DuplexError` for what is none."""
+    if values is None:
+        return None
+    bounds = np.array(values).reshape(2, 3)
+    if not np.isfinite(bounds).all() or (bounds[1] <= bounds[0]).any():
+        raise DuplexError(
+            f"--bounds {' '.join(f'{x:g}' for x in values)}: expected low x y z, then a larger high x y z"
+        )
+    return bounds
