@@ -21,12 +21,13 @@ from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
 from duplex.baking.distill.trainer import Student, Trainer
 from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.carving import carve
-from duplex.baking.geometry.density import DensityGrid, sample_density
+from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import Shell, extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos

@@ -14,8 +14,9 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.images import save_png
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density, search_box
+from duplex.baking.geometry.density import DensityConfig, sample_density, search_box
 from duplex.baking.subject import SceneOptions, Subject, read_subject
 
 QUICK = DensityConfig(grid=96, scan=64)

@@ -21,8 +21,8 @@ from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.trainer import Trainer
 from duplex.baking.distill.views import NOWHERE, VIEW_BYTES, ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.evaluation.metrics import Metrics, mean_of
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.geometry.density import DensityGrid
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.job import BakeJob, needs
 from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views

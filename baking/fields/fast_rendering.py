@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.scene.camera import Camera
+from duplex.baking.fields.density_grid import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
-from duplex.baking.geometry.density import VISIBLE_OPACITY, DensityGrid
 
 MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
 MIN_WEIGHT = 1e-3  # that a ray gathers before a colour is worth asking for

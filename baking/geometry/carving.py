@@ -14,10 +14,10 @@ from scipy import ndimage
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.pinhole import to_camera_space
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import rays_of
-from duplex.baking.geometry.density import DensityGrid
 
 BACKDROP_TOLERANCE = 3 / 255
 MIN_OPAQUE = 0.05  # the share of background-coloured pixels that must be opaque to be called a backdrop

@@ -11,13 +11,13 @@ from scipy import ndimage
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.baking.fields.density_grid import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.fields.field import SceneInfo, Teacher
 from duplex.baking.fields.rendering import query_density
 from duplex.baking.fields.spaces import Contracted
 from duplex.baking.runtime.progress import track
 
 POINTS_AT_ONCE = 1 << 18
-VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a channel can show (1 / 255)
 FLOATER_SHARE = 2e-3
 
 
@@ -27,31 +27,6 @@ class DensityConfig:
 
     grid: int = 192  # samples along the longest side of the density grid
     scan: int = 80  # samples a side of the coarse scan that finds where the scene is
-
-
-@dataclass(frozen=True)
-class DensityGrid:
-    """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step`` of field space; 0 where nothing was found.
-
-    They are per unit of field space, along a line of sight (:meth:`duplex.baking.fields.spaces.World.stretch`).
-    """
-
-    sigma: Array
-    low: Array
-    step: float
-
-    @property
-    def high(self) -> Array:
-        """Position of the last sample, (3,)."""
-        return self.low + self.step * (np.array(self.sigma.shape) - 1)
-
-    def opacity(self) -> Array:
-        """Opacity over one cell, ``1 - exp(-sigma step)``, (nx, ny, nz) float32 in [0, 1]."""
-        return 1 - np.exp(-self.sigma * np.float32(self.step))
-
-    def axes(self) -> list[Array]:
-        """Coordinates of the samples along each axis."""
-        return [self.low[i] + self.step * np.arange(n) for i, n in enumerate(self.sigma.shape)]
 
 
 Selection = Callable[[DensityGrid, Array], Array]

@@ -23,9 +23,9 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.render.passes.gbuffer import Mesh
 from duplex.app.scene.camera import Camera
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
-from duplex.baking.geometry.density import DensityGrid
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import say
 

@@ -21,7 +21,7 @@ from duplex.baking.evaluation.report import ERROR_RANGE, error_map, html_report
 
 @pytest.fixture(scope="module")
 def page(judge: Judge, compared: list[Compared]) -> str:
-    report = {"teacher": summary(compared), "photos": None} | facts(judge.bundle, DEMO_BUNDLE)
+    report = {"teacher": summary(compared), "photos": None} | facts(judge.bundle, DEMO_BUNDLE.stat().st_size)
     frames = {64: frame_seconds(judge, 64)}
     return html_report(judge.bundle, DEMO_BUNDLE, report, {"teacher": compared}, frames).decode()
 
@@ -68,6 +68,6 @@ def test_a_report_of_strange_names_and_numbers(judge: Judge, compared: list[Comp
     many = {f"stage {i}": 1.0 for i in range(1000)}
     strange = {"seconds": {"\ud800": 1, "x": 10**400, "y": math.nan, **many}, "curve": [[1, 10**400, 3]]}
     bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange)
-    report = {"teacher": summary(compared), "photos": None} | facts(bundle, file)
+    report = {"teacher": summary(compared), "photos": None} | facts(bundle, file.stat().st_size)
     found = html_report(bundle, file, report, {"teacher": compared}, {64: 0.1}).decode()
     assert "$^$" in found and "<script>" not in found and found.count("stage ") < 50

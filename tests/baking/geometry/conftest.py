@@ -9,9 +9,10 @@ import moderngl
 import pytest
 
 from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
-from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density
+from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
 from duplex.baking.rig import Rig
 

@@ -8,9 +8,9 @@ import moderngl
 import numpy as np
 import pytest
 
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
-from duplex.baking.geometry.density import DensityGrid
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
 from duplex.baking.rig import Rig

@@ -10,7 +10,8 @@ import pytest
 from builders import synthetic
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density
+from duplex.baking.fields.density_grid import DensityGrid
+from duplex.baking.geometry.density import DensityConfig, sample_density
 
 
 def test_density_grid_holds_the_scene_and_its_values(grid: DensityGrid) -> None:

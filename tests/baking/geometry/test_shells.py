@@ -12,9 +12,10 @@ from builders import synthetic
 from builders.scenery import BALL, FAR_WALL, NDC, RADIUS, teacher_in
 from duplex.app.core.errors import DuplexError
 from duplex.baking.config import BakeConfig
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import Contracted, Ndc, World
-from duplex.baking.geometry.density import DensityConfig, DensityGrid, sample_density
+from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells, in_world
 from duplex.baking.rig import Rig

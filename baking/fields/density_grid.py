@@ -1,0 +1,36 @@
+"""A field's density on a regular grid: what the shells are level sets of, and what the fast renderer skips space by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+
+VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a channel can show (1 / 255)
+
+
+@dataclass(frozen=True)
+class DensityGrid:
+    """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step`` of field space; 0 where nothing was found.
+
+    They are per unit of field space, along a line of sight (:meth:`duplex.baking.fields.spaces.World.stretch`).
+    """
+
+    sigma: Array
+    low: Array
+    step: float
+
+    @property
+    def high(self) -> Array:
+        """Position of the last sample, (3,)."""
+        return self.low + self.step * (np.array(self.sigma.shape) - 1)
+
+    def opacity(self) -> Array:
+        """Opacity over one cell, ``1 - exp(-sigma step)``, (nx, ny, nz) float32 in [0, 1]."""
+        return 1 - np.exp(-self.sigma * np.float32(self.step))
+
+    def axes(self) -> list[Array]:
+        """Coordinates of the samples along each axis."""
+        return [self.low[i] + self.step * np.arange(n) for i, n in enumerate(self.sigma.shape)]
