@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from duplex.app.scene.bundle_reader import read_bundle as load
     from duplex.app.scene.camera import Camera
     from duplex.app.scene.orbits import scene_orbit
+    from duplex.app.viewer.launch import view
     from duplex.baking.api import bake, evaluate, open_checkpoint, train
 
 __all__ = [

@@ -9,11 +9,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from duplex.app.core.errors import WITHOUT_WINDOW, DuplexError, NoDisplayError, printable, run_command
-from duplex.app.core.files import stamp_of
+from duplex.app.core.errors import DuplexError, printable, run_command
 from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.scene.camera import MAX_SIDE
 from duplex.assets import DEMO_BUNDLE
+
+Color = tuple[float, float, float, float]
 
 
 def main() -> int:
@@ -72,30 +73,34 @@ def _view(arguments: argparse.Namespace) -> int:
         return _record(arguments, size, background)
     if arguments.output:
         raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
-    from duplex.app.render.gpu import INSTALL_HINT
-    from duplex.app.scene.orbits import scene_orbit
-    from duplex.app.tools.screenshots import choose_camera, screenshot
-
-    stamp = stamp_of(arguments.bundle)
-    bundle = read_bundle(arguments.bundle)
-    camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
     if arguments.screenshot:
-        driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
-        print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
-        return 0
-    try:
-        from duplex.app.viewer.window import Viewer
-    except ImportError as error:  # of a library that a system without screens need not have
-        raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
-    viewer = Viewer(size if arguments.size else None, arguments.backend)
-    viewer.show(bundle, arguments.bundle, camera, stamp, background[:3] if background else None)
-    viewer.run()
+        return _screenshot(arguments, size, background)
+    from duplex.app.viewer.launch import view
+
+    camera = None
+    if arguments.camera:
+        from duplex.app.tools.screenshots import choose_camera
+
+        camera = choose_camera(read_bundle(arguments.bundle), arguments.camera, size)
+    window_size = size if arguments.size else None
+    behind = background[:3] if background else None
+    view(arguments.bundle, camera, window_size, backend=arguments.backend, background=behind)
     return 0
 
 
-def _record(
-    arguments: argparse.Namespace, size: tuple[int, int], background: tuple[float, float, float, float] | None
-) -> int:
+def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], background: Color | None) -> int:
+    from duplex.app.scene.bundle_reader import read_bundle
+    from duplex.app.scene.orbits import scene_orbit
+    from duplex.app.tools.screenshots import choose_camera, screenshot
+
+    bundle = read_bundle(arguments.bundle)
+    camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
+    driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
+    print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
+    return 0
+
+
+def _record(arguments: argparse.Namespace, size: tuple[int, int], background: Color | None) -> int:
     from duplex.app.render.gpu import create_headless_context
     from duplex.app.render.recording import Recording
     from duplex.app.render.renderer import Renderer
@@ -174,7 +179,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _color(text: str | None) -> tuple[float, float, float, float] | None:
+def _color(text: str | None) -> Color | None:
     if text is None:
         return None
     named = {"white": (1.0, 1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0, 1.0), "transparent": (0.0, 0.0, 0.0, 0.0)}

@@ -84,7 +84,8 @@ class ViewerState:
         self.enter(scene)
         self.look = replace(self.look, background=bundle.background)
         self.timers.forget()
-        self.settings.opened(path)
+        if stamp_of(path):  # a bundle in memory has no file to remember
+            self.settings.opened(path)
 
     def open(self, path: Path) -> None:
         """Show the bundle ``path``; where that fails, the open scene stays, and a notice says why."""
