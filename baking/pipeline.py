@@ -16,6 +16,7 @@ from duplex.app.scene import glb
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
@@ -29,7 +30,7 @@ from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.geometry.shells import Shell, extract_shells, in_world
+from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
 from duplex.baking.runtime.memory import GIB, peak_gpu_memory
 from duplex.baking.runtime.progress import peak_memory_gib, say
@@ -56,7 +57,7 @@ def bake(
     disk = f"{needed.disk / GIB:.1f} GiB in {workspace.folder}"
     say(f"needs up to {needed.memory / GIB:.1f} GiB of memory{gpu}, and {disk}")
     grid, shells = duplex_mesh(job, workspace, ctx)
-    rasterizer = Rasterizer(ctx, *((s.positions, s.unit_uvs(), s.faces) for s in shells))
+    rasterizer = Rasterizer(ctx, *shells)
     with stage("bracketing", workspace):
         cameras = cameras_of(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200)
         bracketed = bracketing(weigh(job.teacher, cameras, BRACKETING_RAYS, job.seed), rasterizer)
@@ -94,7 +95,7 @@ def bake(
     return bundle
 
 
-def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Shell, Shell]]:
+def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Mesh, Mesh]]:
     """The density grid and, from it, the outer and the inner shell with their texture coordinates."""
     with stage("density", workspace):
         grid = workspace.once("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
@@ -146,7 +147,7 @@ def density_of(job: BakeJob) -> DensityGrid:
     )
 
 
-def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
+def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
     cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
     if job.dataset:
         chosen = np.linspace(0, len(job.dataset) - 1, min(CULLING_VIEWS, len(job.dataset))).round().astype(int)
@@ -164,17 +165,16 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[She
 
     outer, inner = (
         # as the bundle stores it, so that training and viewing draw the same triangles
-        Shell(*_stored(unwrap(shell, job.config.atlas), space))
+        _stored(unwrap(shell, job.config.atlas), space)
         for shell in extract_shells(grid, cameras, job.config.shells, ctx, space, share_of)
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner
 
 
-def _stored(shell: Shell, space: World) -> tuple[Array, Array, Array]:
-    world, uvs, faces = in_world(shell, space)
-    positions, uvs, faces = glb.read(glb.write(world.astype(np.float32), uvs, faces), "shell")
-    return positions, faces, uvs
+def _stored(shell: Mesh, space: World) -> Mesh:
+    world = in_world(shell, space)
+    return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
 
 
 def cameras_of(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
@@ -185,7 +185,7 @@ def cameras_of(job: BakeJob, stream: int, count: int, size: int, near_share: flo
 def _finished(
     job: BakeJob,
     student: Student,
-    shells: tuple[Shell, Shell],
+    shells: tuple[Mesh, Mesh],
     seconds: dict[str, float],
     facts: dict[str, Any],
     ctx: moderngl.Context,
@@ -234,14 +234,14 @@ def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
     return DensityGrid(arrays["sigma"], arrays["low"], float(arrays["step"][0]))
 
 
-def _shells_to_arrays(shells: tuple[Shell, Shell]) -> dict[str, Array]:
+def _shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:
     return {
         f"{i}.{key}": value
         for i, shell in enumerate(shells)
-        for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.unit_uvs()))
+        for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.uvs))
     }
 
 
-def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Shell, Shell]:
-    first, second = (Shell(arrays[f"{i}.positions"], arrays[f"{i}.faces"], arrays[f"{i}.uvs"]) for i in range(2))
+def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Mesh, Mesh]:
+    first, second = (Mesh(arrays[f"{i}.positions"], arrays[f"{i}.uvs"], arrays[f"{i}.faces"]) for i in range(2))
     return first, second

@@ -55,7 +55,7 @@ class Renderer:
         shells = (bundle.outer, bundle.inner)
         check_texture_size(ctx, max(max(shell.texels.shape) for shell in shells), "features")
         with driver_errors("preparing the bundle"):
-            self.shells = [GpuShell.upload(ctx, (s.positions, s.uvs, s.faces), bundle.double_sided) for s in shells]
+            self.shells = [GpuShell.upload(ctx, s.mesh, bundle.double_sided) for s in shells]
             self._gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
             self._tiles = TilePass(ctx, bundle.network.margin)
             self._features = FeaturePass(ctx, bundle.network, shells)

@@ -11,6 +11,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import Reference
 
@@ -24,16 +25,12 @@ class BundleShell:
 
     Feature ``4 i + c`` at a point is ``offset + scale * texel / 255``, with channel ``c`` of texture ``i`` there.
 
-    * ``positions``: (v, 3) float32, world.
-    * ``uvs``: (v, 2) float32 in [0, 1].
-    * ``faces``: (f, 3) int32, vertex indices.
+    * ``mesh``: float32 positions, world; float32 uvs; int32 faces.
     * ``texels``: (textures, height, width, 4) uint8; row 0 is at ``v = 0``.
     * ``scale``, ``offset``: (4 * textures,) float32.
     """
 
-    positions: Array
-    uvs: Array
-    faces: Array
+    mesh: Mesh
     texels: Array
     scale: Array
     offset: Array
@@ -75,7 +72,7 @@ class Bundle:
     @cached_property
     def bounds(self) -> Array:
         """Bounding box of both shells: its low and high corner, (2, 3) float64, world."""
-        points = np.concatenate([self.outer.positions, self.inner.positions])
+        points = np.concatenate([self.outer.mesh.positions, self.inner.mesh.positions])
         return np.stack([points.min(0), points.max(0)]).astype(np.float64)
 
     def camera(self, index: int) -> Camera:
@@ -88,7 +85,7 @@ class Bundle:
     @property
     def faces(self) -> int:
         """Number of triangles of both shells together."""
-        return len(self.outer.faces) + len(self.inner.faces)
+        return len(self.outer.mesh.faces) + len(self.inner.mesh.faces)
 
     @property
     def texels(self) -> int:

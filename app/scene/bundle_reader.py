@@ -60,7 +60,7 @@ def _read(archive: Archive, manifest: dict[str, Any], name: str) -> Bundle:
     scene = manifest["scene"]
     if abs(float(np.linalg.norm(floats(scene["up"], 3))) - 1) > 1e-3:
         raise ValueError("scene.up is no unit vector")
-    if min(len(np.unique(shell.positions, axis=0)) for shell in (outer, inner)) < MIN_SHELL_POINTS:
+    if min(len(np.unique(shell.mesh.positions, axis=0)) for shell in (outer, inner)) < MIN_SHELL_POINTS:
         raise ValueError("a shell has no extent")
     cameras = archive.json("cameras.json")
     if len(cameras["cameras"]) > MAX_CAMERAS:
@@ -103,10 +103,10 @@ def _references(archive: Archive, entries: list[dict[str, Any]], name: str) -> t
 
 
 def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: str) -> BundleShell:
-    positions, uvs, faces = glb.read(archive.read(entry["mesh"], MAX_MESH_BYTES), f"{name}: {entry['mesh']}")
-    if (len(positions), len(faces)) != (entry["vertices"], entry["faces"]):
+    mesh = glb.read(archive.read(entry["mesh"], MAX_MESH_BYTES), f"{name}: {entry['mesh']}")
+    if (len(mesh.positions), len(mesh.faces)) != (entry["vertices"], entry["faces"]):
         raise DuplexError(
-            f"{name}: {len(positions)} vertices and {len(faces)} faces where the manifest states "
+            f"{name}: {len(mesh.positions)} vertices and {len(mesh.faces)} faces where the manifest states "
             f"{entry['vertices']} and {entry['faces']}: a damaged or forged bundle"
         )
     width, height = (int(x) for x in entry["texture_size"])
@@ -118,9 +118,7 @@ def _shell(archive: Archive, entry: dict[str, Any], network: NetworkSpec, name: 
     size = (width, height)
     texels = np.stack([_rgba(archive.read(x, _png_limit(size)), size, f"{name}: {x}") for x in entry["textures"]])
     return BundleShell(
-        positions,
-        uvs,
-        faces,
+        mesh,
         texels,
         floats(entry["scale"], 4 * count).astype(np.float32),
         floats(entry["offset"], 4 * count).astype(np.float32),

@@ -58,13 +58,13 @@ def _manifest(bundle: Bundle, shells: dict[str, Any], references: list[dict[str,
 def _add_shell(parts: Parts, name: str, shell: BundleShell) -> dict[str, Any]:
     """Add the mesh and the feature textures of ``shell`` to ``parts``; returns the shell's object of the manifest."""
     textures = [f"{name}.features{i}.png" for i in range(len(shell.texels))]
-    parts[f"{name}.glb"] = glb.write(shell.positions, shell.uvs, shell.faces)
+    parts[f"{name}.glb"] = glb.write(shell.mesh)
     for file, texels in zip(textures, shell.texels, strict=True):
         parts[file] = _png(texels)
     return {
         "mesh": f"{name}.glb",
-        "vertices": len(shell.positions),
-        "faces": len(shell.faces),
+        "vertices": len(shell.mesh.positions),
+        "faces": len(shell.mesh.faces),
         "textures": textures,
         "texture_size": [shell.texels.shape[2], shell.texels.shape[1]],
         "scale": [float(x) for x in shell.scale],

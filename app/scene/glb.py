@@ -14,6 +14,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.mesh import Mesh
 
 MAGIC = 0x46546C67
 VERSION = 2
@@ -33,12 +34,13 @@ MAX_ROUNDING = 0.02  # quantisation step, in units of that edge length
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
 
 
-def write(positions: Array, uvs: Array, faces: Array) -> bytes:
-    """A .glb file of the mesh ``positions`` (v, 3), ``uvs`` (v, 2) in [0, 1] and ``faces`` (f, 3).
+def write(mesh: Mesh) -> bytes:
+    """A .glb file of ``mesh``.
 
     Texture coordinates are quantised to 16 bits. So are positions if the rounding is small compared with the
     triangles' edges; an unbounded scene has small triangles in a large box and keeps float32.
     """
+    positions, uvs, faces = mesh.positions, mesh.uvs, mesh.faces
     vertices, node = _stored_positions(positions, faces)
     texture = np.round(np.clip(uvs, 0, 1) * 65535).astype("<u2")
     indices = faces.astype("<u4" if len(positions) > 65535 else "<u2").reshape(-1)
@@ -123,8 +125,8 @@ def _padded(content: bytes, filler: bytes) -> bytes:
     return content + filler * (-len(content) % 4)
 
 
-def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
-    """Positions (v, 3) and uvs (v, 2) float32 and faces (f, 3) int32 of a .glb with one triangle mesh.
+def read(content: bytes, name: str) -> Mesh:
+    """The mesh of a .glb with one triangle mesh: float32 positions and uvs, int32 faces.
 
     Raises :class:`DuplexError`, which gives ``name``, for any other content.
     """
@@ -157,7 +159,7 @@ def read(content: bytes, name: str) -> tuple[Array, Array, Array]:
         raise DuplexError(
             f"{name}: not a triangle mesh in glTF binary ({error}): a damaged bundle; bake again"
         ) from None
-    return positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3)
+    return Mesh(positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3))
 
 
 def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:

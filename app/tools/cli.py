@@ -199,7 +199,7 @@ def _info(path: Path) -> str:
     texture = bundle.outer.texels.shape
     lines = {
         "bundle": f"{path}, {path.stat().st_size} bytes",
-        "faces": f"{len(bundle.outer.faces)} outer, {len(bundle.inner.faces)} inner",
+        "faces": f"{len(bundle.outer.mesh.faces)} outer, {len(bundle.inner.mesh.faces)} inner",
         "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
         "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
         "bounds": " to ".join(" ".join(f"{x:.3f}" for x in corner) for corner in (low, high)),

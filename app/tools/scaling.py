@@ -12,6 +12,7 @@ from duplex.app.render.backend_selection import frame_times
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle, BundleShell
+from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.orbits import scene_orbit
 
@@ -55,18 +56,18 @@ def _subdivided(bundle: Bundle, times: int) -> Bundle:
 
 
 def _split_in_four(shell: BundleShell) -> BundleShell:
-    edges = np.sort(shell.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
+    mesh = shell.mesh
+    edges = np.sort(mesh.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
     edges, of_face = np.unique(edges, axis=0, return_inverse=True)
-    a, b, c = shell.faces.T
-    ab, bc, ca = (len(shell.positions) + of_face.reshape(-1, 3)).T
+    a, b, c = mesh.faces.T
+    ab, bc, ca = (len(mesh.positions) + of_face.reshape(-1, 3)).T
     faces = np.stack([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca], 1).reshape(-1, 3)
 
     def with_middles(values: Array) -> Array:
         return np.concatenate([values, values[edges].mean(1, dtype=np.float32)])
 
-    return replace(
-        shell, positions=with_middles(shell.positions), uvs=with_middles(shell.uvs), faces=faces.astype(np.int32)
-    )
+    finer = Mesh(with_middles(mesh.positions), with_middles(mesh.uvs), faces.astype(np.int32))
+    return replace(shell, mesh=finer)
 
 
 def _widened(bundle: Bundle, width: int) -> Bundle:

@@ -40,12 +40,13 @@ def _export(arguments: argparse.Namespace) -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     frame = frame_of(bundle, arguments.frame)
     for name, shell in (("outer", bundle.outer), ("inner", bundle.inner)):
-        points = shell.positions.astype(np.float64) @ frame[:3, :3].T + frame[:3, 3]
-        faces = shell.faces[:, ::-1] if np.linalg.det(frame[:3, :3]) < 0 else shell.faces
+        mesh = shell.mesh
+        points = mesh.positions.astype(np.float64) @ frame[:3, :3].T + frame[:3, 3]
+        faces = mesh.faces[:, ::-1] if np.linalg.det(frame[:3, :3]) < 0 else mesh.faces
         content = trimesh.Trimesh(points, faces, process=False).export(file_type=arguments.format)
         file = arguments.output / f"{name}.{arguments.format}"
         write_atomically(file, content.encode() if isinstance(content, str) else content)
-        print(f"{file}: {len(shell.faces)} faces")
+        print(f"{file}: {len(mesh.faces)} faces")
     cameras = arguments.output / "transforms.json"
     write_atomically(cameras, json.dumps(_transforms(bundle, frame), indent=1).encode())
     print(f"{cameras}: {len(bundle.cameras)} cameras")

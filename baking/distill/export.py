@@ -12,29 +12,27 @@ from duplex.app.core.arrays import Array
 from duplex.app.render.backends.onnx_model import network_to_onnx
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle, BundleShell
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.distill.features import FeatureTexture
 from duplex.baking.distill.trainer import Student
-from duplex.baking.geometry.shells import Shell
 
 THUMBNAIL = (320, 240)
 
 
-def export_shell(shell: Shell, texture: FeatureTexture) -> BundleShell:
+def export_shell(shell: Mesh, texture: FeatureTexture) -> BundleShell:
     """A shell with its learned texture, in textures of four channels."""
     texels = texture.export().numpy()
     side, channels = texels.shape[0], texels.shape[2]
     planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
     return BundleShell(
-        shell.positions,
-        shell.unit_uvs(),
-        shell.faces,
+        shell,
         np.ascontiguousarray(planes),
         scale=np.full(channels, 2, np.float32),
         offset=np.full(channels, -1, np.float32),
     )
 
 
-def export_student(student: Student, shells: tuple[Shell, Shell]) -> Bundle:
+def export_student(student: Student, shells: tuple[Mesh, Mesh]) -> Bundle:
     """A bundle of geometry, features and network; the pipeline adds what it knows of the scene."""
     outer, inner = (export_shell(s, t) for s, t in zip(shells, student.textures, strict=True))
     weights = student.network.exported()

@@ -79,12 +79,11 @@ def ablate(
     kept = 2 * (needed.disk + VIEW_BYTES * judged)  # hits anew for one shell, some of them in memory
     Needs(needed.memory + kept, kept, needed.gpu).check(workspace.folder, job.teacher.device)
     grid, shells = duplex_mesh(job, workspace, ctx)
-    meshes = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in shells]
     config, folder = job.config.distill, workspace.folder
     cnn = NetworkSpec.shallow(config.features, config.width)
     mlp = pixel_mlp(cnn)
-    both = _views(job, test, grid, Rasterizer(ctx, *meshes), folder)
-    inner = Rasterizer(ctx, meshes[1], meshes[1])
+    both = _views(job, test, grid, Rasterizer(ctx, *shells), folder)
+    inner = Rasterizer(ctx, shells[1], shells[1])
     lone = both.each(lambda v, name: make_view_set(v.cameras, v.pictures, inner, v.margin, folder / f"lone-{name}"))
     distilled = [both.distilled]
     tuned = [both.distilled, both.photos] if both.photos else distilled

@@ -16,8 +16,8 @@ from scipy import sparse
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.geometry.locality import in_order
-from duplex.baking.geometry.shells import Shell
 
 SMOOTHING = 4  # rounds of voting between neighbours
 SMALL_CHART = 24  # faces
@@ -34,7 +34,7 @@ class AtlasConfig:
     padding: int = 1  # empty texels between charts
 
 
-def unwrap(shell: Shell, config: AtlasConfig) -> Shell:
+def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
     """The shell with ``uvs`` in [0, 1] and its vertices split along the borders of charts."""
     direction = _directions(shell)
     for _ in range(FOLD_ROUNDS):
@@ -48,11 +48,11 @@ def unwrap(shell: Shell, config: AtlasConfig) -> Shell:
     unique, first, faces = np.unique(corner, return_index=True, return_inverse=True)
     vertex, vertex_direction = unique % len(shell.positions), np.repeat(direction, 3)[first]
     flat, _ = _project(shell.positions[vertex], vertex_direction)
-    split = Shell(shell.positions[vertex], faces.reshape(-1, 3).astype(np.int32), flat.astype(np.float32))
+    split = Mesh(shell.positions[vertex], flat.astype(np.float32), faces.reshape(-1, 3).astype(np.int32))
     return in_order(_packed(split, chart, config))
 
 
-def _edges(shell: Shell) -> tuple[Array, Array]:
+def _edges(shell: Mesh) -> tuple[Array, Array]:
     """Pairs of faces (p, q) that share an edge."""
     f = shell.faces
     ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), 1)
@@ -64,7 +64,7 @@ def _edges(shell: Shell) -> tuple[Array, Array]:
     return face[pairs], face[pairs + 1]
 
 
-def _directions(shell: Shell) -> Array:
+def _directions(shell: Mesh) -> Array:
     """For each face the axis direction (0-5: +x, +y, +z, -x, -y, -z) that it is projected along, (f,) int64."""
     count = len(shell.faces)
     a, b, c = (shell.positions[shell.faces[:, i]].astype(np.float64) for i in range(3))
@@ -111,7 +111,7 @@ def _project(points: Array, direction: Array) -> tuple[Array, Array]:
     return np.stack([u, points[rows, (axis + 2) % 3]], -1), points[rows, axis] * sign
 
 
-def _folded(shell: Shell, direction: Array, chart: Array) -> Array:
+def _folded(shell: Mesh, direction: Array, chart: Array) -> Array:
     """Faces (bool) that lie above another part of their own chart."""
     corners = shell.positions[shell.faces].astype(np.float64)
     extent = np.linalg.norm(shell.positions.max(0) - shell.positions.min(0))
@@ -131,9 +131,8 @@ def _folded(shell: Shell, direction: Array, chart: Array) -> Array:
     return np.bincount(face[above], minlength=len(corners)) > 0
 
 
-def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
+def _packed(shell: Mesh, chart: Array, config: AtlasConfig) -> Mesh:
     """The shell with its flat charts packed into the unit square, as large as they fit."""
-    assert shell.uvs is not None
     uvs = np.ascontiguousarray(shell.uvs - shell.uvs.min(0), np.float32)
     faces, materials = shell.faces.astype(np.uint32), chart.astype(np.uint32)[:, None]
     a, b, c = (uvs[faces[:, i]].astype(np.float64) for i in range(3))
@@ -166,7 +165,7 @@ def _packed(shell: Shell, chart: Array, config: AtlasConfig) -> Shell:
     torn = np.ptp(texel_uvs[new_faces], axis=1).max(1) > 1.5 * flat + 1  # faces without area that span two charts
     used, kept = np.unique(new_faces[~torn], return_inverse=True)
     final = (texel_uvs[used] / config.texels).astype(np.float32)
-    return Shell(shell.positions[vertex][used], kept.reshape(-1, 3).astype(np.int32), final)
+    return Mesh(shell.positions[vertex][used], final, kept.reshape(-1, 3).astype(np.int32))
 
 
 def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: AtlasConfig) -> xatlas.Atlas:

@@ -9,9 +9,10 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell, Mesh, surface_targets
+from duplex.app.render.passes.gbuffer import GBufferPass, GpuShell, surface_targets
 from duplex.app.render.view_transform import ViewTransform
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,12 @@ class LayerHits:
 class Rasterizer:
     """Rasterises an outer and an inner shell for one view after another.
 
-    Shells are ``(positions (v, 3), uvs (v, 2), faces (f, 3))``; corners of faces run counterclockwise, seen from
-    outside, and backs are not seen unless ``double_sided``.
+    The backs of faces are not seen unless ``double_sided``.
     """
 
     def __init__(self, ctx: moderngl.Context, outer: Mesh, inner: Mesh, *, double_sided: bool = False):
         self.ctx = ctx
-        points = np.concatenate([outer[0], inner[0]])
+        points = np.concatenate([outer.positions, inner.positions])
         self.center = 0.5 * (points.min(0) + points.max(0))
         self.radius = float(np.linalg.norm(points - self.center, axis=1).max()) * 1.001
         self.passes = [

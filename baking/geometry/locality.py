@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.baking.geometry.shells import Shell
+from duplex.app.scene.mesh import Mesh
 
 BITS = 10  # of a coordinate along the curve
 
 
-def in_order(shell: Shell) -> Shell:
+def in_order(shell: Mesh) -> Mesh:
     """The same shell with faces along a Z-order curve (Morton, 1966) through their centres.
 
     Its vertices are in the order in which faces first need them; those of no face are left out.
@@ -23,7 +23,7 @@ def in_order(shell: Shell) -> Shell:
     order = used[np.argsort(first)]
     place = np.zeros(len(shell.positions), faces.dtype)
     place[order] = np.arange(len(order))
-    return Shell(shell.positions[order], place[faces], shell.unit_uvs()[order])
+    return Mesh(shell.positions[order], shell.uvs[order], place[faces])
 
 
 def _along_curve(points: Array) -> Array:

@@ -21,9 +21,9 @@ from skimage.measure import marching_cubes
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.render.passes.gbuffer import Mesh
 from duplex.app.scene.camera import Camera
 from duplex.baking.fields.density_grid import DensityGrid
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
 from duplex.baking.geometry.gbuffers import Rasterizer
@@ -43,22 +43,6 @@ class ShellConfig:
     floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
 
 
-@dataclass(frozen=True)
-class Shell:
-    """A triangle mesh: ``positions`` (v, 3) float32; ``faces`` (f, 3) int32; ``uvs`` (v, 2) float32 or None.
-
-    A face's corners run counterclockwise, seen from where there is no matter.
-    """
-
-    positions: Array
-    faces: Array
-    uvs: Array | None = None
-
-    def unit_uvs(self) -> Array:
-        """``uvs``, or zeros before there are any."""
-        return self.uvs if self.uvs is not None else np.zeros((len(self.positions), 2), np.float32)
-
-
 ShareOf = Callable[[Rasterizer], float]
 
 
@@ -69,7 +53,7 @@ def extract_shells(
     ctx: moderngl.Context,
     space: World | None = None,
     share_of: ShareOf | None = None,
-) -> tuple[Shell, Shell]:
+) -> tuple[Mesh, Mesh]:
     """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
 
     They are in the space of the grid, which ``space`` brings back to the world of the cameras: where a scene goes on
@@ -79,7 +63,7 @@ def extract_shells(
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
     outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
 
-    def inner_at(level: float) -> Shell:
+    def inner_at(level: float) -> Mesh:
         return _level_set(opacity, level, grid, config.floater)
 
     def share_at(level: float) -> float:
@@ -97,13 +81,13 @@ def extract_shells(
     return _simplified(outer, config.faces), _simplified(inner, config.faces)
 
 
-def in_world(shell: Shell, space: World) -> Mesh:
-    """The shell's positions, texture coordinates and faces in the world."""
+def in_world(shell: Mesh, space: World) -> Mesh:
+    """The shell in the world: positions float64, faces turned round where the space mirrors."""
     faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
-    return space.unwarp(shell.positions), shell.unit_uvs(), faces
+    return Mesh(space.unwarp(shell.positions), shell.uvs, faces)
 
 
-def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Shell:
+def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Mesh:
     if not opacity.max() > level:
         raise DuplexError(
             f"no surface: no cell of the density grid is more than {opacity.max():.3f} opaque, the shell lies at "
@@ -111,10 +95,10 @@ def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) 
         )
     vertices, faces, _, _ = marching_cubes(np.pad(opacity, 1), level, gradient_direction="ascent")  # fronts outside
     positions = (grid.low + grid.step * (vertices - 1)).astype(np.float32)
-    return _without_floaters(Shell(positions, faces.astype(np.int32)), floater)
+    return _without_floaters(Mesh.without_uvs(positions, faces.astype(np.int32)), floater)
 
 
-def _without_floaters(shell: Shell, share: float) -> Shell:
+def _without_floaters(shell: Mesh, share: float) -> Mesh:
     """The shell without connected parts whose bounding box is less than ``share`` of the whole one's diagonal.
 
     The largest part stays in any case.
@@ -130,7 +114,7 @@ def _without_floaters(shell: Shell, share: float) -> Shell:
     return _subset(shell, keep[part[shell.faces[:, 0]]])
 
 
-def _components(shell: Shell) -> Array:
+def _components(shell: Mesh) -> Array:
     """The number of the connected part that each vertex belongs to."""
     f = shell.faces
     rows, columns = f[:, [0, 1]].reshape(-1), f[:, [1, 2]].reshape(-1)
@@ -139,15 +123,13 @@ def _components(shell: Shell) -> Array:
     return np.asarray(sparse.csgraph.connected_components(graph, directed=False)[1])
 
 
-def _subset(shell: Shell, keep: Array) -> Shell:
+def _subset(shell: Mesh, keep: Array) -> Mesh:
     """The shell with only those faces where ``keep`` (f,) holds, and the vertices they need."""
     used, faces = np.unique(shell.faces[keep], return_inverse=True)
-    return Shell(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
+    return Mesh.without_uvs(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
 
 
-def _visible(
-    outer: Shell, inner: Shell, cameras: list[Camera], ctx: moderngl.Context, space: World
-) -> tuple[Shell, Shell]:
+def _visible(outer: Mesh, inner: Mesh, cameras: list[Camera], ctx: moderngl.Context, space: World) -> tuple[Mesh, Mesh]:
     """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
     shells = (outer, inner)
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
@@ -170,10 +152,10 @@ def _visible(
     return kept[0], kept[1]
 
 
-def _simplified(shell: Shell, faces: int) -> Shell:
+def _simplified(shell: Mesh, faces: int) -> Mesh:
     if len(shell.faces) <= faces:
         return shell
     positions, triangles = fast_simplification.simplify(shell.positions, shell.faces, target_count=faces, agg=5.0)
     a, b, c = (positions[triangles[:, i]] for i in range(3))
     sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
-    return _subset(Shell(positions.astype(np.float32), triangles.astype(np.int32)), sound)
+    return _subset(Mesh.without_uvs(positions.astype(np.float32), triangles.astype(np.int32)), sound)

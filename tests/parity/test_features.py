@@ -25,7 +25,7 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
     seen, covered = network_inputs(renderer.draw(camera), renderer.bundle.network.margin)
     padded = camera.padded(demo.network.margin)
     shells = (demo.outer, demo.inner)
-    outer, inner = ((s.positions, s.uvs, s.faces) for s in shells)
+    outer, inner = (s.mesh for s in shells)
     hits = Rasterizer(ctx, outer, inner, double_sided=demo.double_sided).layers(padded)
     planes = []
     for shell, hit in zip(shells, hits, strict=True):

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 import moderngl
 import numpy as np
 
-from duplex.app.core.arrays import Array
 from duplex.app.render.gpu import color_target, depth_target
 from duplex.app.render.view_transform import ViewTransform
+from duplex.app.scene.mesh import Mesh
 from duplex.shaders import source
 
 UV_STEPS = 0xFFFE  # 1 in a texture coordinate, as hits hold it
 LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # levels of detail, as hits hold them: steps of 1 / 2048 from -16 on
 HIT_STEPS = {"uv_steps": float(UV_STEPS), "lowest_level": float(LOWEST_LEVEL), "level_steps": float(LEVEL_STEPS)}
-
-
-Mesh = tuple[Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -33,10 +30,9 @@ class GpuShell:
 
     @classmethod
     def upload(cls, ctx: moderngl.Context, mesh: Mesh, double_sided: bool) -> GpuShell:
-        """From positions (v, 3), uvs (v, 2) in [0, 1] and faces (f, 3)."""
-        positions, uvs, faces = mesh
-        vertices = np.concatenate([positions, uvs], 1).astype("<f4")
-        indices = ctx.buffer(faces.astype("<u4").tobytes())
+        """Copy ``mesh`` to the GPU."""
+        vertices = np.concatenate([mesh.positions, mesh.uvs], 1).astype("<f4")
+        indices = ctx.buffer(mesh.faces.astype("<u4").tobytes())
         return cls(ctx.buffer(vertices.tobytes()), indices, double_sided)
 
 

@@ -27,7 +27,7 @@ def draw_bundle(facts: BundleFacts) -> None:
     lines = {
         "file": facts.name,
         "size": f"{facts.bytes / 1e6:.2f} MB",
-        "faces": f"{len(bundle.outer.faces)} + {len(bundle.inner.faces)}",
+        "faces": f"{len(bundle.outer.mesh.faces)} + {len(bundle.inner.mesh.faces)}",
         "features": f"{bundle.network.feature_channels} at {width} x {height}",
         "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
         "teacher": str(bundle.teacher.get("family", "unknown")),

@@ -20,7 +20,7 @@ def test_a_probed_pixel_is_what_is_drawn_there(ctx: moderngl.Context, demo: Bund
     image = renderer.image(camera)
     inputs, covered = network_inputs(renderer.draw(camera), demo.network.margin)
     margin, count = demo.network.margin, demo.network.feature_channels
-    shells = [(shell.positions, shell.uvs, shell.faces) for shell in (demo.outer, demo.inner)]
+    shells = [shell.mesh for shell in (demo.outer, demo.inner)]
     layers = Rasterizer(ctx, *shells, double_sided=demo.double_sided).layers(camera)
     seen = 0
     for x, y in ((0, 0), (45, 35), (40, 50), (50, 20), (89, 69)):

@@ -12,37 +12,38 @@ import trimesh
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene import glb
+from duplex.app.scene.mesh import Mesh
 
 
-def mesh(n: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mesh(n: int = 50) -> Mesh:
     rng = np.random.default_rng(0)
-    return rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 2)), rng.integers(0, n, (80, 3))
+    return Mesh(rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 2)), rng.integers(0, n, (80, 3)))
 
 
 @pytest.mark.parametrize("n", [50, 70000])
 def test_round_trip_is_exact_to_16_bits_and_then_exact(n: int) -> None:
-    positions, uvs, faces = mesh(n)
-    p, u, f = glb.read(glb.write(positions, uvs, faces), "x")
-    assert np.abs(p - positions).max() <= np.ptp(positions, axis=0).max() / 65535
-    assert np.abs(u - uvs).max() <= 1 / 65535
-    assert np.array_equal(f, faces)
-    again = glb.read(glb.write(p, u, f), "x")
-    assert np.array_equal(again[0], p) and np.array_equal(again[1], u)
+    written = mesh(n)
+    found = glb.read(glb.write(written), "x")
+    assert np.abs(found.positions - written.positions).max() <= np.ptp(written.positions, axis=0).max() / 65535
+    assert np.abs(found.uvs - written.uvs).max() <= 1 / 65535
+    assert np.array_equal(found.faces, written.faces)
+    again = glb.read(glb.write(found), "x")
+    assert np.array_equal(again.positions, found.positions) and np.array_equal(again.uvs, found.uvs)
 
 
 def test_another_reader_sees_the_same_mesh() -> None:
-    positions, uvs, faces = mesh()
-    p, _, _ = glb.read(glb.write(positions, uvs, faces), "x")
-    scene = trimesh.load(io.BytesIO(glb.write(positions, uvs, faces)), file_type="glb", process=False)
+    content = glb.write(mesh())
+    read = glb.read(content, "x")
+    scene = trimesh.load(io.BytesIO(content), file_type="glb", process=False)
     loaded = scene.to_geometry() if isinstance(scene, trimesh.Scene) else scene
-    found, wanted = np.asarray(loaded.triangles), p[faces]
+    found, wanted = np.asarray(loaded.triangles), read.positions[read.faces]
     assert found.shape == wanted.shape
     assert np.allclose(found, wanted, atol=1e-4)
 
 
 def patched(change: object) -> bytes:
     """A valid file whose JSON went through ``change``."""
-    content = glb.write(*mesh())
+    content = glb.write(mesh())
     size = struct.unpack_from("<I", content, 12)[0]
     document = json.loads(content[20 : 20 + size])
     change(document)  # type: ignore[operator]
@@ -80,7 +81,7 @@ def test_lying_headers_are_refused(change: object) -> None:
 
 
 def test_garbage_and_truncations_are_refused() -> None:
-    content = glb.write(*mesh())
+    content = glb.write(mesh())
     for cut in range(0, len(content), 37):
         with pytest.raises(DuplexError):
             glb.read(content[:cut], "x")

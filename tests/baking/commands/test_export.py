@@ -22,10 +22,11 @@ def test_export_comes_back_in_the_users_frame(demo: Bundle, tmp_path: Path, kind
     file.write_bytes(write_bundle(replace(demo, to_dataset=similarity())))
     assert export_cli.main([str(file), "-o", str(out), "--format", kind]) == 0
     mesh = trimesh.load(out / f"outer.{kind}", force="mesh", process=False)
-    corners = demo.outer.positions[demo.outer.faces].astype(np.float64)  # some formats reorder, none move triangles
+    outer = demo.outer.mesh
+    corners = outer.positions[outer.faces].astype(np.float64)  # some formats reorder, none move triangles
     wanted = corners @ similarity()[:3, :3].T + similarity()[:3, 3]
     assert np.allclose(np.sort(mesh.triangles_center, 0), np.sort(wanted.mean(1), 0), atol=1e-4)
-    assert mesh.area == pytest.approx(2.5**2 * trimesh.Trimesh(demo.outer.positions, demo.outer.faces).area, rel=1e-4)
+    assert mesh.area == pytest.approx(2.5**2 * trimesh.Trimesh(outer.positions, outer.faces).area, rel=1e-4)
     camera, source = read_cameras(out, "train", 0.0)[1], demo.cameras
     moved = [c.moved(similarity()) for c in source]
     nearest = min(moved, key=lambda c: np.abs(c.camera_to_world - camera.camera_to_world).max())

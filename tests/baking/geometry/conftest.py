@@ -8,12 +8,13 @@ from pathlib import Path
 import moderngl
 import pytest
 
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
 from duplex.baking.geometry.density import DensityConfig, sample_density
-from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
+from duplex.baking.geometry.shells import ShellConfig, extract_shells
 from duplex.baking.rig import Rig
 
 
@@ -28,7 +29,7 @@ def grid(teacher: Teacher) -> DensityGrid:
 
 
 @pytest.fixture(scope="module")
-def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Shell, Shell]:
+def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
     cameras = Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(40, 200)
     outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000, inner_opacity=0.6), ctx)
     return unwrap(outer, AtlasConfig(texels=256)), unwrap(inner, AtlasConfig(texels=256))

@@ -9,28 +9,30 @@ import numpy as np
 import pytest
 
 from duplex.baking.fields.density_grid import DensityGrid
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells
+from duplex.baking.geometry.shells import ShellConfig, extract_shells
 from duplex.baking.rig import Rig
 
 
-def test_bracketing_sees_most_of_the_weight(
-    teacher: Teacher, shells: tuple[Shell, Shell], ctx: moderngl.Context
-) -> None:
+def test_bracketing_sees_most_of_the_weight(teacher: Teacher, shells: tuple[Mesh, Mesh], ctx: moderngl.Context) -> None:
     cameras = Rig.from_scene(teacher.scene).cameras(4, 64, np.random.default_rng(5))
-    outer, inner = ((s.positions, s.unit_uvs(), s.faces) for s in shells)
+    outer, inner = shells
 
-    def measured(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]) -> Bracketing:
-        return bracketing(weigh(teacher, cameras, 2000, 0), Rasterizer(ctx, first, second))  # type: ignore[arg-type]
+    def measured(first: Mesh, second: Mesh) -> Bracketing:
+        return bracketing(weigh(teacher, cameras, 2000, 0), Rasterizer(ctx, first, second))
+
+    def scaled(mesh: Mesh, factor: float) -> Mesh:
+        return replace(mesh, positions=mesh.positions * factor)
 
     good = measured(outer, inner)
     assert 0.8 < good.share <= 1 and good.missed < 0.01
-    deep, thin = (inner[0] * 0.6, *inner[1:]), (outer[0] * 0.995, *outer[1:])
+    deep, thin = scaled(inner, 0.6), scaled(outer, 0.995)
     assert measured(outer, deep).share >= good.share  # an inner shell far too deep leaves nothing behind it
     assert measured(outer, thin).share < 0.7  # one just below the outer shell leaves much behind it
-    shrunk = (outer[0] * 0.7, *outer[1:])  # an outer shell below the surface has it in front, and loses rays beside it
+    shrunk = scaled(outer, 0.7)  # an outer shell below the surface has it in front, and loses rays beside it
     assert measured(shrunk, deep).share < 0.3 and measured(shrunk, deep).missed > 0.2
 
 
@@ -47,6 +49,5 @@ def test_the_inner_level_brackets_what_is_asked_for(
         ctx,
         share_of=lambda rasterizer: bracketing(weighed, rasterizer).share,
     )
-    shells = [(shell.positions, shell.unit_uvs(), shell.faces) for shell in found]
     others = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(9)), 2000, 1)
-    assert bracketing(others, Rasterizer(ctx, *shells)).share == pytest.approx(wanted, abs=0.12)
+    assert bracketing(others, Rasterizer(ctx, *found)).share == pytest.approx(wanted, abs=0.12)

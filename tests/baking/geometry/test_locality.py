@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.geometry.locality import in_order
-from duplex.baking.geometry.shells import Shell
 
 
-def test_neighbours_in_space_are_neighbours_in_the_file(shells: tuple[Shell, Shell]) -> None:
+def test_neighbours_in_space_are_neighbours_in_the_file(shells: tuple[Mesh, Mesh]) -> None:
     shell = shells[0]
     shuffled = np.random.default_rng(0).permutation(len(shell.faces))
-    mixed = Shell(np.r_[shell.positions, [[9, 9, 9]]].astype(np.float32), shell.faces[shuffled],
-                  np.r_[shell.unit_uvs(), [[0, 0]]].astype(np.float32))  # fmt: skip
+    mixed = Mesh(
+        np.r_[shell.positions, [[9, 9, 9]]].astype(np.float32),
+        np.r_[shell.uvs, [[0, 0]]].astype(np.float32),
+        shell.faces[shuffled],
+    )
     found = in_order(mixed)
 
-    def corners(s: Shell) -> np.ndarray:
-        whole = np.concatenate([s.positions, s.unit_uvs()], 1)[s.faces].reshape(len(s.faces), -1)
+    def corners(s: Mesh) -> np.ndarray:
+        whole = np.concatenate([s.positions, s.uvs], 1)[s.faces].reshape(len(s.faces), -1)
         return whole[np.lexsort(whole.T)]
 
     assert np.array_equal(corners(found), corners(mixed))  # the same faces, each still begun at its corner

@@ -11,17 +11,18 @@ import pytest
 from builders import synthetic
 from builders.scenery import BALL, FAR_WALL, NDC, RADIUS, teacher_in
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.config import BakeConfig
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import Contracted, Ndc, World
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.geometry.shells import Shell, ShellConfig, extract_shells, in_world
+from duplex.baking.geometry.shells import ShellConfig, extract_shells, in_world
 from duplex.baking.rig import Rig
 
 
-def test_shells_bracket_the_surface(shells: tuple[Shell, Shell]) -> None:
+def test_shells_bracket_the_surface(shells: tuple[Mesh, Mesh]) -> None:
     outer, inner = (np.abs(shell.positions).sum(1) for shell in shells)
     assert outer.min() > synthetic.RADIUS - 0.03 and inner.max() < synthetic.RADIUS
     assert outer.mean() > inner.mean()

@@ -6,22 +6,21 @@ import moderngl
 import numpy as np
 
 from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.mesh import Mesh
 from duplex.baking.geometry.gbuffers import Rasterizer
 
-Geometry = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-
-def square(x: float, half: float) -> Geometry:
+def square(x: float, half: float) -> Mesh:
     """A square of side 2 half in the plane of this x, its uv running along y and z."""
     corners = np.array([[x, -half, -half], [x, half, -half], [x, half, half], [x, -half, half]], np.float32)
     uvs = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    return corners, uvs, np.array([[0, 1, 2], [0, 2, 3]])
+    return Mesh(corners, uvs, np.array([[0, 1, 2], [0, 2, 3]]))
 
 
-def join(*parts: Geometry) -> Geometry:
-    starts = np.cumsum([0] + [len(p[0]) for p in parts])
-    faces = np.concatenate([p[2] + s for p, s in zip(parts, starts, strict=False)])
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]), faces
+def join(*parts: Mesh) -> Mesh:
+    starts = np.cumsum([0] + [len(p.positions) for p in parts])
+    faces = np.concatenate([p.faces + s for p, s in zip(parts, starts, strict=False)])
+    return Mesh(np.concatenate([p.positions for p in parts]), np.concatenate([p.uvs for p in parts]), faces)
 
 
 def camera(size: int = 64) -> Camera:

@@ -1,0 +1,28 @@
+"""Triangle meshes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh.
+
+    ``positions``: (v, 3), float32 or float64, of the world unless the owner says otherwise; ``uvs``: (v, 2) texture
+    coordinates in [0, 1], ``v`` upwards, zeros before the mesh is unwrapped; ``faces``: (f, 3) vertex indices,
+    counterclockwise seen from the front.
+    """
+
+    positions: Array
+    uvs: Array
+    faces: Array
+
+    @classmethod
+    def without_uvs(cls, positions: Array, faces: Array) -> Mesh:
+        """A mesh that is not unwrapped yet."""
+        return cls(positions, np.zeros((len(positions), 2), np.float32), faces)
