@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.checked_values import finite_numbers
-from duplex.app.scene.pinhole import Pinhole, to_camera_space
+from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
 
 MAX_SIDE = 16384
 MIN_FOCAL = 1e-3  # pixels

@@ -20,7 +20,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.scene.camera_path import FOV_RANGE, MAX_FRAMES, CameraPath, Keyframe
-from duplex.app.scene.ngp_frame import NgpFrame
+from duplex.app.scene.coordinates.ngp_frame import NgpFrame
 
 MAX_FILE, MAX_KEYFRAMES = 1 << 26, 20_000
 SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0

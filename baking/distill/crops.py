@@ -17,8 +17,8 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.coordinates.pinhole import Pinhole, directions_through
 from duplex.app.scene.network import view_bands
-from duplex.app.scene.pinhole import Pinhole, directions_through
 from duplex.baking.distill.views import NOWHERE, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.pinhole import to_camera_space
+from duplex.app.scene.coordinates.pinhole import to_camera_space
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher

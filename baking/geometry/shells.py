@@ -22,8 +22,8 @@ from skimage.measure import marching_cubes
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
-from duplex.baking.fields.density_grid import DensityGrid
 from duplex.app.scene.mesh import Mesh
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
 from duplex.baking.geometry.gbuffers import Rasterizer

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from duplex.app.scene.pinhole import Pinhole, to_camera_space
+from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
 from duplex.baking.training.photos import PhotoSet
 
 COARSE = 4  # vertices are first tried on a grid so many times coarser

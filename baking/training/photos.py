@@ -12,7 +12,7 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.pinhole import Pinhole, directions_through
+from duplex.app.scene.coordinates.pinhole import Pinhole, directions_through
 from duplex.baking.datasets.photos import Photo
 
 READERS = 4  # pictures decoded at the same time

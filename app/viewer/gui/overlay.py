@@ -10,7 +10,7 @@ from imgui_bundle import imgui
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.pinhole import to_camera_space
+from duplex.app.scene.coordinates.pinhole import to_camera_space
 
 MOST_FRUSTA = 400
 NEAREST = 1e-6  # depth, world units, of a point that has a place in the window

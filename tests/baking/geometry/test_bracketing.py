@@ -8,8 +8,8 @@ import moderngl
 import numpy as np
 import pytest
 
-from duplex.baking.fields.density_grid import DensityGrid
 from duplex.app.scene.mesh import Mesh
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.gbuffers import Rasterizer

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.ngp_frame import CYCLED, UNCYCLED, NgpFrame
+from duplex.app.scene.coordinates.ngp_frame import CYCLED, UNCYCLED, NgpFrame
 from duplex.baking.checkpoints.families.hash.instant_ngp_file import (
     Networks,
     numbers,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from duplex.app.scene.camera import Camera, look_at
-from duplex.app.scene.pinhole import Pinhole, directions_through, to_camera_space
+from duplex.app.scene.coordinates.pinhole import Pinhole, directions_through, to_camera_space
 
 CAMERA = Camera(look_at(np.array([1.0, 2, 3]), np.zeros(3), np.array([0, 0, 1.0])), 12, 8, 9.0, 7.0, 5.5, 4.5)
 

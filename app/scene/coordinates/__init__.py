@@ -1,0 +1,1 @@
+"""Coordinate conventions: pinhole projection, and the frame of instant-ngp."""
