@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.scene.camera import Camera, horizontal_axes, look_at, meeting_point
-from duplex.app.scene.orbits import Orbit, Sway
+from duplex.app.scene.camera import Camera, focus_point, horizontal_axes, look_at
+from duplex.app.scene.orbits import ForwardPath, Orbit
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.spaces import Contracted, Ndc
 
@@ -80,7 +80,7 @@ class Rig:
             center = poses[:, :3, 3].mean(0) + depth * gaze / max(float(np.linalg.norm(gaze)), 1e-9)
             up = np.asarray(scene.up, np.float64)
             return cls(center, depth, up, False, fov, poses, True, True, aspect)
-        center = meeting_point(poses)
+        center = focus_point(poses)
         radius = float(np.median(np.linalg.norm(poses[:, :3, 3] - center, axis=1)))
         rig = cls.from_scene(scene)
         return replace(rig, center=center, radius=radius, fov=fov, poses=poses, aspect=aspect)
@@ -123,11 +123,11 @@ class Rig:
             for a, h in zip(angle, height, strict=True)
         ]
 
-    def way(self) -> Orbit | Sway:
+    def way(self) -> Orbit | ForwardPath:
         """The circle, around the scene or before it, on which the bundle's preset cameras stand."""
         if self.forward and self.poses is not None:
             eyes = self.poses[:, :3, 3]
-            return Sway(eyes.mean(0), self.center, float(eyes.std(0).max()), self.up, self.fov)
+            return ForwardPath(eyes.mean(0), self.center, float(eyes.std(0).max()), self.up, self.fov)
         return Orbit(self.center, self.radius, self.up, self.fov)
 
     def _camera(self, size: int, rng: np.random.Generator, near: bool) -> Camera:
@@ -203,7 +203,7 @@ class Rig:
             "aspect": self.aspect,
         }
         way = self.way()
-        if isinstance(way, Sway):
+        if isinstance(way, ForwardPath):
             data |= {"eye": way.eye.tolist(), "spread": way.spread}
         return data
 

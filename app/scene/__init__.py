@@ -1,1 +1,1 @@
-"""The bundle and what it holds: meshes, network, cameras, paths. No OpenGL."""
+"""The bundle and its contents: meshes, network, cameras, camera paths. No OpenGL."""

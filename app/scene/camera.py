@@ -1,7 +1,7 @@
-"""Cameras, and every coordinate convention of the project.
+"""Cameras, and all coordinate conventions of the project.
 
-* World: right-handed, in the frame of the checkpoint; ``up`` is the scene's own (``+z`` for Blender scenes).
-* Camera: OpenGL; ``+x`` right, ``+y`` up, looking along ``-z``. ``camera_to_world`` is 4x4 and acts on columns.
+* World: right-handed, in the frame of the checkpoint; each scene has its own ``up`` (``+z`` for Blender scenes).
+* Camera: OpenGL; ``+x`` right, ``+y`` up, view direction ``-z``. ``camera_to_world`` (4, 4) multiplies column vectors.
 * Pixels: row 0 is the top; the centre of pixel ``(column, row)`` lies at ``(column + 0.5, row + 0.5)``.
 * Images in numpy: ``(height, width, channels)``, top row first. Clip space is OpenGL's, depth in [0, 1].
 """
@@ -20,7 +20,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.checked_values import finite_numbers
 from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
 
-MAX_SIDE = 16384
+MAX_SIDE = 16384  # pixels
 MIN_FOCAL = 1e-3  # pixels
 
 
@@ -28,8 +28,8 @@ MIN_FOCAL = 1e-3  # pixels
 class Camera:
     """A pinhole camera.
 
-    ``camera_to_world``: (4, 4) float64; ``width``, ``height``: pixels; ``fx``, ``fy``: focal lengths in pixels;
-    ``cx``, ``cy``: principal point in pixels from the top left corner.
+    ``camera_to_world``: (4, 4) float64, a rigid transform; ``width``, ``height``: image size in pixels; ``fx``, ``fy``:
+    focal lengths in pixels; ``cx``, ``cy``: principal point in pixels from the top left corner.
     """
 
     camera_to_world: Array
@@ -57,10 +57,10 @@ class Camera:
         size: tuple[int, int] = (800, 800),
         fov_y: float = 0.7,
     ) -> Camera:
-        """A centred camera at ``position`` (3,) that looks at ``target`` (3,), both world.
+        """A centred camera at ``position`` (3,) that looks at ``target`` (3,), both in world space.
 
-        ``up``: (3,), the direction that is upwards in the picture; ``size``: width and height in pixels; ``fov_y``:
-        vertical field of view in radians.
+        ``up``: (3,), world direction that points upwards in the image; ``size``: width and height in pixels;
+        ``fov_y``: vertical field of view in radians.
         """
         return cls.from_fov(look_at(np.asarray(position), np.asarray(target), np.asarray(up)), *size, fov_y)
 
@@ -71,11 +71,11 @@ class Camera:
 
     @property
     def fov_y(self) -> float:
-        """Vertical field of view in radians (of a centred camera of this height)."""
+        """Vertical field of view in radians, of a camera with a centred principal point and this height."""
         return 2 * math.atan(0.5 * self.height / self.fy)
 
     def moved(self, similarity: Array) -> Camera:
-        """The same camera after its world has been turned, scaled and shifted by ``similarity`` (4, 4)."""
+        """This camera after ``similarity`` (4, 4) transforms the world: rotation, uniform scale and translation."""
         pose = np.asarray(similarity, np.float64) @ self.camera_to_world
         pose[:3, :3] /= np.cbrt(np.linalg.det(pose[:3, :3]))
         return replace(self, camera_to_world=pose)
@@ -83,8 +83,8 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """The same view at another resolution.
 
-        The vertical field of view stays; when the aspect ratio changes, the horizontal one follows, and the
-        principal point keeps its offset from the middle in units of the height.
+        The vertical field of view is kept; a new aspect ratio changes the horizontal one. The principal point keeps
+        its offset from the image centre in units of the height.
         """
         scale = height / self.height
         return replace(
@@ -98,7 +98,7 @@ class Camera:
         )
 
     def padded(self, margin: int) -> Camera:
-        """The same view with ``margin`` more pixels on each of its four sides."""
+        """The same view with ``margin`` additional pixels on all four sides."""
         return replace(
             self,
             width=self.width + 2 * margin,
@@ -137,13 +137,13 @@ class Camera:
         return np.stack([x, y], -1), depth
 
     def ray_directions(self) -> Array:
-        """World directions through the pixel centres, (height, width, 3) float32, of unit depth along ``-z``."""
+        """World directions through the pixel centres, (height, width, 3) float32, scaled to depth 1 along ``-z``."""
         x, y = self.pinhole.on_plane(np.arange(self.width), np.arange(self.height))
         local = np.stack(np.broadcast_arrays(x[None, :], -y[:, None], -1.0), -1)
         return (local @ self.camera_to_world[:3, :3].T).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
-        """The camera as the object that bundles and camera files hold."""
+        """The camera as the JSON object of bundles and camera files."""
         return {
             "camera_to_world": [float(x) for x in self.camera_to_world.reshape(-1)],
             "width": self.width,
@@ -156,9 +156,9 @@ class Camera:
 
     @classmethod
     def from_json(cls, data: Any, name: str = "camera") -> Camera:
-        """Read :meth:`to_json`'s object, or a shorter one with ``camera_to_world`` and ``fov`` (vertical, degrees).
+        """Read an object of :meth:`to_json`, or one with ``camera_to_world`` and ``fov`` (vertical, degrees).
 
-        Raises :class:`DuplexError` that names the wrong member.
+        Raises :class:`DuplexError`, which starts with ``name`` and gives the invalid member.
         """
         if not isinstance(data, dict) or "camera_to_world" not in data:
             raise DuplexError(f"{name}: no camera_to_world: expected an object with 16 numbers, row by row")
@@ -190,12 +190,15 @@ def _side(value: Any, name: str) -> int:
 
 
 def look_at(position: Array, target: Array, up: Array) -> Array:
-    """Camera-to-world matrix, (4, 4) float64, at ``position`` looking at ``target`` with ``up`` upwards."""
+    """Camera-to-world matrix (4, 4) float64 at ``position`` that looks at ``target``; ``up`` points upwards.
+
+    All arguments are (3,), world. Any rotation about the view direction is possible if that is parallel to ``up``.
+    """
     position = np.asarray(position, np.float64)
     backward = position - np.asarray(target, np.float64)
     backward /= max(float(np.linalg.norm(backward)), 1e-12)
     right = np.cross(np.asarray(up, np.float64), backward)
-    if np.linalg.norm(right) < 1e-6:  # looking along up: any right will do
+    if np.linalg.norm(right) < 1e-6:  # the view direction is parallel to up
         right = np.cross(np.eye(3)[np.argmin(np.abs(backward))], backward)
     right /= np.linalg.norm(right)
     pose = np.eye(4)
@@ -203,20 +206,21 @@ def look_at(position: Array, target: Array, up: Array) -> Array:
     return pose
 
 
-def meeting_point(poses: Array) -> Array:
-    """The point (3,) nearest to the optical axes of ``poses`` (n, 4, 4), in front of the cameras; least squares.
+def focus_point(poses: Array) -> Array:
+    """The point (3,) with the least sum of squared distances to the optical axes of ``poses`` (n, 4, 4).
 
-    Where that lies behind them, as for cameras that look apart, it is their mean position.
+    If that point lies behind most cameras, because they look apart, the result is their mean position.
     """
-    eyes, gaze = poses[:, :3, 3], -poses[:, :3, 2]
-    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes across the axes
+    eyes = poses[:, :3, 3]
+    gaze = -poses[:, :3, 2]
+    across = np.eye(3) - gaze[:, :, None] * gaze[:, None, :]  # projections onto the planes normal to the axes
     point = np.linalg.lstsq(across.sum(0), (across @ eyes[:, :, None]).sum(0)[:, 0], rcond=None)[0]
     ahead = ((point - eyes) * gaze).sum(1)
     return np.asarray(point if np.median(ahead) > 0 else eyes.mean(0))
 
 
 def horizontal_axes(up: Array) -> tuple[Array, Array]:
-    """Two unit vectors (3,) that make a right-handed frame with ``up``: for ``+z`` they are ``+y`` and ``-x``."""
+    """Two unit vectors (3,) that form a right-handed frame with ``up`` (3,): ``+y`` and ``-x`` for ``+z``."""
     up = np.asarray(up, np.float64)
     first = np.cross(up, np.eye(3)[int(np.argmin(np.abs(up)))])
     first /= np.linalg.norm(first)

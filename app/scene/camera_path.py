@@ -1,4 +1,4 @@
-"""Paths for the camera: keyframes, and the smooth way through them."""
+"""Camera paths: keyframes and the smooth curve through them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ FOV_RANGE = (1.0, 170.0)  # degrees
 
 @dataclass(frozen=True)
 class Keyframe:
-    """A view that a path passes: ``camera_to_world`` (4, 4), ``fov`` vertical in radians.
+    """A pose that a camera path passes through.
 
-    ``seconds``: from the keyframe before to this one (to the first one: from the last, in a loop); None: the path's.
+    ``camera_to_world``: (4, 4) float64; ``fov``: vertical field of view in radians; ``seconds``: time from the previous
+    keyframe to this one, None for the path's ``transition``. The previous one of the first keyframe is the last, which
+    only matters in a loop.
     """
 
     camera_to_world: Array
@@ -30,11 +32,13 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class CameraPath:
-    """A smooth way through ``keyframes``, in the bundle's world.
+    """A smooth camera path through ``keyframes``, in the bundle's world.
 
-    ``loop``: from the last one back to the first. ``transition``: seconds between neighbours that do not say.
-    ``tension``: 0 for a round way to 1 for one that stops at each keyframe. ``ease``: start and end slowly, unless it
-    is a loop. ``fps``: frames a second; ``width``, ``height``: of a frame in pixels.
+    * ``loop``: whether the path returns from the last keyframe to the first.
+    * ``transition``: seconds between two keyframes, unless the second one has its own.
+    * ``tension``: from 0, a smooth curve, to 1, straight segments with a stop at each keyframe.
+    * ``ease``: whether the camera starts and ends slowly; a loop ignores it.
+    * ``fps``: frames per second; ``width``, ``height``: frame size in pixels.
     """
 
     keyframes: tuple[Keyframe, ...] = ()
@@ -48,25 +52,26 @@ class CameraPath:
 
     @cached_property
     def seconds(self) -> Array:
-        """When each keyframe is passed, from 0 on, and in a loop the end as well; (n,) or (n + 1,)."""
+        """Time of each keyframe in seconds, from 0, (n,); in a loop also the time of the return, (n + 1,)."""
         steps = [self.transition if key.seconds is None else key.seconds for key in self.keyframes]
         return np.cumsum([0.0, *steps[1:], *(steps[:1] if self.loop else [])])
 
     @property
     def duration(self) -> float:
-        """From the first keyframe to the last, or in a loop to the first again; seconds."""
+        """Seconds from the first keyframe to the last; in a loop back to the first."""
         return float(self.seconds[-1]) if len(self.keyframes) > 1 else 0.0
 
     @property
     def frames(self) -> int:
-        """Frames of the whole path, as nerfstudio counts them."""
+        """Number of frames of the whole path, counted as nerfstudio does; at least 1."""
         return max(round(self.duration * self.fps), 1)
 
     def at(self, second: float) -> tuple[Array, float]:
-        """Pose (4, 4) and vertical field of view, radians, at ``second``; raises ValueError without keyframes.
+        """Camera-to-world matrix (4, 4) and vertical field of view in radians at ``second``.
 
-        Cubic Hermite curves through positions, quaternions and fields of view; the tangents are those of Catmull and
-        Rom for uneven times, scaled by ``1 - tension`` (Kochanek and Bartels, SIGGRAPH 1984).
+        Cubic Hermite curves interpolate positions, quaternions and fields of view. The tangents are Catmull-Rom
+        tangents for uneven times, scaled by ``1 - tension`` (Kochanek and Bartels, SIGGRAPH 1984). Times outside the
+        path are clamped; a loop repeats. Raises ValueError without keyframes.
         """
         if not self.keyframes:
             raise ValueError("a path without keyframes leads nowhere")
@@ -76,27 +81,27 @@ class CameraPath:
         duration = self.duration
         second = second % duration if self.loop else min(max(second, 0.0), duration)
         if self.ease and not self.loop:
-            share = second / duration
-            second = duration * share * share * (3 - 2 * share)
-        found = _hermite(times, values, second, self.tension)
+            fraction = second / duration
+            second = duration * fraction * fraction * (3 - 2 * fraction)
+        value = _hermite(times, values, second, self.tension)
         pose = np.eye(4)
-        rotation = glm.normalize(glm.dquat(*found[3:7]))
+        rotation = glm.normalize(glm.dquat(*value[3:7]))
         pose[:3, :3] = np.array(glm.mat3_cast(rotation))
-        pose[:3, 3] = found[:3]
-        return pose, float(np.clip(found[7], *np.radians(FOV_RANGE)))
+        pose[:3, 3] = value[:3]
+        return pose, float(np.clip(value[7], *np.radians(FOV_RANGE)))
 
     def camera(self, second: float, width: int | None = None, height: int | None = None) -> Camera:
-        """The camera at ``second``, of the path's own size unless another one is given."""
+        """The camera at ``second``; the size in pixels is that of the path unless given."""
         pose, fov = self.at(second)
         return Camera.from_fov(pose, width or self.width, height or self.height, fov)
 
     def cameras(self) -> Iterator[Camera]:
-        """The cameras of all frames; a loop ends one frame before it would begin again."""
+        """The cameras of all frames. A loop ends one frame before its first frame would repeat."""
         steps = self.frames if self.loop else max(self.frames - 1, 1)
         return (self.camera(self.duration * i / steps) for i in range(self.frames))
 
     def moved(self, similarity: Array) -> CameraPath:
-        """The same path after its world has been turned, scaled and shifted by ``similarity`` (4, 4)."""
+        """This path after ``similarity`` (4, 4) transforms the world: rotation, uniform scale and translation."""
 
         def pose(key: Keyframe) -> Array:
             return Camera.from_fov(key.camera_to_world, 1, 1, key.fov).moved(similarity).camera_to_world
@@ -105,22 +110,27 @@ class CameraPath:
 
     @cached_property
     def _knots(self) -> tuple[Array, Array]:
-        """Times (k,) and values (k, 8): position, quaternion, field of view; in a loop, two rounds' ends overlap."""
-        count, times = len(self.keyframes), self.seconds
+        """Knots of the curve: times (k,) and values (k, 8), which are position, quaternion w x y z and field of view.
+
+        A loop repeats keyframes before the first and after the last, so that the tangents match at the seam.
+        """
+        count = len(self.keyframes)
+        times = self.seconds
         order = list(range(-1, count + 2)) if self.loop else list(range(count))
         seconds = [times[i % count] + (i // count) * self.duration for i in order] if self.loop else list(times)
         values: list[Array] = []
         for i in order:
             key = self.keyframes[i % count]
             rotation = glm.quat_cast(glm.dmat3(glm.dmat4(*key.camera_to_world.T.reshape(-1).tolist())))
-            turn = np.array([rotation.w, rotation.x, rotation.y, rotation.z])
-            if values and float(values[-1][3:7] @ turn) < 0:
-                turn = -turn  # the same rotation, by the shorter way
-            values.append(np.array([*key.camera_to_world[:3, 3], *turn, key.fov]))
+            quaternion = np.array([rotation.w, rotation.x, rotation.y, rotation.z])
+            if values and float(values[-1][3:7] @ quaternion) < 0:
+                quaternion = -quaternion  # the same rotation, on the shorter arc
+            values.append(np.array([*key.camera_to_world[:3, 3], *quaternion, key.fov]))
         return np.array(seconds), np.stack(values)
 
 
 def _hermite(times: Array, values: Array, t: float, tension: float) -> Array:
+    """The cubic Hermite curve through ``values`` (k, 8) at ``times`` (k,), at time ``t``: (8,)."""
     i = int(np.clip(np.searchsorted(times, t, "right") - 1, 0, len(times) - 2))
 
     def tangent(k: int) -> Array:

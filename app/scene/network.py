@@ -1,9 +1,9 @@
-"""The shading network: a short description that torch, GLSL and ONNX are all built from.
+"""The shading network: the description from which the torch, GLSL and ONNX implementations are built.
 
-Inputs per pixel, in this order: the features of the outer shell's hit, the features of the inner shell's hit,
-the encoded view direction. Convolutions are "valid": each takes its border from a G-buffer that was drawn
-:attr:`NetworkSpec.margin` pixels larger on every side, so that no padding is ever invented. Outputs per pixel:
-straight red, green, blue and alpha in [0, 1]; colour is multiplied by alpha when it is drawn.
+Inputs per pixel, in this order: the features at the outer shell's hit, the features at the inner shell's hit, the
+encoded view direction. Convolutions are "valid": they use no padding, because the G-buffer is
+:attr:`NetworkSpec.margin` pixels larger on every side than the image. Outputs per pixel: red, green, blue and alpha in
+[0, 1], straight; the presenting pass multiplies colour by alpha.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 
-VIEW_CHANNELS = 8
+VIEW_CHANNELS = 8  # of the encoded view direction
 ACTIVATIONS = ("relu", "sigmoid", "none")
 MAX_CHANNELS = 64
 MAX_LAYERS = 8
 MAX_MIP_LEVELS = 14
-MIP_LEVELS = 5  # of new bakes: beyond, a texel's mean reaches far into other charts
+MIP_LEVELS = 5  # of new bakes: texels of coarser levels average over several charts of the atlas
 
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """A valid convolution, ``kernel`` 1 or 3, from ``inputs`` to ``outputs`` channels, then ``activation``."""
+    """A valid convolution with a square ``kernel`` of side 1 or 3, then an activation.
+
+    ``inputs``, ``outputs``: channels; ``activation``: one of :data:`ACTIVATIONS`.
+    """
 
     kernel: int
     inputs: int
@@ -36,12 +39,14 @@ class ConvLayer:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The layers of a shading network; ``feature_channels`` per shell, a multiple of 4.
+    """Architecture of a shading network.
 
-    ``channels_to_space``: 1, 2 or 4; the last layer gives 4 channels for each of the ``s * s`` pixels that one
-    G-buffer pixel turns into, block row by block row, from the top left. ``view_kernel``: 1 or 3; with 1 the first
-    layer's weights of the view direction are 0 but for the kernel's centre. ``mip_levels``: levels of the feature
-    textures that are looked up, the finest included.
+    * ``feature_channels``: features of each shell: 4, 8 or 12.
+    * ``layers``: the convolutions, first to last.
+    * ``channels_to_space``: upscaling factor ``s``: 1, 2 or 4. One G-buffer pixel becomes a block of ``s * s`` image
+      pixels; the last layer outputs 4 channels for each, in row-major order from the top left.
+    * ``view_kernel``: 1 or 3; with 1, the first layer's weights for the view direction are 0 outside the kernel centre.
+    * ``mip_levels``: number of mip levels of the feature textures, the finest included.
     """
 
     feature_channels: int
@@ -52,38 +57,42 @@ class NetworkSpec:
 
     @property
     def inputs(self) -> int:
-        """Channels that the first layer takes."""
+        """Input channels of the first layer."""
         return 2 * self.feature_channels + VIEW_CHANNELS
 
     @property
     def margin(self) -> int:
-        """How many G-buffer pixels beyond each side of the picture the convolutions reach."""
+        """Width of the border, in G-buffer pixels on each side of the image, that the convolutions read."""
         return sum(layer.kernel // 2 for layer in self.layers)
 
     @property
     def macs_per_pixel(self) -> float:
-        """Multiply-adds for each pixel of the finished picture."""
+        """Multiply-adds per pixel of the final image."""
         macs = sum(layer.kernel**2 * layer.inputs * layer.outputs for layer in self.layers)
         first = self.layers[0]
-        left_out = max(first.kernel**2 - self.view_kernel**2, 0) * VIEW_CHANNELS * first.outputs
-        return (macs - left_out) / self.channels_to_space**2
+        zeros = max(first.kernel**2 - self.view_kernel**2, 0) * VIEW_CHANNELS * first.outputs
+        return (macs - zeros) / self.channels_to_space**2
 
     @classmethod
     def shallow(cls, feature_channels: int, width: int, channels_to_space: int = 1) -> NetworkSpec:
-        """A 3x3 layer of ``width`` channels, which sees the neighbours, and two 1x1 layers, twice as wide in between.
+        """The network of new bakes: 3x3 to ``width`` channels, 1x1 to ``2 * width`` channels, 1x1 to RGBA.
 
-        The direction, which hardly changes, enters at the centre of the 3x3 kernel only.
+        The view direction varies little between neighbouring pixels, so it enters at the centre of the 3x3 kernel only.
         """
-        first, between = 2 * feature_channels + VIEW_CHANNELS, min(2 * width, MAX_CHANNELS)
+        inputs = 2 * feature_channels + VIEW_CHANNELS
+        hidden = min(2 * width, MAX_CHANNELS)
         layers = (
-            ConvLayer(3, first, width, "relu"),
-            ConvLayer(1, width, between, "relu"),
-            ConvLayer(1, between, 4 * channels_to_space**2, "sigmoid"),
+            ConvLayer(3, inputs, width, "relu"),
+            ConvLayer(1, width, hidden, "relu"),
+            ConvLayer(1, hidden, 4 * channels_to_space**2, "sigmoid"),
         )
         return cls(feature_channels, layers, channels_to_space, view_kernel=1, mip_levels=MIP_LEVELS)
 
     def taps(self) -> Array:
-        """1 where the first layer's weights (outputs, inputs, kernel, kernel) may differ from 0, float32."""
+        """Mask of the first layer's weights: 1 where a weight may be nonzero, else 0.
+
+        (outputs, inputs, kernel, kernel) float32.
+        """
         first = self.layers[0]
         taps = np.ones((first.outputs, first.inputs, first.kernel, first.kernel), np.float32)
         if first.kernel > self.view_kernel:
@@ -92,7 +101,7 @@ class NetworkSpec:
         return taps
 
     def to_json(self) -> dict[str, Any]:
-        """The description as the manifest holds it."""
+        """The network object of the manifest."""
         layers = [
             {"kernel": x.kernel, "inputs": x.inputs, "outputs": x.outputs, "activation": x.activation}
             for x in self.layers
@@ -108,7 +117,7 @@ class NetworkSpec:
 
     @classmethod
     def from_json(cls, data: Any, name: str = "network") -> NetworkSpec:
-        """Read :meth:`to_json`'s object; raises :class:`DuplexError` that names what this reader cannot draw."""
+        """Read the object of :meth:`to_json`; raises :class:`DuplexError`, which starts with ``name``."""
         try:
             layers = tuple(
                 ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
@@ -161,13 +170,13 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class NetworkWeights:
-    """For each layer ``weight`` (outputs, inputs, kernel, kernel) and ``bias`` (outputs,), float32."""
+    """The weights of all layers: (outputs, inputs, kernel, kernel) and biases (outputs,), float32."""
 
     weights: tuple[Array, ...]
     biases: tuple[Array, ...]
 
     def check(self, spec: NetworkSpec, name: str) -> None:
-        """Raise :class:`DuplexError` unless shapes and zeros fit ``spec`` and every number is finite."""
+        """Raise :class:`DuplexError`, which starts with ``name``, unless the weights are finite and fit ``spec``."""
         for i, (layer, weight, bias) in enumerate(zip(spec.layers, self.weights, self.biases, strict=True)):
             shape = (layer.outputs, layer.inputs, layer.kernel, layer.kernel)
             if weight.shape != shape or bias.shape != (layer.outputs,):
@@ -182,7 +191,10 @@ class NetworkWeights:
 
 
 def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array:
-    """The network in plain float32, for checks: ``inputs`` (c, h + 2 m, w + 2 m) to straight RGBA (4, s h, s w)."""
+    """Reference implementation in numpy: ``inputs`` (c, h + 2 m, w + 2 m) float32 to straight RGBA (4, s h, s w).
+
+    ``m`` is ``spec.margin`` and ``s`` is ``spec.channels_to_space``.
+    """
     x = inputs
     for layer, weight, bias in zip(spec.layers, weights.weights, weights.biases, strict=True):
         height, width = (side - layer.kernel + 1 for side in x.shape[1:])
@@ -202,14 +214,15 @@ def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array
 
 
 def encode_view(directions: Array) -> Array:
-    """:func:`view_bands` of unit ``directions`` (..., 3): (..., 8) float32."""
+    """The view encoding of unit ``directions`` (..., 3): :func:`view_bands` as (..., 8) float32."""
     return np.stack(view_bands(*np.moveaxis(directions, -1, 0)), -1).astype(np.float32)
 
 
 def view_bands(x: Any, y: Any, z: Any) -> list[Any]:
-    """Bands 1 and 2 of the real spherical harmonics of unit vectors, arrays or tensors of one shape: eight such.
+    """Degrees 1 and 2 of the real spherical harmonics of unit vectors: eight values of the arguments' shape.
 
-    The same numbers as ``shaders/include/view_encoding.glsl``.
+    ``x``, ``y``, ``z`` are arrays or tensors of one shape. ``shaders/include/view_encoding.glsl`` has the same
+    coefficients.
     """
     return [
         0.4886025 * y,

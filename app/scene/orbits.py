@@ -1,4 +1,4 @@
-"""Where to look at a scene from: closed paths of cameras around it, before it, or inside it."""
+"""Closed camera paths for a turntable: around an object, in front of a forward-facing scene, inside a room."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera, horizontal_axes, look_at
 from duplex.app.scene.checked_values import finite_numbers
 
+FIRST_VIEW = 0.625  # fraction of the circle: a three-quarter view of Blender scenes
+
 
 @dataclass(frozen=True)
 class Orbit:
-    """A circle of cameras that look at its ``center`` from ``distance``, ``elevation`` radians above the equator.
+    """A horizontal circle of cameras that look at ``center``.
 
-    ``up``: unit (3,); ``fov``: of a picture's shorter side, radians.
+    ``center``: (3,), world; ``distance``: from the cameras to the center, world units; ``up``: (3,) unit vector;
+    ``fov``: field of view along the shorter side of the image, radians; ``elevation``: angle of the cameras above the
+    horizontal plane through the center, radians.
     """
 
     center: Array
@@ -28,26 +32,28 @@ class Orbit:
     fov: float
     elevation: float = 0.45
 
-    def camera(self, turn: float, width: int, height: int) -> Camera:
-        """The camera after ``turn`` turns (1 is a whole circle)."""
+    def camera(self, fraction: float, width: int, height: int) -> Camera:
+        """The camera after ``fraction`` of the circle (1: full circle), for an image of this size in pixels."""
         first, second = horizontal_axes(self.up)
-        angle = 2 * math.pi * (turn + 0.625)  # the first is a three-quarter view of a Blender scene
-        flat = math.cos(angle) * first + math.sin(angle) * second
-        outward = math.cos(self.elevation) * flat + math.sin(self.elevation) * np.asarray(self.up)
+        angle = 2 * math.pi * (fraction + FIRST_VIEW)
+        horizontal = math.cos(angle) * first + math.sin(angle) * second
+        outward = math.cos(self.elevation) * horizontal + math.sin(self.elevation) * np.asarray(self.up)
         pose = look_at(self.center + outward * self.distance, self.center, self.up)
-        taller = max(height / width, 1.0)
-        return Camera.from_fov(pose, width, height, 2 * math.atan(taller * math.tan(self.fov / 2)))
+        portrait = max(height / width, 1.0)
+        return Camera.from_fov(pose, width, height, 2 * math.atan(portrait * math.tan(self.fov / 2)))
 
     def cameras(self, count: int, width: int, height: int) -> list[Camera]:
-        """``count`` cameras, evenly around the circle."""
+        """``count`` cameras at equal angles around the circle."""
         return [self.camera(i / count, width, height) for i in range(count)]
 
 
 @dataclass(frozen=True)
-class Sway:
-    """A small ellipse of cameras before a forward-facing scene, all looking at ``target``.
+class ForwardPath:
+    """A small ellipse of cameras in front of a forward-facing scene.
 
-    ``eye``: its middle; ``spread``: its half width, world units; ``up``: unit (3,); ``fov``: vertical, radians.
+    ``eye``: (3,), center of the ellipse, world; ``target``: (3,), the point that all cameras look at, world;
+    ``spread``: horizontal semi-axis, world units, twice the vertical one; ``up``: (3,) unit vector; ``fov``: vertical
+    field of view, radians.
     """
 
     eye: Array
@@ -56,22 +62,23 @@ class Sway:
     up: Array
     fov: float
 
-    def camera(self, turn: float, width: int, height: int) -> Camera:
-        """The camera after ``turn`` turns (1 is a whole one); the first one is at the right."""
+    def camera(self, fraction: float, width: int, height: int) -> Camera:
+        """The camera after ``fraction`` of the ellipse (1: full ellipse); fraction 0 is its right end."""
         axes = look_at(self.eye, self.target, self.up)
-        angle = 2 * math.pi * turn
+        angle = 2 * math.pi * fraction
         step = math.cos(angle) * axes[:3, 0] + 0.5 * math.sin(angle) * axes[:3, 1]
         return Camera.from_fov(look_at(self.eye + self.spread * step, self.target, self.up), width, height, self.fov)
 
     def cameras(self, count: int, width: int, height: int) -> list[Camera]:
-        """``count`` cameras, evenly around the ellipse."""
+        """``count`` cameras at equal angles around the ellipse."""
         return [self.camera(i / count, width, height) for i in range(count)]
 
 
-def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
-    """Where to look at a scene from that surrounds its cameras, as a bundle's ``rig`` has it.
+def path_from_rig(rig: dict[str, Any]) -> Orbit | ForwardPath | None:
+    """The camera path for a scene that surrounds its cameras, from the ``rig`` object of a bundle.
 
-    None for an object, which can be looked at from wherever it fits the picture. Raises :class:`DuplexError`.
+    None for an object seen from outside, whose path follows from its bounding box. Raises :class:`DuplexError` for
+    invalid values.
     """
     if not rig.get("surrounded"):
         return None
@@ -86,25 +93,25 @@ def way_from_rig(rig: dict[str, Any]) -> Orbit | Sway | None:
     if not np.linalg.norm(eye - center) > 1e-9:
         raise DuplexError("cameras.json: rig: the eye is at the center: a damaged bundle; bake again")
     spread = finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
-    return Sway(eye, center, float(spread[0]), up, float(fov))
+    return ForwardPath(eye, center, float(spread[0]), up, float(fov))
 
 
-def scene_orbit(bundle: Bundle) -> Orbit | Sway:
-    """A circle around the bundle's scene; before it, or among it, where it surrounds its cameras."""
-    way = way_from_rig(bundle.rig)
-    if way is not None:
-        return way
+def scene_orbit(bundle: Bundle) -> Orbit | ForwardPath:
+    """The turntable path of the bundle's scene: around an object, in front of a scene, or inside it."""
+    path = path_from_rig(bundle.rig)
+    if path is not None:
+        return path
     center, radius = scene_pivot(bundle)
     fov = bundle.cameras[0].fov_y if bundle.cameras else 0.7
     return Orbit(center, radius / np.sin(fov / 2) * 0.95, np.array(bundle.up), fov)
 
 
 def scene_pivot(bundle: Bundle) -> tuple[Array, float]:
-    """The point (3,) that a camera turns around, and the length, world units, that its movements are measured by."""
-    way = way_from_rig(bundle.rig)
-    if isinstance(way, Sway):
-        return way.target, float(np.linalg.norm(way.target - way.eye))
-    if isinstance(way, Orbit):
-        return way.center, way.distance
+    """The point (3,) that the camera orbits, and the length in world units that scales its movements."""
+    path = path_from_rig(bundle.rig)
+    if isinstance(path, ForwardPath):
+        return path.target, float(np.linalg.norm(path.target - path.eye))
+    if isinstance(path, Orbit):
+        return path.center, path.distance
     low, high = bundle.bounds
     return 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2

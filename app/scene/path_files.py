@@ -1,7 +1,7 @@
-"""Camera paths of other programs: read, and written.
+"""Reader and writer for the camera path files of other programs.
 
-They are the ``camera_path.json`` of nerfstudio's viewer, whose keyframes are in the frame of the checkpoint, and the
-paths of instant-ngp's testbed, which are in its own unit cube.
+nerfstudio's viewer writes ``camera_path.json``, in the coordinate frame of the checkpoint. instant-ngp's testbed
+writes paths in its unit cube (:mod:`duplex.app.scene.ngp_frame`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.scene.camera_path import FOV_RANGE, MAX_FRAMES, CameraPath, Keyframe
 from duplex.app.scene.coordinates.ngp_frame import NgpFrame
 
-MAX_FILE, MAX_KEYFRAMES = 1 << 26, 20_000
-SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0
-LONGEST = MAX_SECONDS * MAX_KEYFRAMES
-NGP_CAMERA = np.diag([1.0, -1, -1, 1])  # its cameras look along +z, with y downwards
+MAX_FILE_BYTES = 1 << 26
+MAX_KEYFRAMES = 20_000
+SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0  # between two keyframes
+MAX_TIMESTAMP = MAX_SECONDS * MAX_KEYFRAMES  # seconds
+NGP_CAMERA = np.diag([1.0, -1, -1, 1])  # cameras of instant-ngp look along +z, with y downwards
 
 
 def read_path(file: Path, to_checkpoint: Array, to_dataset: Array) -> CameraPath:
-    """A path from a file of nerfstudio or instant-ngp.
+    """Read a camera path of nerfstudio or instant-ngp.
 
-    The matrices (4, 4) lead from the bundle's world to the frames of its checkpoint and of its dataset.
-    Raises :class:`DuplexError`.
+    ``to_checkpoint``, ``to_dataset``: (4, 4), from the bundle's world to the frame of the checkpoint and of the
+    dataset. Raises :class:`DuplexError` for a missing or invalid file.
     """
     try:
-        if file.stat().st_size > MAX_FILE:
+        if file.stat().st_size > MAX_FILE_BYTES:
             raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected a camera path of at most 64 MiB")
         data = json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
@@ -57,7 +58,10 @@ def read_path(file: Path, to_checkpoint: Array, to_dataset: Array) -> CameraPath
 
 
 def write_path(path: CameraPath, file: Path, to_checkpoint: Array, to_dataset: Array, *, ngp: bool = False) -> None:
-    """Write ``path`` as nerfstudio's JSON, or as instant-ngp's; atomically. For the matrices see :func:`read_path`."""
+    """Write ``path`` in the format of nerfstudio or, with ``ngp``, of instant-ngp; atomically.
+
+    The matrices are those of :func:`read_path`. Raises OSError.
+    """
     data = _to_ngp(path.moved(_ngp(to_dataset))) if ngp else _to_nerfstudio(path.moved(to_checkpoint))
     write_atomically(file, json.dumps(data, indent=1).encode())
 
@@ -118,25 +122,25 @@ def _from_nerfstudio(data: dict[str, Any], name: str) -> CameraPath:
     frames = _list(data.get("camera_path") or [], f"{name}: camera_path", MAX_KEYFRAMES)
     if not frames:
         raise DuplexError(f"{name}: no keyframes: expected at least one")
-    found = [_frame(frame, "camera_to_world", f"{name}: camera_path {i}") for i, frame in enumerate(frames)]
-    step = len(found) / fps / max(len(found) - 1, 1)  # so that the frames of the path are those in the file
-    return replace(path, keyframes=tuple(found), loop=False, ease=False, transition=max(step, MIN_SECONDS))
+    poses = [_frame(frame, "camera_to_world", f"{name}: camera_path {i}") for i, frame in enumerate(frames)]
+    step = len(poses) / fps / max(len(poses) - 1, 1)  # so that rendered frames coincide with the frames of the file
+    return replace(path, keyframes=tuple(poses), loop=False, ease=False, transition=max(step, MIN_SECONDS))
 
 
 def _nerfstudio_key(key: Any, name: str) -> Keyframe:
-    found = _frame(key, "matrix", name)
+    keyframe = _frame(key, "matrix", name)
     if key.get("override_transition_enabled") is not True:
-        return found
-    return replace(
-        found, seconds=_number(key.get("override_transition_sec"), f"{name}: override_transition_sec", *SECONDS)
-    )
+        return keyframe
+    seconds = _number(key.get("override_transition_sec"), f"{name}: override_transition_sec", *SECONDS)
+    return replace(keyframe, seconds=seconds)
 
 
 def _frame(frame: Any, matrix: str, name: str) -> Keyframe:
+    """The pose in an object of nerfstudio whose member ``matrix`` holds 16 numbers."""
     if not isinstance(frame, dict):
         raise DuplexError(f"{name}: expected an object with {matrix} and fov")
     numbers = frame.get(matrix)
-    if isinstance(numbers, str):  # of viewers before nerfstudio 1.0: JSON in a string, column by column
+    if isinstance(numbers, str):  # nerfstudio before 1.0 writes JSON in a string, in column-major order
         try:
             numbers = np.array(_list(json.loads(numbers), f"{name}: {matrix}", 16)).reshape(4, 4).T.reshape(-1).tolist()
         except (ValueError, RecursionError):
@@ -146,7 +150,7 @@ def _frame(frame: Any, matrix: str, name: str) -> Keyframe:
 
 
 def _to_ngp(path: CameraPath) -> dict[str, Any]:
-    # a timestamp there is when the way from its keyframe to the next one ends; the last one of an open way says nothing
+    # the timestamp of a keyframe is the time of the next one; instant-ngp ignores the last one of an open path
     ends = [*path.seconds[1:], *([] if path.loop else [path.duration + path.transition])]
     keys = []
     for key, end in zip(path.keyframes, ends, strict=True):
@@ -167,19 +171,7 @@ def _to_ngp(path: CameraPath) -> dict[str, Any]:
 
 
 def _from_ngp(data: dict[str, Any], name: str) -> CameraPath:
-    keys = []
-    for i, key in enumerate(_list(data["path"], f"{name}: path", MAX_KEYFRAMES)):
-        where = f"{name}: path {i}"
-        if not isinstance(key, dict):
-            raise DuplexError(f"{where}: expected an object with R, T and fov")
-        x, y, z, w = (_number(v, f"{where}: R", -2, 2) for v in _list(key.get("R"), f"{where}: R", 4, 4))
-        if x * x + y * y + z * z + w * w < 1e-6:
-            raise DuplexError(f"{where}: R: expected a quaternion")
-        pose = np.eye(4)
-        pose[:3, :3] = np.array(glm.mat3_cast(glm.normalize(glm.dquat(w, x, y, z))))
-        pose[:3, 3] = [_number(v, f"{where}: T", -1e9, 1e9) for v in _list(key.get("T"), f"{where}: T", 3, 3)]
-        fov = math.radians(_number(key.get("fov", 50), f"{where}: fov", *FOV_RANGE))
-        keys.append(Keyframe(pose @ NGP_CAMERA, fov))
+    keys = _ngp_keys(data["path"], name)
     if not keys:
         raise DuplexError(f"{name}: no keyframes: expected at least one")
     loop = data.get("loop") is True
@@ -193,10 +185,27 @@ def _from_ngp(data: dict[str, Any], name: str) -> CameraPath:
     return CameraPath(tuple(keys), loop, max(seconds / count, MIN_SECONDS) if seconds and count else 2.0)
 
 
+def _ngp_keys(path: Any, name: str) -> list[Keyframe]:
+    keys = []
+    for i, key in enumerate(_list(path, f"{name}: path", MAX_KEYFRAMES)):
+        where = f"{name}: path {i}"
+        if not isinstance(key, dict):
+            raise DuplexError(f"{where}: expected an object with R, T and fov")
+        x, y, z, w = (_number(v, f"{where}: R", -2, 2) for v in _list(key.get("R"), f"{where}: R", 4, 4))
+        if x * x + y * y + z * z + w * w < 1e-6:
+            raise DuplexError(f"{where}: R: expected a quaternion")
+        pose = np.eye(4)
+        pose[:3, :3] = np.array(glm.mat3_cast(glm.normalize(glm.dquat(w, x, y, z))))
+        pose[:3, 3] = [_number(v, f"{where}: T", -1e9, 1e9) for v in _list(key.get("T"), f"{where}: T", 3, 3)]
+        fov = math.radians(_number(key.get("fov", 50), f"{where}: fov", *FOV_RANGE))
+        keys.append(Keyframe(pose @ NGP_CAMERA, fov))
+    return keys
+
+
 def _ngp_steps(path: list[dict[str, Any]], count: int) -> list[float]:
-    """Seconds of the first ``count`` ways between keyframes; none unless all say so, as its loader has it."""
+    """Seconds of the first ``count`` segments; empty unless all have a timestamp, as in instant-ngp's loader."""
     ends = [key.get("timestamp") for key in path[:count]]
-    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end <= LONGEST for end in ends):
+    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end <= MAX_TIMESTAMP for end in ends):
         return []
     steps = np.diff(np.array([0.0, *ends]))
     return steps.tolist() if ((steps >= MIN_SECONDS) & (steps <= MAX_SECONDS)).all() else []
@@ -207,12 +216,14 @@ def _numbers(matrix: Array) -> list[float]:
 
 
 def _number(value: Any, name: str, low: float, high: float) -> float:
+    """``value`` if it is a number from ``low`` to ``high``; raises :class:`DuplexError`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise DuplexError(f"{name} {str(value)[:40]}: expected a number from {low:g} to {high:g}")
     return float(value)
 
 
 def _list(value: Any, name: str, longest: int, shortest: int = 0) -> list[Any]:
+    """``value`` if it is a list of ``shortest`` to ``longest`` elements; raises :class:`DuplexError`."""
     if not isinstance(value, list) or not shortest <= len(value) <= longest:
         expected = str(longest) if shortest == longest else f"at most {longest}"
         raise DuplexError(f"{name}: expected a list of {expected} of them")

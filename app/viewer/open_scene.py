@@ -16,7 +16,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.orbits import scene_orbit, scene_pivot, way_from_rig
+from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot
 from duplex.app.viewer.input.camera_controls import CameraControls
 from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
@@ -125,7 +125,7 @@ class OpenScene:
 
     def frame(self, size: tuple[int, int]) -> None:
         """See the whole scene in a picture of ``size``."""
-        if way_from_rig(self.bundle.rig) is None:
+        if path_from_rig(self.bundle.rig) is None:
             self.controls.frame(self.center, size[0] / size[1])
         else:  # a scene that surrounds the camera fits no picture: go back to where its own cameras stood
             self.controls.set(scene_orbit(self.bundle).camera(0, *size), self.center)

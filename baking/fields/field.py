@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.camera import Camera, meeting_point
+from duplex.app.scene.camera import Camera, focus_point
 from duplex.baking.fields.spaces import Ndc, World
 
 MAX_WIDTH = 4096
@@ -254,7 +254,7 @@ def to_sphere(poses: Array) -> Array:
     Afterwards their axes meet in the origin, ``+z`` is the side where they are, and the root mean square of their
     distances is 1. Raises :class:`DuplexError` for cameras that are on no side of anything.
     """
-    center = meeting_point(poses)
+    center = focus_point(poses)
     away = poses[:, :3, 3] - center
     distance, middle = float(np.sqrt((away**2).sum(1).mean())), away.mean(0)
     if not float(np.linalg.norm(middle)) > 1e-6 * distance:

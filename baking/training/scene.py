@@ -10,7 +10,7 @@ import torch
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.camera import meeting_point
+from duplex.app.scene.camera import focus_point
 from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.fields.field import NDC_BOUNDS, SceneInfo
 from duplex.baking.fields.spaces import Ndc
@@ -86,7 +86,7 @@ def interval_of(dataset: Dataset, photos: list[Photo]) -> tuple[float, float]:
     if _is_blender(dataset, photos):
         return BLENDER_INTERVAL
     poses = np.stack([p.camera.camera_to_world for p in photos])
-    distances = np.linalg.norm(poses[:, :3, 3] - meeting_point(poses), axis=1)
+    distances = np.linalg.norm(poses[:, :3, 3] - focus_point(poses), axis=1)
     least, largest = float(distances.min()), float(distances.max())
     return NEAR_SHARE * least, max(FAR_SHARE * largest, 1e-3)
 

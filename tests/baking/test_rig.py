@@ -30,9 +30,9 @@ def test_a_rig_stands_around_what_its_cameras_look_at() -> None:
     from_the_eye = Rig.from_cameras(parallel, replace(SceneInfo(), near=0), forward=True)
     assert from_the_eye.radius > 0 and all(np.isfinite(c.camera_to_world).all() for c in from_the_eye.evenly(4, 32))
     with pytest.raises(DuplexError):
-        from duplex.app.scene.orbits import way_from_rig
+        from duplex.app.scene.orbits import path_from_rig
 
-        way_from_rig({**forward.to_json(), "radius": "?"})
+        path_from_rig({**forward.to_json(), "radius": "?"})
 
 
 def test_windows_are_parts_of_the_pictures_they_are_cut_from(octahedron: Path) -> None:
