@@ -1,6 +1,6 @@
-"""Which backend draws a bundle fastest on this machine, and draws it right.
+"""Backend selection: the fastest backend on this machine whose image is correct.
 
-That cannot be known from names and versions, so it is measured.
+Names and versions of a driver do not tell its speed, so this module measures it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import evaluate
 
-FRAMES, SECONDS = 240, 10.0  # limits of a measurement; every camera is drawn at least once
-MIN_PARITY = 45.0  # dB; a backend that draws worse is not selected
-CHOICE_FRAMES, CHOICE_SIZE = 3, (160, 120)
-CHOICE_GAIN = 0.9  # of the time: a smaller gain is not worth a change
+FRAMES, SECONDS = 240, 10.0  # limits of a measurement, which draws every camera at least once
+MIN_PARITY = 45.0  # dB; a backend below this is not selected
+CHOICE_FRAMES = 3
+CHOICE_SIZE = (160, 120)  # of the parity image, pixels
+CHOICE_GAIN = 0.9  # switch only if the other backend takes less than this fraction of the time
 
 
 def frame_times(renderer: Renderer, path: Sequence[Camera], frames: int = FRAMES, seconds: float = SECONDS) -> Array:
-    """Milliseconds of frames along ``path``, each finished before the next; one turn warms up."""
+    """Frame times along ``path`` in milliseconds, (n,) float64; the GPU finishes each frame before the next.
+
+    The first pass over ``path`` warms up and is not measured. Measurement stops after ``frames`` frames or ``seconds``
+    of drawing, but not before the end of ``path``.
+    """
     for camera in path:
         renderer.draw(camera)
     renderer.ctx.finish()
@@ -41,7 +46,7 @@ def frame_times(renderer: Renderer, path: Sequence[Camera], frames: int = FRAMES
 
 
 def parity(renderer: Renderer, camera: Camera, shells: tuple[bool, bool] = (True, True)) -> tuple[float, float]:
-    """PSNR in dB of a picture against the network in float32 on the same inputs, and the covered share in [0, 1].
+    """PSNR in dB of an image against the numpy network on the same inputs, and the covered fraction in [0, 1].
 
     ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
     """
@@ -53,16 +58,16 @@ def parity(renderer: Renderer, camera: Camera, shells: tuple[bool, bool] = (True
     rgba = evaluate(network, renderer.bundle.weights, inputs)
     scale = network.channels_to_space
     alpha = rgba[3] * mask.repeat(scale, 0).repeat(scale, 1)
-    wanted = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]
-    return psnr(drawn, wanted), float(mask.mean())
+    expected = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]
+    return psnr(drawn, expected), float(mask.mean())
 
 
 def fastest(first: Renderer, camera: Camera) -> Renderer:
-    """``first``, or a renderer with another backend that draws ``camera`` faster and with enough parity."""
+    """``first``, or a renderer with a faster backend, measured on ``camera``; its parity exceeds ``MIN_PARITY``."""
     small = camera.resized(*CHOICE_SIZE)
-    sound = parity(first, small)[0] > MIN_PARITY
+    correct = parity(first, small)[0] > MIN_PARITY
     best = first
-    least = float(np.median(frame_times(first, [camera], CHOICE_FRAMES))) if sound else np.inf
+    least = float(np.median(frame_times(first, [camera], CHOICE_FRAMES))) if correct else np.inf
     for name in NAMES:
         if name == first.backend.name:
             continue
@@ -70,10 +75,10 @@ def fastest(first: Renderer, camera: Camera) -> Renderer:
             other = Renderer(first.ctx, first.bundle, name)
             times = frame_times(other, [camera], CHOICE_FRAMES)
             decibels, _ = parity(other, small)
-        except DuplexError:  # this machine does not have it
+        except DuplexError:  # the backend is not available on this machine
             continue
         if decibels > MIN_PARITY and np.median(times) < CHOICE_GAIN * least:
             best = other
             least = float(np.median(times))
-        del other  # before the next one is made
+        del other  # release GPU memory before the next renderer is created
     return best

@@ -1,4 +1,4 @@
-"""An OpenGL context without a window, and the renderers that were made in it."""
+"""An OpenGL context without a window, with a small cache of renderers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from duplex.app.render.gpu import create_headless_context, describe
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 
-RENDERERS_KEPT = 4
+MAX_RENDERERS = 4
 _of_thread = threading.local()
 
 
 class RenderContext:
-    """Draws bundles without a window; the renderers of the last few bundles are kept between calls.
+    """An OpenGL context for rendering without a window. It caches the renderers of the last 4 bundles.
 
-    A context belongs to the thread that made it. Use it in a ``with`` block or call :meth:`close`; without either it
-    lives as long as the program. Raises :class:`~duplex.app.core.errors.DuplexError` where there is no OpenGL 3.3.
+    Only the thread that created a context may use it. Use it in a ``with`` block or call :meth:`close`; otherwise it
+    lives until the program ends. Raises :class:`~duplex.app.core.errors.DuplexError` if OpenGL 3.3 is not available.
     """
 
     def __init__(self) -> None:
@@ -32,20 +32,20 @@ class RenderContext:
         return describe(self.gl)
 
     def renderer(self, bundle: Bundle, backend: str = AUTO) -> Renderer:
-        """The renderer of ``bundle`` with ``backend``; made when this very object is first asked for."""
+        """The renderer of ``bundle`` with ``backend``, created at the first request for this :class:`Bundle` object."""
         for i, (name, renderer) in enumerate(self._renderers):
             if renderer.bundle is bundle and name == backend:
                 self._renderers.append(self._renderers.pop(i))
                 return renderer
         with self.gl:
-            made = Renderer(self.gl, bundle, backend)
-        self._renderers = [*self._renderers, (backend, made)][-RENDERERS_KEPT:]
-        return made
+            renderer = Renderer(self.gl, bundle, backend)
+        self._renderers = [*self._renderers, (backend, renderer)][-MAX_RENDERERS:]
+        return renderer
 
     def close(self) -> None:
-        """Free the context and everything drawn in it."""
+        """Release the context and all its resources."""
         self._renderers.clear()
-        self.gl.gc_mode = None  # type: ignore[assignment]  # no context is left to free single objects in
+        self.gl.gc_mode = None  # type: ignore[assignment]  # objects die with the context and must not be released later
         self.gl.release()
 
     def __enter__(self) -> Self:
@@ -58,7 +58,7 @@ class RenderContext:
 
 
 def default_context() -> RenderContext:
-    """This thread's context, made when it is first asked for."""
+    """The context of the calling thread, created at the first request."""
     if not hasattr(_of_thread, "context"):
         _of_thread.context = RenderContext()
     context: RenderContext = _of_thread.context

@@ -1,10 +1,10 @@
-"""How a target is made visible: which of its channels, in which colours."""
+"""Settings that map the values of a render target to colours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-RAMPS = {  # five colours from the lowest number to the highest
+RAMPS = {  # five RGB colours in [0, 1], from the lowest value to the highest
     "grey": ((0, 0, 0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5), (0.75, 0.75, 0.75), (1, 1, 1)),
     "heat": ((0, 0, 0.05), (0.45, 0.05, 0.35), (0.9, 0.25, 0.15), (1, 0.7, 0.1), (1, 1, 0.85)),
     "signed": ((0.1, 0.25, 0.75), (0.55, 0.7, 0.95), (0.95, 0.95, 0.95), (0.95, 0.6, 0.5), (0.7, 0.1, 0.1)),
@@ -13,9 +13,10 @@ RAMPS = {  # five colours from the lowest number to the highest
 
 @dataclass(frozen=True)
 class Display:
-    """How a target is shown: its first three channels as RGB, or one ``channel`` (0 to 3) along a colour ramp.
+    """How a render target is shown: its first three channels as RGB, or one channel through a colour ramp.
 
-    ``ramp``: a name in :data:`RAMPS`; ``low``, ``high``: the numbers at the ramp's ends.
+    ``channel``: 0 to 3, None for RGB; ``ramp``: a key of :data:`RAMPS`; ``low``, ``high``: values at the ends of the
+    ramp.
     """
 
     channel: int | None = None

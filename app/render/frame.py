@@ -1,4 +1,4 @@
-"""What goes into a frame and what comes out; the renderer keeps no state of its own between frames."""
+"""Input and output of one frame. The renderer keeps no state between frames."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ TRANSPARENT: Rgba = (0.0, 0.0, 0.0, 0.0)
 class FrameOptions:
     """How a frame is drawn.
 
-    ``view``: what is shown; ``background``: straight RGBA in [0, 1], None for the teacher's own colour;
-    ``shells``: whether the outer and the inner shell's features are seen, otherwise the network is given 0;
-    ``display``: how targets other than the picture are made visible; ``timers``: measure each pass.
+    * ``view``: the image or the intermediate target to show.
+    * ``background``: straight RGBA in [0, 1]; None for the background of the teacher's training.
+    * ``shells``: whether the network receives the features of the outer and of the inner shell; if not, it receives 0.
+    * ``display``: colours of an intermediate target.
+    * ``timers``: measure the GPU time of each pass.
     """
 
     view: View = FINAL
@@ -33,11 +35,13 @@ class FrameOptions:
 
 @dataclass(frozen=True)
 class Frame:
-    """The G-buffer of a frame, which backends shade; all textures but ``tiles`` have one size.
+    """The G-buffer of a frame, from which a backend computes the image. All textures except ``tiles`` have one size.
 
-    ``transform``: of the camera, margin included; ``hits``: the outer and the inner shell's; ``tiles``: one pixel for
-    each tile, 0 where it is empty; ``inputs``: the targets of the network's inputs; ``shells``: as in
-    :class:`FrameOptions`.
+    * ``transform``: of the camera, with the network's margin on all sides.
+    * ``hits``: hit textures of the outer and of the inner shell (:mod:`duplex.app.render.passes.gbuffer`).
+    * ``tiles``: one pixel per screen tile, 0 for an empty tile.
+    * ``inputs``: targets of the network's inputs.
+    * ``shells``: as in :class:`FrameOptions`.
     """
 
     transform: ViewTransform
@@ -49,10 +53,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What was drawn, valid until the renderer draws again at the same size.
+    """The result of a frame, valid until the renderer draws the next frame of the same size.
 
-    ``picture``: RGBA8, premultiplied by alpha; ``frame``: the G-buffer behind it, None where only a reference picture
-    was shown; ``shaded``: the network's output textures, empty where the network did not run.
+    ``picture``: RGBA8, premultiplied alpha; ``frame``: the G-buffer, None if only a reference image was shown;
+    ``shaded``: output textures of the network, empty if it did not run.
     """
 
     picture: moderngl.Framebuffer
@@ -61,7 +65,7 @@ class FrameResult:
 
     @property
     def texture(self) -> moderngl.Texture:
-        """The picture as a texture."""
+        """The colour texture of :attr:`picture`."""
         texture = self.picture.color_attachments[0]
         assert isinstance(texture, moderngl.Texture)
         return texture

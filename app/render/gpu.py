@@ -1,4 +1,4 @@
-"""The OpenGL context, and what every pass needs of it."""
+"""OpenGL helpers: headless context, driver queries, render targets, memory use."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ INSTALL_HINT = (
 
 
 def create_headless_context() -> moderngl.Context:
-    """An OpenGL >= 3.3 context without a window: EGL on Linux, the platform's own elsewhere.
+    """Create an OpenGL 3.3 context without a window, with EGL on Linux and the native API elsewhere.
 
-    Raises :class:`DuplexError` that names what to install when there is none.
+    Raises :class:`DuplexError`, which says what to install, if that fails.
     """
     attempts = [{"backend": "egl"}, {}] if sys.platform.startswith("linux") else [{}]
     reasons = []
     for settings in attempts:
         try:
             ctx = moderngl.create_context(standalone=True, require=REQUIRED_GL, **settings)  # type: ignore[arg-type]
-        except Exception as error:  # glcontext raises whatever its loader met
+        except Exception as error:  # glcontext raises exceptions of many types
             reasons.append(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
             continue
         ctx.gc_mode = "auto"
@@ -40,18 +40,18 @@ def create_headless_context() -> moderngl.Context:
 
 
 def describe(ctx: moderngl.Context) -> str:
-    """Renderer and version of the driver in one line."""
+    """Renderer and version of the OpenGL driver in one line."""
     info = ctx.info
     return f"{info.get('GL_RENDERER', 'unknown renderer')}, OpenGL {info.get('GL_VERSION', '?')}"
 
 
 def is_software(ctx: moderngl.Context) -> bool:
-    """Whether the CPU draws: there is no graphics card, or no driver for it."""
+    """Whether OpenGL runs on the CPU, without a GPU or without its driver."""
     return any(name in describe(ctx).lower() for name in SOFTWARE)
 
 
 def check_texture_size(ctx: moderngl.Context, side: int, what: str) -> None:
-    """Raise :class:`DuplexError` unless ``what`` of ``side`` texels fits into a texture of this driver."""
+    """Raise :class:`DuplexError` if ``side`` texels exceed the driver's limit; ``what`` names the texture."""
     limit = int(ctx.info["GL_MAX_TEXTURE_SIZE"])
     if side > limit:
         raise DuplexError(f"{what} with a side of {side}: this driver draws at most {limit} ({describe(ctx)})")
@@ -59,7 +59,7 @@ def check_texture_size(ctx: moderngl.Context, side: int, what: str) -> None:
 
 @contextmanager
 def driver_errors(what: str) -> Iterator[None]:
-    """Turn what the driver refuses while doing ``what`` into one sentence."""
+    """Turn an error of the driver during ``what`` into a :class:`DuplexError`."""
     try:
         yield
     except moderngl.Error as error:
@@ -70,7 +70,7 @@ def driver_errors(what: str) -> Iterator[None]:
 
 
 def color_target(ctx: moderngl.Context, size: tuple[int, int], dtype: str = "f2") -> moderngl.Texture:
-    """A texture to draw into and to read by texel: nearest, clamped."""
+    """A render target of 4 channels with nearest filtering and clamped coordinates."""
     texture = ctx.texture(size, 4, dtype=dtype)
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     texture.repeat_x = texture.repeat_y = False
@@ -78,12 +78,12 @@ def color_target(ctx: moderngl.Context, size: tuple[int, int], dtype: str = "f2"
 
 
 def colors(*framebuffers: moderngl.Framebuffer) -> list[moderngl.Texture]:
-    """The textures that ``framebuffers`` draw colours into."""
+    """The colour attachments of ``framebuffers``."""
     return [t for buffer in framebuffers for t in buffer.color_attachments if isinstance(t, moderngl.Texture)]
 
 
 def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Texture:
-    """A depth texture that a later pass can read as plain numbers."""
+    """A depth texture whose values a later pass can read (no depth comparison)."""
     texture = ctx.depth_texture(size)
     texture.compare_func = ""
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
@@ -92,7 +92,7 @@ def depth_target(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Textu
 
 
 def bytes_of(*resources: object) -> int:
-    """What textures, buffers and framebuffers take on the GPU, without mip levels, in bytes."""
+    """GPU memory of textures, buffers and framebuffers in bytes, mip levels not counted."""
     total = 0
     for resource in resources:
         if isinstance(resource, moderngl.Framebuffer):

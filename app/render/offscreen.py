@@ -1,4 +1,4 @@
-"""Drawing without a window from Python: ``duplex.render``."""
+"""Rendering without a window from Python: ``duplex.render``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ Color = Rgba | tuple[float, float, float]
 
 
 class Rendering(NamedTuple):
-    """What :func:`render` gives with ``depth=True``.
+    """The result of :func:`render` with ``depth=True``.
 
-    ``rgba``: (h, w, 4) uint8, straight alpha; ``depth``: (h, w) float32, world distance from the eye to the outer
-    shell, infinite where nothing is hit. For a sequence of n cameras both have a leading axis of length n.
+    ``rgba``: (h, w, 4) uint8, straight alpha; ``depth``: (h, w) float32, distance along the ray from the eye to the
+    outer shell, world units, infinite where the ray misses it. For a sequence of n cameras both have a leading axis of
+    length n.
     """
 
     rgba: Array
@@ -71,24 +72,25 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
     backend: str = AUTO,
     context: RenderContext | None = None,
 ) -> Array | Rendering:
-    """Draw ``scene`` without a window.
+    """Render ``scene`` without a window.
 
     Args:
-        scene: A bundle, or the path of one; pass the same :class:`Bundle` again to upload it only once.
+        scene: A bundle or its path. Repeated calls with the same :class:`Bundle` object upload it once.
         camera: A camera, the index of one of ``scene.cameras``, or a sequence of these.
-        size: Width and height in pixels, by default the camera's own.
-        depth: Whether the distances are returned too.
-        background: Straight RGB or RGBA in [0, 1]; by default the colour that the teacher was trained against.
-        view: What is shown, as the panel's *show* list names it: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
+        size: Width and height in pixels; by default the size of the camera.
+        depth: Whether to return distances too.
+        background: Straight RGB or RGBA in [0, 1]; by default the background of the teacher's training.
+        view: A view by its name in the panel's *show* list: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
         backend: ``"auto"`` (fragment shaders), ``"fragment"``, ``"compute"`` or ``"onnx"``.
-        context: An OpenGL context to draw with; by default one for each thread, kept between calls.
+        context: OpenGL context; by default one per thread, which is kept between calls.
 
     Returns:
         (h, w, 4) uint8, straight alpha, top row first; (n, h, w, 4) for a sequence of n cameras of one size. With
-        ``depth`` a :class:`Rendering` of that and the distances.
+        ``depth``, a :class:`Rendering` of both.
 
     Raises:
-        DuplexError: No OpenGL 3.3, no such camera, view or backend, or a size that the driver refuses.
+        DuplexError: OpenGL 3.3 is not available, the camera, view or backend does not exist, or the size is too
+            large.
     """
     bundle = scene if isinstance(scene, Bundle) else read_bundle(Path(scene))
     if backend not in (AUTO, *NAMES):
@@ -110,8 +112,8 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
 
 
 def _resized(bundle: Bundle, camera: Camera | int, size: tuple[int, int] | None) -> Camera:
-    found = bundle.camera(camera) if isinstance(camera, int) else camera
-    return found.resized(*size) if size else found
+    chosen = bundle.camera(camera) if isinstance(camera, int) else camera
+    return chosen.resized(*size) if size else chosen
 
 
 def _rgba(color: Color) -> Rgba:

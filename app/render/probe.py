@@ -1,4 +1,4 @@
-"""What a single pixel is made of."""
+"""Inspection of one pixel: its hits, its features and its colour."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from duplex.app.scene.camera import Camera
 
 @dataclass(frozen=True)
 class Hit:
-    """Where a pixel's ray meets a shell.
+    """The first hit of a pixel's ray with a shell.
 
-    ``u``, ``v``: texture coordinates in [0, 1]; ``level``: of detail, 0 is the finest; ``features``: (n,) float32.
+    ``u``, ``v``: texture coordinates in [0, 1]; ``level``: mip level of the texture lookup, 0 is the finest;
+    ``features``: (n,) float32.
     """
 
     u: float
@@ -29,7 +30,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Probe:
-    """A pixel's hits, None where a shell is missed, and its colour (4,) uint8, premultiplied by alpha."""
+    """The two hits of a pixel, None if its ray misses the shell, and its colour.
+
+    ``color``: (4,) uint8 RGBA, premultiplied alpha.
+    """
 
     outer: Hit | None
     inner: Hit | None
@@ -39,7 +43,7 @@ class Probe:
 def probe(
     renderer: Renderer, camera: Camera, pixel: tuple[int, int], shells: tuple[bool, bool] = (True, True)
 ) -> Probe:
-    """What ``pixel`` (x, y), counted from the top left, of the picture of ``camera`` is made of; draws that picture.
+    """Draw the image of ``camera`` and inspect ``pixel`` (x, y), counted from the top left.
 
     ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
     """
@@ -47,7 +51,9 @@ def probe(
     frame = result.frame
     assert frame is not None
     network = renderer.bundle.network
-    below, scale, count = camera.height - 1 - pixel[1], network.channels_to_space, network.feature_channels
+    below = camera.height - 1 - pixel[1]  # rows below the pixel: OpenGL counts from the bottom
+    scale = network.channels_to_space
+    count = network.feature_channels
     block = (pixel[0] // scale + network.margin, below // scale + network.margin, 1, 1)
     planes = [frame.inputs.read(block, 4, attachment=i, dtype="f2") for i in range(count // 2)]
     features = np.frombuffer(b"".join(planes), np.float16).astype(np.float32)
@@ -55,13 +61,13 @@ def probe(
     for i, (layer, shell) in enumerate(zip(frame.hits, (renderer.bundle.outer, renderer.bundle.inner), strict=True)):
         u, v, level, covered = np.frombuffer(_texel(renderer.ctx, layer, block), np.uint16).tolist()
         finest = float(np.log2(shell.texels.shape[1:3]).mean())
-        found = Hit(
+        hit = Hit(
             u / UV_STEPS,
             v / UV_STEPS,
             max(level / LEVEL_STEPS + LOWEST_LEVEL + finest, 0.0),
             features[i * count : (i + 1) * count],
         )
-        hits.append(found if covered else None)
+        hits.append(hit if covered else None)
     color = np.frombuffer(result.picture.read((pixel[0], below, 1, 1), 4), np.uint8)
     return Probe(hits[0], hits[1], color)
 

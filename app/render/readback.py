@@ -1,4 +1,4 @@
-"""What a frame left in its targets, as arrays."""
+"""Render targets of a frame as numpy arrays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from duplex.app.render.gpu import colors
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
-CHECKED_SIDE = 512  # pixels of the picture that is searched for NaN
+NAN_CHECK_SIDE = 512  # longer side of the image that is searched for NaN, pixels
 
 
 def network_inputs(result: FrameResult, margin: int) -> tuple[Array, Array]:
-    """What the shading network was given for ``result``.
+    """The inputs of the shading network for ``result`` and the coverage of the outer shell.
 
-    Returns inputs (channels, height + 2 margin, width + 2 margin) float32, 0 where nothing is covered, and the
-    coverage (height, width) bool of the G-buffer without its margin, top row first.
+    Inputs: (channels, height + 2 margin, width + 2 margin) float32, 0 where the ray misses the outer shell. Coverage:
+    (height, width) bool, without the margin. Both are in G-buffer pixels, top row first.
     """
     frame = _frame_of(result)
     covered = _covered(frame)
@@ -28,12 +28,12 @@ def network_inputs(result: FrameResult, margin: int) -> tuple[Array, Array]:
 
 
 def nan_warning(renderer: Renderer, camera: Camera) -> str:
-    """A sentence where the network's output is not finite for pixels of ``camera``, otherwise an empty text.
+    """A warning if the network's output is not finite for some pixels of ``camera``, else an empty string.
 
-    Draws a small picture of what ``camera`` sees.
+    Draws the view of ``camera`` at low resolution.
     """
-    share = min(CHECKED_SIDE / max(camera.width, camera.height), 1.0)
-    small = camera.resized(max(round(share * camera.width), 1), max(round(share * camera.height), 1))
+    scale = min(NAN_CHECK_SIDE / max(camera.width, camera.height), 1.0)
+    small = camera.resized(max(round(scale * camera.width), 1), max(round(scale * camera.height), 1))
     result = renderer.draw(small)
     margin = renderer.bundle.network.margin
     covered = _without_margin(_covered(_frame_of(result)), margin)
@@ -57,7 +57,7 @@ def _half_floats(texture: moderngl.Texture) -> Array:
 
 
 def _covered(frame: Frame) -> Array:
-    """Where the outer shell is hit, margin included, top row first."""
+    """Coverage of the outer shell, (height, width) bool with the margin, top row first."""
     hits = frame.hits[0]
     return np.frombuffer(hits.read(), np.uint16).reshape(hits.height, hits.width, 4)[::-1, :, 3] > 0
 

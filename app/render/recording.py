@@ -1,4 +1,4 @@
-"""Frame after frame of a camera's way into an MP4 or a folder of PNGs; the window and the command line use this one."""
+"""Recording of a camera path as an MP4 file or as a folder of PNG files, for the window and the command line."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
-QUALITY = "18"  # x264's constant rate factor: what it loses is not seen
-BT709, LIMITED_RANGE = 1, 1  # FFmpeg's numbers of matrix, primaries and transfer; and of the range 16 to 235
+QUALITY = "18"  # constant rate factor of x264: visually lossless
+BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer function
+LIMITED_RANGE = 1  # FFmpeg's number for luma from 16 to 235
 
 
 class Recording:
-    """Draws ``cameras`` one by one: into a video if ``out`` ends in ``.mp4``, else as ``out``/00000.png, ...
+    """Draws ``cameras`` one by one into a video if ``out`` ends in ``.mp4``, else into ``out``/00000.png, ...
 
-    ``count``: how many cameras; ``fps``: frames a second of a video; ``background``: straight RGBA, by default the
-    teacher's. Raises :class:`DuplexError` when the video cannot be as asked for.
+    ``count``: number of cameras; ``fps``: frames per second of the video; ``background``: straight RGBA in [0, 1], by
+    default that of the teacher's training. Raises :class:`DuplexError` for a transparent background, an odd size or a
+    missing codec in the case of a video, and OSError if writing fails.
     """
 
     def __init__(
@@ -42,34 +44,35 @@ class Recording:
         self.count = count
         self.options = FrameOptions(background=background)
         self.done = 0
-        self.writer: _Video | _Pictures
+        self.writer: _Video | _PngFolder
         if out.suffix.lower() == ".mp4":
             if background and background[3] < 1:
                 raise DuplexError(f"{out}: an MP4 has no transparency: give a background, or a folder for PNGs")
             self.writer = _Video(out, fps)
         else:
-            self.writer = _Pictures(out)
+            self.writer = _PngFolder(out)
 
     @property
     def finished(self) -> bool:
-        """Whether all frames are drawn and the file is in place."""
+        """Whether all frames are drawn and the file is complete."""
         return self.done == self.count
 
     def advance(self) -> None:
-        """Draw the next frame; after the last one the file is in place."""
+        """Draw and write the next frame; the last one completes the file."""
         self.writer.add(self.renderer.image(next(self.cameras), self.options))
         if self.done + 1 == self.count:
             self.writer.finish()
         self.done += 1
 
     def cancel(self) -> None:
-        """Leave no unfinished video behind; pictures stay."""
+        """Delete the unfinished video; PNG files stay."""
         self.writer.discard()
 
 
-class _Pictures:
+class _PngFolder:
     def __init__(self, folder: Path):
-        self.folder, self.count = folder, 0
+        self.folder = folder
+        self.count = 0
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, image: Array) -> None:
@@ -84,13 +87,16 @@ class _Pictures:
 
 
 class _Video:
-    """H.264 in an MP4 that any player shows: 4:2:0, so its sides must be even."""
+    """H.264 in an MP4 file, with 4:2:0 chroma for compatibility, so width and height must be even."""
 
     def __init__(self, file: Path, fps: float):
-        import av  # not before somebody wants a video
+        import av  # slow to import and only needed for videos
         import av.error
 
-        self.av, self.file, self.unfinished = av, file, unfinished_file(file)
+        self.av = av
+        self.file = file
+        self.unfinished = unfinished_file(file)
+        self.begun = False
         if not file.parent.is_dir():
             raise DuplexError(f"{file}: no folder {file.parent}: expected a name in a folder that exists")
         try:
@@ -103,8 +109,8 @@ class _Video:
         except (OSError, ValueError, av.error.FFmpegError) as error:
             self.unfinished.unlink(missing_ok=True)
             raise DuplexError(f"{file}: no video can be written here ({error}): give a folder for PNGs") from None
-        self.stream.pix_fmt, self.begun = "yuv420p", False
-        context = self.stream.codec_context  # said in the file, since players guess: BT.709, of the usual range
+        self.stream.pix_fmt = "yuv420p"
+        context = self.stream.codec_context  # without these tags players guess the colour space
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
 
@@ -115,7 +121,9 @@ class _Video:
                 self.discard()
                 even = f"{width + width % 2}x{height + height % 2}"
                 raise DuplexError(f"{self.file}: {width}x{height}: the sides of an MP4 must be even: give {even}")
-            self.stream.width, self.stream.height, self.begun = width, height, True
+            self.stream.width = width
+            self.stream.height = height
+            self.begun = True
         frame = self.av.VideoFrame.from_ndarray(np.ascontiguousarray(image[..., :3]), format="rgb24")
         with self._named():
             self.container.mux(self.stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
@@ -129,14 +137,14 @@ class _Video:
     def discard(self) -> None:
         try:
             self.container.close()
-        except (OSError, self.av.error.FFmpegError):  # the disk is full
+        except (OSError, self.av.error.FFmpegError):  # for example because the disk is full
             pass
         finally:
             self.unfinished.unlink(missing_ok=True)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Give up where the disk refuses, and say so of the file that was asked for."""
+        """Discard the video if writing fails; the error gives the name of the final file."""
         try:
             yield
         except OSError as error:

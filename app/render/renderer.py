@@ -1,4 +1,4 @@
-"""From a bundle and a camera to a picture. :meth:`Renderer.draw` is the whole frame in order."""
+"""From a bundle and a camera to an image. :meth:`Renderer.draw` lists the passes of a frame in order."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ _TARGET_MODES = {
 
 
 class Renderer:
-    """Draws ``bundle`` with OpenGL; the window, the command line, the Python API and the evaluation all use this one.
+    """Draws ``bundle`` with OpenGL, for the window, the command line, the Python API and the evaluation.
 
-    It holds what is uploaded and compiled. What a frame shows comes in as :class:`FrameOptions` and what was drawn
-    goes out as :class:`FrameResult`.
+    It owns meshes, textures, shaders and render targets, and keeps no state between frames: :class:`FrameOptions` go
+    in, a :class:`FrameResult` comes out. Raises :class:`~duplex.app.core.errors.DuplexError` if the driver rejects the
+    bundle or the backend is not available.
     """
 
     def __init__(self, ctx: moderngl.Context, bundle: Bundle, backend: str = AUTO):
@@ -62,17 +63,17 @@ class Renderer:
             self.backend = make_backend(backend, ctx, bundle, self._features)
             self._pictures = {kind: PicturePass(ctx, bundle.network, mode) for kind, mode in _PICTURE_MODES.items()}
         self._targets = TargetCache(ctx, bundle.network, self.backend)
-        # compiled when a view first needs them
+        # created when a view first needs them
         self._surface: list[GBufferPass] = []
         self._layers: FragmentBackend | None = None
         self._comparison: ComparisonPass | None = None
         self._shown: dict[Mode, TargetPass] = {}
 
     def draw(self, camera: Camera, options: FrameOptions | None = None) -> FrameResult:
-        """Draw one frame of ``camera``; the result lives until the next frame of that size.
+        """Draw one frame of ``camera``; the result is valid until the next frame of that size.
 
-        Where the bundle has no reference from ``camera``, the views that need one show the final picture. Raises
-        :class:`~duplex.app.core.errors.DuplexError` where the driver refuses the size.
+        The reference and error views show the final image if the bundle has no reference image for ``camera``. Raises
+        :class:`~duplex.app.core.errors.DuplexError` if the size exceeds the driver's limit.
         """
         options = options or FrameOptions()
         if options.view.kind in (ViewKind.REFERENCE, ViewKind.ERROR):
@@ -87,12 +88,12 @@ class Renderer:
         return self._draw_target(camera, frame, targets, options)
 
     def image(self, camera: Camera, options: FrameOptions | None = None) -> Array:
-        """:meth:`draw`, read back: (height, width, 4) uint8, top row first, premultiplied by alpha."""
+        """Draw a frame and read it back: (height, width, 4) uint8, top row first, premultiplied alpha."""
         data = np.frombuffer(self.draw(camera, options).texture.read(), np.uint8)
         return data.reshape(camera.height, camera.width, 4)[::-1].copy()
 
     def distances(self, camera: Camera) -> Array:
-        """World distance from the eye to the outer shell, (height, width) float32, infinite where it is missed."""
+        """Distance along each ray from the eye to the outer shell: (height, width) float32, infinite at a miss."""
         targets = self._targets.at((camera.width, camera.height))
         frame = self._draw_gbuffer(camera, targets, FrameOptions())
         surface = colors(self._draw_surface(frame, targets, FrameOptions())[0])[0]
@@ -104,23 +105,24 @@ class Renderer:
 
     @property
     def gpu_bytes(self) -> int:
-        """What the scene and the targets of the last frames take on the GPU, without mipmaps."""
+        """GPU memory of the bundle and of all render targets in bytes, mip levels not counted."""
         buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
         return bytes_of(*buffers, *self._features.textures) + self._targets.gpu_bytes
 
     def transform_of(self, camera: Camera) -> ViewTransform:
-        """What passes need of ``camera`` in this scene."""
+        """The matrices of ``camera``, with a depth range that fits this scene."""
         return ViewTransform.of(camera, self.center, self.radius)
 
     def reference_at(self, camera: Camera) -> Reference | None:
-        """The bundle's reference picture from where ``camera`` stands, if it has one."""
+        """The bundle's reference image from the pose of ``camera``, or None."""
         return next((x for x in self.bundle.references if x.stands_at(camera, self.radius)), None)
 
     def _background(self, options: FrameOptions) -> Rgba:
         return options.background or (*self.bundle.background, 1.0)
 
     def _draw_gbuffer(self, camera: Camera, targets: FrameTargets, options: FrameOptions) -> Frame:
-        network, timers = self.bundle.network, options.timers
+        network = self.bundle.network
+        timers = options.timers
         transform = self.transform_of(_block_camera(camera, network.channels_to_space).padded(network.margin))
         outer, inner = targets.hits
         with timers.measure("outer shell"):
@@ -140,7 +142,7 @@ class Renderer:
         return FrameResult(targets.picture, frame, shaded)
 
     def _draw_target(self, camera: Camera, frame: Frame, targets: FrameTargets, options: FrameOptions) -> FrameResult:
-        """Make one of the targets behind the picture visible."""
+        """Show an intermediate target instead of the image."""
         view = options.view
         if view.kind in SURFACE_KINDS:
             surface = self._draw_surface(frame, targets, options)[view.shell]
@@ -164,7 +166,7 @@ class Renderer:
     def _draw_surface(
         self, frame: Frame, targets: FrameTargets, options: FrameOptions
     ) -> Sequence[moderngl.Framebuffer]:
-        """Draw both shells' distances, normals and texture coordinates in full precision."""
+        """Draw distances, normals and texture coordinates of both shells in float32."""
         if not self._surface:
             self._surface = [GBufferPass(self.ctx, shell, i, surface=True) for i, shell in enumerate(self.shells)]
         outer, inner = targets.surfaces(self.ctx)
@@ -175,7 +177,7 @@ class Renderer:
         return outer, inner
 
     def _draw_layers(self, frame: Frame, targets: FrameTargets, timers: Timers) -> list[list[moderngl.Texture]]:
-        """Run the network layer by layer; returns each layer's textures of four channels."""
+        """Run the network layer by layer; returns the output textures of each layer, 4 channels per texture."""
         if self._layers is None:
             network = (self.bundle.network, self.bundle.weights)
             self._layers = FragmentBackend(self.ctx, *network, self._features, fused=False)
@@ -185,12 +187,12 @@ class Renderer:
         return [colors(*layer) for layer in targets.layers.targets]
 
     def _draw_comparison(self, camera: Camera, reference: Reference, options: FrameOptions) -> FrameResult:
-        """Show ``reference``, or the error of the picture against it."""
+        """Show ``reference``, or the error of the image against it."""
         out = self._targets.at((camera.width, camera.height)).comparison(self.ctx)
         background = self._background(options)
         drawn = FrameResult(out)
         if options.view.kind is ViewKind.ERROR:
-            background = (*self.bundle.background, 1.0)  # a photo may have no other
+            background = (*self.bundle.background, 1.0)  # reference photos are composited over this background
             drawn = self.draw(camera, replace(options, view=View(ViewKind.FINAL), background=background))
         if self._comparison is None:
             self._comparison = ComparisonPass(self.ctx, self.bundle.references)
@@ -201,11 +203,14 @@ class Renderer:
 
 
 def _block_camera(camera: Camera, scale: int) -> Camera:
-    """The camera whose pixels are blocks of ``scale`` times ``scale`` pixels of ``camera``."""
+    """The camera of the G-buffer, whose pixels are blocks of ``scale`` x ``scale`` image pixels.
+
+    Sizes that are no multiple of ``scale`` are rounded up.
+    """
     if scale == 1:
         return camera
     width, height = -(-camera.width // scale), -(-camera.height // scale)
-    above = height * scale - camera.height  # rows are counted from the bottom, where blocks begin
+    above = height * scale - camera.height  # blocks start at the bottom row, so extra rows are at the top
     return replace(
         camera,
         width=width,

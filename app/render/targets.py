@@ -1,4 +1,4 @@
-"""The textures that a frame is drawn into."""
+"""The render targets of a frame, and a cache of them by image size."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from duplex.app.render.passes.tiles import tile_targets
 from duplex.app.scene.bundle import SHELLS
 from duplex.app.scene.network import NetworkSpec
 
-SIZES_KEPT = 3
+MAX_SIZES = 3
 
 
 @dataclass
 class FrameTargets:
-    """Everything a frame of one picture size draws into; all but ``picture`` and ``compared`` include the margin.
+    """All render targets for one image size.
 
-    ``backend``: with its own targets. ``surface``, ``layers`` and ``compared`` are made when a view first needs them.
+    ``hits``, ``tiles``, ``inputs``, ``surface`` and ``layers`` have G-buffer size with the network's margin;
+    ``picture`` and ``compared`` have image size. ``backend`` owns the targets of the network. ``surface``, ``layers``
+    and ``compared`` are allocated when a view first needs them.
     """
 
     hits: list[moderngl.Framebuffer]
@@ -37,28 +39,28 @@ class FrameTargets:
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that all targets take on the GPU."""
+        """GPU memory of all targets in bytes."""
         optional = [x for x in (self.compared, *(self.surface or [])) if x is not None]
         own = bytes_of(*self.hits, self.tiles, self.inputs, self.picture, *optional)
         return own + self.backend.gpu_bytes + (self.layers.gpu_bytes if self.layers else 0)
 
     def surfaces(self, ctx: moderngl.Context) -> list[moderngl.Framebuffer]:
-        """The outer and the inner shell's surface targets."""
+        """The surface targets of the outer and the inner shell, allocated at the first call."""
         if self.surface is None:
             self.surface = [surface_targets(ctx, self.inputs.size) for _ in SHELLS]
         return self.surface
 
     def comparison(self, ctx: moderngl.Context) -> moderngl.Framebuffer:
-        """The target of the views that need a reference picture."""
+        """The target of the reference and error views, allocated at the first call."""
         if self.compared is None:
             self.compared = ctx.framebuffer([color_target(ctx, self.picture.size, "f1")])
         return self.compared
 
 
 class TargetCache:
-    """Render targets by picture size; the last few sizes are kept.
+    """Render targets by image size. It keeps the 3 sizes used last.
 
-    So a window that lowers its resolution while the camera moves allocates nothing.
+    Dynamic resolution switches between sizes while the camera moves, and must not allocate then.
     """
 
     def __init__(self, ctx: moderngl.Context, network: NetworkSpec, backend: Backend):
@@ -69,13 +71,16 @@ class TargetCache:
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that all kept targets take on the GPU."""
+        """GPU memory of all cached targets in bytes."""
         return sum(targets.gpu_bytes for targets in self._by_size.values())
 
     def at(self, size: tuple[int, int]) -> FrameTargets:
-        """The targets of pictures of ``size``, width and height in pixels; raises :class:`DuplexError`."""
+        """The targets for images of ``size``, width and height in pixels.
+
+        Raises :class:`~duplex.app.core.errors.DuplexError` if the driver cannot allocate them.
+        """
         if size not in self._by_size:
-            while len(self._by_size) >= SIZES_KEPT:
+            while len(self._by_size) >= MAX_SIZES:
                 self._by_size.popitem(last=False)
             with driver_errors(f"a picture of {size[0]} x {size[1]}"):
                 self._by_size[size] = self._make(size)

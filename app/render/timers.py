@@ -1,4 +1,4 @@
-"""How long each pass takes: timer queries of the GPU, or the clock where there are none."""
+"""Time of each pass: with GPU timer queries, or with the CPU clock if the driver has none."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import moderngl
 
 
 class Timers(Protocol):
-    """Times passes by name."""
+    """Measures the time of passes, which have names."""
 
     def measure(self, name: str) -> AbstractContextManager[None]:
-        """Count the time of the commands issued inside the ``with`` block (never nested: OpenGL forbids it)."""
+        """Measure the commands issued inside the ``with`` block. OpenGL forbids nested timer queries."""
         ...
 
 
 class NoTimers:
-    """Measures nothing."""
+    """A :class:`Timers` that measures nothing."""
 
     def measure(self, name: str) -> AbstractContextManager[None]:
-        """Let the commands run."""
+        """Run the commands without a measurement."""
         return nullcontext()
 
 
@@ -33,30 +33,31 @@ NO_TIMERS = NoTimers()
 
 @dataclass
 class PassTimers:
-    """GPU time of each pass by name, in milliseconds; read a few frames late, so that no frame waits for it.
+    """GPU time of each pass in milliseconds, from timer queries.
 
-    Some drivers count nothing: :attr:`counting` is then False.
+    ``milliseconds``: pass name to its last result. Results are read 4 frames late, so that the CPU never waits for the
+    GPU. Some drivers always report 0: :attr:`counting` is then False.
     """
 
     ctx: moderngl.Context
     milliseconds: dict[str, float] = field(default_factory=dict)
     _rings: dict[str, deque[moderngl.Query]] = field(default_factory=dict)
 
-    RING = 4
+    RING = 4  # queries in flight per pass
 
     @property
     def counting(self) -> bool:
-        """Whether the driver has measured any time other than 0, or has not been asked yet."""
+        """Whether any measured time differs from 0, or no result exists yet."""
         return not self.milliseconds or any(self.milliseconds.values())
 
     def forget(self) -> None:
-        """Start again with another set of passes."""
+        """Discard all results and queries, for another set of passes."""
         self.milliseconds.clear()
         self._rings.clear()
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Count the GPU time of the commands issued inside the ``with`` block."""
+        """Measure the GPU time of the commands issued inside the ``with`` block."""
         ring = self._rings.setdefault(name, deque())
         if len(ring) < self.RING:
             query = self.ctx.query(time=True)
@@ -70,14 +71,14 @@ class PassTimers:
 
 @dataclass
 class WaitingTimers:
-    """For GPUs without timer queries: waits for each pass, and appends its milliseconds to ``all[name]``."""
+    """CPU clock for drivers without timer queries: waits for each pass and appends milliseconds to ``all[name]``."""
 
     ctx: moderngl.Context
     all: dict[str, list[float]] = field(default_factory=dict)
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Count the time from an idle GPU to the end of the commands issued inside the ``with`` block."""
+        """Measure from an idle GPU to the completion of the commands issued inside the ``with`` block."""
         self.ctx.finish()
         started = time.perf_counter()
         yield

@@ -1,4 +1,4 @@
-"""What the passes need of a camera: matrices for the vertex shader and for rays."""
+"""The matrices of a camera that the shaders use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from duplex.app.scene.camera import Camera
 
 @dataclass(frozen=True)
 class ViewTransform:
-    """A camera as the shaders take it, all float64.
+    """Matrices of a camera, all float64.
 
-    ``world_to_clip``: (4, 4); ``eye``: (3,), world; ``pixel_to_ray``: (3, 3), which takes (x, y, 1), pixels from the
-    bottom left corner, to a direction in the world that is not normalised.
+    ``world_to_clip``: (4, 4), view and projection; ``eye``: (3,), camera position, world; ``pixel_to_ray``: (3, 3),
+    maps (x, y, 1), in pixels from the bottom left corner, to a world direction, not normalised.
     """
 
     world_to_clip: Array
@@ -24,7 +24,7 @@ class ViewTransform:
 
     @classmethod
     def of(cls, camera: Camera, center: Array, radius: float) -> ViewTransform:
-        """The transform of ``camera``, its depth range fitted to the sphere of ``radius`` at ``center`` (3,)."""
+        """The matrices of ``camera``; the depth range encloses the sphere at ``center`` (3,) with ``radius``, world."""
         depth = -float((camera.view_matrix() @ np.append(center, 1))[2])
         near = max(depth - radius, radius * 5e-4)
         far = max(depth + radius, near * 2)

@@ -1,4 +1,4 @@
-"""What a frame can show: the picture, or one of the targets behind it."""
+"""Views: a frame shows the final image, an intermediate target or a comparison with a reference image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from duplex.app.scene.bundle import SHELLS, Bundle
 
 
 class ViewKind(StrEnum):
-    """What kind of target is shown; the value is its word in a view's name."""
+    """Kind of a view; the value is the word in the view's name."""
 
     FINAL = "final"
     ALPHA = "alpha"
@@ -33,10 +33,10 @@ _LAYER = re.compile(r"layer (\d{1,3}) channels (\d{1,4})-(\d{1,4})")
 
 @dataclass(frozen=True)
 class View:
-    """One entry of the panel's *show* list; ``str(view)`` is its name and :meth:`parse` reads that again.
+    """One entry of the panel's *show* list. ``str(view)`` is its name; :meth:`parse` is the inverse.
 
-    ``shell``: 0 for the outer one, 1 for the inner one, where the kind belongs to a shell; ``layer``: index of the
-    network's layer; ``texture``: index of four channels of features or of a layer.
+    ``shell``: 0 for outer, 1 for inner, if the kind belongs to a shell; ``layer``: index of the network's layer;
+    ``texture``: index of a group of 4 channels, of the features or of the layer.
     """
 
     kind: ViewKind
@@ -55,15 +55,15 @@ class View:
 
     @classmethod
     def parse(cls, name: str) -> View:
-        """The view called ``name``, for example ``"outer depth"``; raises :class:`DuplexError` for any other text."""
+        """The view with this name, for example ``"outer depth"``; raises :class:`DuplexError` for an unknown name."""
         if name in (ViewKind.FINAL, ViewKind.ALPHA, ViewKind.REFERENCE, ViewKind.ERROR):
             return cls(ViewKind(name))
-        if found := _SURFACE.fullmatch(name):
-            return cls(ViewKind(found[2]), shell=SHELLS.index(found[1]))
-        if found := _FEATURES.fullmatch(name):
-            return cls(ViewKind.FEATURES, shell=SHELLS.index(found[1]), texture=int(found[2]))
-        if found := _LAYER.fullmatch(name):
-            view = cls(ViewKind.LAYER, layer=int(found[1]) - 1, texture=int(found[2]) // 4)
+        if match := _SURFACE.fullmatch(name):
+            return cls(ViewKind(match[2]), shell=SHELLS.index(match[1]))
+        if match := _FEATURES.fullmatch(name):
+            return cls(ViewKind.FEATURES, shell=SHELLS.index(match[1]), texture=int(match[2]))
+        if match := _LAYER.fullmatch(name):
+            view = cls(ViewKind.LAYER, layer=int(match[1]) - 1, texture=int(match[2]) // 4)
             if str(view) == name and view.layer >= 0:
                 return view
         raise DuplexError(f"view {name!r:.60}: expected final, alpha, outer depth or another entry of the show list")
@@ -74,7 +74,7 @@ REFERENCE, ERROR = View(ViewKind.REFERENCE), View(ViewKind.ERROR)
 
 
 def views_of(bundle: Bundle) -> list[View]:
-    """Every view of ``bundle``, in the order of the panel's *show* list."""
+    """All views of ``bundle``, in the order of the panel's *show* list."""
     views = [FINAL, ALPHA]
     for shell in range(len(SHELLS)):
         views += [View(kind, shell=shell) for kind in SURFACE_KINDS]

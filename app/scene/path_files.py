@@ -1,7 +1,7 @@
 """Reader and writer for the camera path files of other programs.
 
 nerfstudio's viewer writes ``camera_path.json``, in the coordinate frame of the checkpoint. instant-ngp's testbed
-writes paths in its unit cube (:mod:`duplex.app.scene.ngp_frame`).
+writes paths in its unit cube (:mod:`duplex.app.scene.coordinates.ngp_frame`).
 """
 
 from __future__ import annotations
