@@ -32,8 +32,8 @@ from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
-from duplex.baking.runtime.memory import GIB, peak_gpu_memory
-from duplex.baking.runtime.progress import peak_memory_gib, say
+from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
+from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace, stage
 
 CARVING_VIEWS, CARVING_SIZE = 48, 72

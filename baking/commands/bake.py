@@ -10,7 +10,7 @@ from duplex.baking.api import bake
 from duplex.baking.commands import console, export, inspect
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
 from duplex.baking.config import PRESETS, BakeConfig
-from duplex.baking.runtime.progress import peak_memory_gib
+from duplex.baking.runtime.memory import peak_memory_gib
 from duplex.baking.settings import add_flags, given_settings
 
 SUBCOMMANDS = {"inspect": inspect.main, "export": export.main}

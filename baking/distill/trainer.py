@@ -28,7 +28,7 @@ from duplex.baking.distill.features import FeatureTexture
 from duplex.baking.distill.shading import ShadingNetwork
 from duplex.baking.distill.views import ViewSet
 from duplex.baking.runtime import optimizer_state
-from duplex.baking.runtime.memory import with_less
+from duplex.baking.runtime.out_of_memory import retry_with_less
 from duplex.baking.runtime.progress import track
 
 SAVE_SECONDS, SAVE_SHARE = 30, 20  # between two states kept, and so many times what keeping the last one took
@@ -222,7 +222,7 @@ class Trainer:
                 errors.append(squared.detach().sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp(min=1))
             return torch.cat(errors)
 
-        errors, self.portion = with_less(portions, self.portion, smallest=1)
+        errors, self.portion = retry_with_less(portions, self.portion, smallest=1)
         return errors
 
     def _composited(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from duplex.app.scene.camera import Camera
 from duplex.baking.fields.field import RadianceField, Teacher
-from duplex.baking.runtime.memory import with_less
+from duplex.baking.runtime.out_of_memory import retry_with_less
 
 POINTS_PER_CHUNK = 1 << 12  # so that the activations stay in the caches of a CPU
 RAYS_PER_CHUNK = 1 << 12
@@ -38,7 +38,7 @@ def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) ->
         def attempt(rows: int, start: int = start) -> Tensor:
             return function(*(a[start : start + rows] for a in arguments))
 
-        part, size = with_less(attempt, size)
+        part, size = retry_with_less(attempt, size)
         parts.append(part)
         start += size
     return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -7,7 +7,6 @@ which leaves its workspace resumable.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -91,13 +90,3 @@ def _report(event: ProgressEvent) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(event)
-
-
-def peak_memory_gib() -> float:
-    """The most memory this process has held, in GiB (0 where the system does not tell)."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource  # Unix only
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if sys.platform == "darwin" else 2**20)

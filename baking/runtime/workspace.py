@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
+from filelock import FileLock, Timeout
 from safetensors.numpy import load_file, save
 
 from duplex.app.core.arrays import Array
@@ -133,25 +133,19 @@ class Workspace:
     def remove(self) -> None:
         """Delete the folder."""
         self._clear()
-        self.lock.close()
+        self.lock.release()
         shutil.rmtree(self.folder)
 
 
-def _locked(file: Path, work: str) -> BinaryIO:
-    """``file``, open and locked until it is closed or this process ends; DuplexError when another one holds it."""
-    stream = file.open("wb")
+def _locked(file: Path, work: str) -> FileLock:
+    """The lock ``file``, held until it is released or this process ends; DuplexError when another one holds it."""
+    lock = FileLock(file, blocking=False)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        stream.close()
+        lock.acquire()
+    except NotImplementedError:
+        raise DuplexError(f"{file.parent}: this file system has no file locks: give another output with -o") from None
+    except Timeout:
         raise DuplexError(
             f"{file.parent}: another {work} is writing this file: wait for it, or give another -o"
         ) from None
-    return stream
+    return lock

@@ -18,7 +18,8 @@ from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.spaces import Ndc
 from duplex.baking.job import identity
-from duplex.baking.runtime.progress import peak_memory_gib, say
+from duplex.baking.runtime.memory import peak_memory_gib
+from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace, stage
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.mlp import MlpModel

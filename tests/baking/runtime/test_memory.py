@@ -11,7 +11,8 @@ import torch
 from duplex.app.core.errors import DuplexError
 from duplex.baking.fields.rendering import in_chunks
 from duplex.baking.runtime import memory
-from duplex.baking.runtime.memory import GIB, Needs, with_less
+from duplex.baking.runtime.memory import GIB, Needs
+from duplex.baking.runtime.out_of_memory import retry_with_less
 
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:113] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
 
@@ -38,7 +39,7 @@ def test_the_cpu_runs_out_too_and_other_errors_pass() -> None:
         raise RuntimeError(CPU_MESSAGE)
 
     with pytest.raises(DuplexError, match="memory ran out"):
-        with_less(always, 1000)
+        retry_with_less(always, 1000)
     assert tried == [1000, 500, 256]
     with pytest.raises(RuntimeError, match="shapes"):
         in_chunks(lambda x: (_ for _ in ()).throw(RuntimeError("shapes do not fit")), 4, torch.ones(4))
@@ -90,7 +91,7 @@ def test_an_outer_portion_shrinks_when_the_smallest_inner_one_does_not_fit() -> 
 def test_what_an_interrupted_bake_has_written_is_not_needed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(memory.psutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(DuplexError, match="GiB free"):
         Needs(1, 1500).check(tmp_path)
     (tmp_path / "views-00000.raw").write_bytes(bytes(600))
