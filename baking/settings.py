@@ -1,66 +1,132 @@
-"""Command lines made from dataclasses: a flag for every field, its comment as the flag's help."""
+"""Settings declared once, beside their fields: default, help and range; command lines are made from them.
+
+The command lines stay with argparse: ``--help`` and the viewer start at once, and no library deletes more code than it
+costs in start-up time here.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from duplex.app.core.errors import DuplexError
+
 Config = TypeVar("Config")
+Presets = Mapping[str, Mapping[str, Any]]
+_RANGE, _HELP = "range", "help"
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a setting takes: from ``low`` to ``high``, without these where ``is_open``.
+
+    ``choices``: the only values; ``multiple_of``, ``power_of_two``: which of those between.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    is_open: bool = False
+    choices: tuple[float, ...] = ()
+    multiple_of: int = 1
+    power_of_two: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is one of them; NaN never is."""
+        if self.choices:
+            return value in self.choices
+        low = -float("inf") if self.low is None else self.low
+        high = float("inf") if self.high is None else self.high
+        if not (low < value < high if self.is_open else low <= value <= high):
+            return False
+        if self.power_of_two:
+            return int(value) & (int(value) - 1) == 0
+        return self.multiple_of == 1 or value % self.multiple_of == 0
+
+    def __str__(self) -> str:
+        if self.choices:
+            *first, last = self.choices
+            return f"{', '.join(map(str, first))} or {last}"
+        if self.high is None:
+            return f"at least {self.low}"
+        if self.is_open:
+            return f"more than {self.low}, less than {self.high}"
+        span = f"{self.low} to {self.high}"
+        if self.power_of_two:
+            return f"a power of two from {span}"
+        return span if self.multiple_of == 1 else f"a multiple of {self.multiple_of} from {span}"
+
+
+def setting(default: Any, text: str, **limits: Any) -> Any:
+    """A dataclass field with its ``default``, its help ``text`` and, as ``limits``, the members of :class:`Range`."""
+    return dataclasses.field(default=default, metadata={_HELP: text, _RANGE: Range(**limits)})
+
+
+def checked_presets(config_type: type, presets: Presets) -> Presets:
+    """``presets``; raises ValueError for a key that is no setting of ``config_type``."""
+    names = names_of(config_type)
+    for preset, values in presets.items():
+        if unknown := set(values) - names:
+            raise ValueError(f"preset {preset}: {', '.join(sorted(unknown))}: no such setting")
+    return presets
+
+
+def check_ranges(config: Any) -> None:
+    """Raise :class:`DuplexError` for a setting of any stage of ``config`` that is out of its range."""
+    for stage in dataclasses.fields(config):
+        values = getattr(config, stage.name)
+        for field in dataclasses.fields(values):
+            value = getattr(values, field.name)
+            allowed = field.metadata.get(_RANGE)
+            if allowed and not allowed.holds(value):
+                raise DuplexError(f"{flag_of(field.name)} {value}: expected {allowed}")
+
+
+def flag_of(name: str) -> str:
+    """The flag of the setting ``name``."""
+    return f"--{name.replace('_', '-')}"
 
 
 def add_flags(parser: argparse.ArgumentParser, config_type: type, preset: str) -> None:
-    """A flag for every field of every stage of ``config_type``, a dataclass of dataclasses.
+    """A flag for every setting of every stage of ``config_type``, a dataclass of dataclasses.
 
-    Fields that are tuples have none. ``preset``: name of the one that the stages' own defaults are.
+    ``preset``: name of the one that the stages' own defaults are.
     """
-    for stage in dataclasses.fields(config_type):
-        config = _default(stage)
-        group = parser.add_argument_group(stage.name, (type(config).__doc__ or "").strip())
-        comments = _comments(type(config))
-        for setting in dataclasses.fields(config):
-            default = getattr(config, setting.name)
-            if isinstance(default, tuple):
+    for name, config in _stages(config_type):
+        group = parser.add_argument_group(name, (type(config).__doc__ or "").strip())
+        for field in dataclasses.fields(config):
+            if _HELP not in field.metadata:
                 continue
-            group.add_argument(
-                f"--{setting.name.replace('_', '-')}",
-                type=type(default),
-                metavar=type(default).__name__,
-                help=f"{comments.get(setting.name, '')} [{preset}: {default}]",
-            )
+            kind = type(field.default)
+            text = f"{field.metadata[_HELP]} [{preset}: {field.default}]"
+            group.add_argument(flag_of(field.name), type=kind, metavar=kind.__name__, help=text)
 
 
 def given_settings(arguments: argparse.Namespace, config_type: type) -> dict[str, Any]:
-    """The flags of :func:`add_flags` that were given, by the names of the stages' fields."""
+    """The flags of :func:`add_flags` that were given, by the names of their settings."""
     names = names_of(config_type)
     return {name: value for name, value in vars(arguments).items() if name in names and value is not None}
 
 
 def names_of(config_type: type) -> frozenset[str]:
     """The names of all settings: the fields of every stage of ``config_type``."""
-    stages = (_default(stage) for stage in dataclasses.fields(config_type))
-    return frozenset(setting.name for stage in stages for setting in dataclasses.fields(stage))
+    return frozenset(field.name for _, stage in _stages(config_type) for field in dataclasses.fields(stage))
 
 
 def filled(config_type: type[Config], preset: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
     """The stages' defaults, ``preset`` on top of them, and on top of that the settings that were ``given``."""
     stages = {}
-    for stage in dataclasses.fields(config_type):  # type: ignore[arg-type]
-        config = _default(stage)
-        names = [setting.name for setting in dataclasses.fields(config)]
+    for stage, config in _stages(config_type):
+        names = [field.name for field in dataclasses.fields(config)]
         values = {n: preset[n] for n in names if n in preset} | {n: given[n] for n in names if n in given}
-        stages[stage.name] = dataclasses.replace(config, **values)
+        stages[stage] = dataclasses.replace(config, **values)
     return config_type(**stages)
 
 
-def _default(stage: dataclasses.Field[Any]) -> Any:
-    assert stage.default_factory is not dataclasses.MISSING
-    return stage.default_factory()
-
-
-def _comments(config: type) -> dict[str, str]:
-    """The comment behind each field of a dataclass, from its source."""
-    return dict(re.findall(r"^    (\w+): [^#\n]*?# (.+)$", inspect.getsource(config), re.MULTILINE))
+def _stages(config_type: type) -> Iterator[tuple[str, Any]]:
+    """The name and the defaults of each stage."""
+    for stage in dataclasses.fields(config_type):
+        assert stage.default_factory is not dataclasses.MISSING
+        yield stage.name, stage.default_factory()

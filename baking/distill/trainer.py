@@ -30,6 +30,7 @@ from duplex.baking.distill.views import ViewSet
 from duplex.baking.runtime import optimizer_state
 from duplex.baking.runtime.out_of_memory import retry_with_less
 from duplex.baking.runtime.progress import track
+from duplex.baking.settings import setting
 
 SAVE_SECONDS, SAVE_SHARE = 30, 20  # between two states kept, and so many times what keeping the last one took
 CURVE_POINTS = 16
@@ -40,17 +41,33 @@ STRIP = 256  # rows of a picture that is judged, at once
 class DistillConfig:
     """How features and shading network are trained."""
 
-    features: int = 12  # features of each shell: 4, 8 or 12
-    width: int = 16  # channels of the shading network's 3x3 layer, and half of those between its 1x1 layers
-    steps: int = 2200  # optimisation steps
-    batch: int = 64  # crops in a step
-    crop: int = 32  # side of a crop in pixels
-    feature_rate: float = 0.02  # Adam's learning rate of the features at the start
-    network_rate: float = 0.016  # Adam's learning rate of the network at the start
-    alpha_weight: float = 0.1  # weight of the opacity's error beside the colour's
-    structure_weight: float = 0.0  # weight of the structural dissimilarity (DSSIM) beside the colour's squared error
-    photo_steps: float = 0.5  # share of the steps, the last ones, that learn from the photos of --data too
-    photo_share: float = 0.5  # of each batch of those, the share of crops that are cut from photos
+    features: int = setting(12, "features of each shell: 4, 8 or 12", choices=(4, 8, 12))
+    width: int = setting(
+        16,
+        "channels of the shading network's 3x3 layer, and half of those between its 1x1 layers",
+        low=4,
+        high=64,
+        multiple_of=4,
+    )
+    steps: int = setting(2200, "optimisation steps", low=1)
+    batch: int = setting(64, "crops in a step", low=1, high=4096)
+    crop: int = setting(32, "side of a crop in pixels", low=16, high=1024)
+    feature_rate: float = setting(
+        0.02, "Adam's learning rate of the features at the start", low=0, high=1, is_open=True
+    )
+    network_rate: float = setting(
+        0.016, "Adam's learning rate of the network at the start", low=0, high=1, is_open=True
+    )
+    alpha_weight: float = setting(0.1, "weight of the opacity's error beside the colour's", low=0, high=10)
+    structure_weight: float = setting(
+        0.0, "weight of the structural dissimilarity (DSSIM) beside the colour's squared error", low=0, high=10
+    )
+    photo_steps: float = setting(
+        0.5, "share of the steps, the last ones, that learn from the photos of --data too", low=0, high=1
+    )
+    photo_share: float = setting(
+        0.5, "of each batch of those, the share of crops that are cut from photos", low=0, high=1
+    )
     doublings: tuple[float, ...] = (0.2, 0.5)  # shares of the training after which the textures double
 
 

@@ -22,6 +22,7 @@ from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import track
 from duplex.baking.runtime.threads import Map, one_view_a_thread
+from duplex.baking.settings import setting
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
 SHARD, SHARD_BYTES = 80, 1 << 26  # views in a file at most, and bytes, unless a single view has more
@@ -34,11 +35,13 @@ VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates wit
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = 1000  # pictures of the teacher to learn from
-    view_size: int = 200  # side of each whole picture in pixels
-    window: float = 0.5  # share of that side which is rendered, somewhere in the picture
-    near_share: float = 0.4  # share of the views taken from closer by
-    sub_steps: int = 2  # samples of the teacher's network in each cell of the density grid that a ray crosses
+    views: int = setting(1000, "pictures of the teacher to learn from", low=2, high=100_000)
+    view_size: int = setting(200, "side of each whole picture in pixels", low=32, high=2048)
+    window: float = setting(0.5, "share of that side which is rendered, somewhere in the picture")
+    near_share: float = setting(0.4, "share of the views taken from closer by", low=0, high=1)
+    sub_steps: int = setting(
+        2, "samples of the teacher's network in each cell of the density grid that a ray crosses", low=1, high=16
+    )
 
     @property
     def window_size(self) -> int:

@@ -18,6 +18,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.geometry.locality import in_order
+from duplex.baking.settings import setting
 
 SMOOTHING = 4  # rounds of voting between neighbours
 SMALL_CHART = 24  # faces
@@ -30,8 +31,8 @@ MAX_SHRINKS = 12
 class AtlasConfig:
     """How the shells are unwrapped."""
 
-    texels: int = 512  # side of each square feature texture
-    padding: int = 1  # empty texels between charts
+    texels: int = setting(512, "side of each square feature texture", low=64, high=8192, power_of_two=True)
+    padding: int = setting(1, "empty texels between charts", low=0, high=16)
 
 
 def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:

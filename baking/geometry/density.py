@@ -16,6 +16,7 @@ from duplex.baking.fields.field import SceneInfo, Teacher
 from duplex.baking.fields.rendering import query_density
 from duplex.baking.fields.spaces import Contracted
 from duplex.baking.runtime.progress import track
+from duplex.baking.settings import setting
 
 POINTS_AT_ONCE = 1 << 18
 FLOATER_SHARE = 2e-3
@@ -25,8 +26,8 @@ FLOATER_SHARE = 2e-3
 class DensityConfig:
     """How the density is sampled."""
 
-    grid: int = 192  # samples along the longest side of the density grid
-    scan: int = 80  # samples a side of the coarse scan that finds where the scene is
+    grid: int = setting(192, "samples along the longest side of the density grid", low=16, high=1024)
+    scan: int = setting(80, "samples a side of the coarse scan that finds where the scene is", low=16, high=256)
 
 
 Selection = Callable[[DensityGrid, Array], Array]

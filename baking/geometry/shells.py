@@ -28,6 +28,7 @@ from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import say
+from duplex.baking.settings import setting
 
 USUAL_INNER = 0.35
 
@@ -36,11 +37,13 @@ USUAL_INNER = 0.35
 class ShellConfig:
     """How the two shells are extracted."""
 
-    outer_opacity: float = 0.03  # opacity over one grid cell at the outer shell
-    inner_opacity: float = 0.0  # opacity over one grid cell at the inner shell; 0: as --bracketing wants it
-    bracketing: float = 0.3  # share of the teacher's weight that is to lie between the shells
-    faces: int = 40000  # triangles of each shell after simplification
-    floater: float = 0.03  # parts of a shell smaller than this share of its size are dropped
+    outer_opacity: float = setting(0.03, "opacity over one grid cell at the outer shell", low=0, high=0.6, is_open=True)
+    inner_opacity: float = setting(0.0, "opacity over one grid cell at the inner shell; 0: as --bracketing wants it")
+    bracketing: float = setting(
+        0.3, "share of the teacher's weight that is to lie between the shells", low=0, high=1, is_open=True
+    )
+    faces: int = setting(40000, "triangles of each shell after simplification", low=100, high=2_000_000)
+    floater: float = setting(0.03, "parts of a shell smaller than this share of its size are dropped", low=0, high=1)
 
 
 ShareOf = Callable[[Rasterizer], float]

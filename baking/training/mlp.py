@@ -17,6 +17,7 @@ from duplex.baking.fields import rendering
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, Teacher
 from duplex.baking.fields.mlp import NerfMlp
+from duplex.baking.settings import setting
 from duplex.baking.training.photos import PhotoSet
 
 FREQUENCIES = (10, 4)  # of positions and of directions, as in the paper
@@ -33,12 +34,12 @@ NAMES = {"alpha": "alpha_linear", "feature": "feature_linear", "rgb": "rgb_linea
 class MlpConfig:
     """The network of the NeRF paper (--field mlp) and its training."""
 
-    layers: int = 4  # layers of the trunk
-    hidden: int = 96  # width of the trunk; the view layer is half as wide
-    coarse: int = 32  # samples of a ray that the coarse network takes
-    fine: int = 32  # and those that the fine network takes beside them
-    rays: int = 512  # rays in a step
-    mlp_rate: float = 0.002  # Adam's learning rate at the start
+    layers: int = setting(4, "layers of the trunk", low=1, high=32)
+    hidden: int = setting(96, "width of the trunk; the view layer is half as wide", low=4, high=1024)
+    coarse: int = setting(32, "samples of a ray that the coarse network takes", low=4, high=1024)
+    fine: int = setting(32, "and those that the fine network takes beside them", low=0, high=1024)
+    rays: int = setting(512, "rays in a step", low=16, high=1 << 20)
+    mlp_rate: float = setting(0.002, "Adam's learning rate at the start", low=1e-6, high=1)
 
 
 class MlpModel:

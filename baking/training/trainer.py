@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from duplex.app.core.files import write_atomically
 from duplex.baking.runtime import optimizer_state
 from duplex.baking.runtime.progress import say, track
+from duplex.baking.settings import setting
 from duplex.baking.training.photos import PhotoSet
 
 SAVE_SECONDS = 30
@@ -30,10 +31,10 @@ AVERAGE = 0.97  # of the training error shown
 class TrainingConfig:
     """The photos and the training, whatever the field."""
 
-    size: int = 200  # height to which photos are box-filtered, in pixels; smaller ones stay
-    steps: int = 3000  # optimisation steps
-    views: int = 40  # held-out photos that the result is judged by, at most
-    final_rate: float = 0.05  # share of the learning rates that is left at the end
+    size: int = setting(200, "height to which photos are box-filtered, in pixels; smaller ones stay", low=8, high=4096)
+    steps: int = setting(3000, "optimisation steps", low=1, high=10_000_000)
+    views: int = setting(40, "held-out photos that the result is judged by, at most", low=1, high=4000)
+    final_rate: float = setting(0.05, "share of the learning rates that is left at the end", low=1e-6, high=1)
 
 
 class Model(Protocol):
