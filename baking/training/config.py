@@ -9,7 +9,7 @@ from typing import Any
 from duplex.app.core.errors import DuplexError
 from duplex.baking.settings import Presets, check_ranges, checked_presets, filled
 from duplex.baking.training.mlp import MlpConfig
-from duplex.baking.training.tensorf import TensorfConfig
+from duplex.baking.training.tensorf_config import TensorfConfig
 from duplex.baking.training.trainer import TrainingConfig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,7 @@ from duplex.baking.fields.factor_shading import Shading, Traits
 from duplex.baking.fields.factors import VmSplit, packed
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.training.occupancy import Occupancy
-
-if TYPE_CHECKING:
-    from duplex.baking.training.tensorf import TensorfConfig
+from duplex.baking.training.tensorf_config import TensorfConfig
 
 NAMES = ("density_plane", "density_line", "app_plane", "app_line")
 START = 0.1  # standard deviation of the grids' values at the beginning, as in the original code

@@ -8,7 +8,6 @@ about the same number of coloured samples, few while everything is fog, thousand
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from torch import Tensor
 
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.rendering import in_chunks
-from duplex.baking.settings import setting
 from duplex.baking.training import grids
 from duplex.baking.training.hull import seen_vertices
 from duplex.baking.training.marching import accumulate, gathered, weights_of
 from duplex.baking.training.occupancy import Occupancy
 from duplex.baking.training.photos import PhotoSet
+from duplex.baking.training.tensorf_config import TensorfConfig
 
 UPSAMPLINGS = (0.08, 0.16, 0.25, 0.35)  # shares of the training at which the grid grows
 MASKINGS = (0.05, 0.1, 0.16, 0.25, 0.35, 0.5, 0.65, 0.8)  # and at which empty cells are told
@@ -34,28 +33,6 @@ HULL = 64, 128  # side of the grids that find the box around the scene, and what
 FOG, THICK_FOG = 0.15, 1.5  # optical depth of the box at the beginning: with transparent photos, and without
 FOG_WEIGHT, MIN_WEIGHT = 1e-4, 1e-3  # that a ray gathers before a colour is worth asking for: while all is fog, later
 MAX_RAYS, RAYS_AT_ONCE, POINTS_AT_ONCE = 1 << 14, 1 << 13, 1 << 16
-
-
-@dataclass(frozen=True)
-class TensorfConfig:
-    """The VM-split field (--field tensorf) and its training."""
-
-    voxels: int = setting(140, "cells along a side of the final grid, were it a cube", low=8, high=640)
-    first_voxels: int = setting(64, "the same at the beginning", low=8, high=640)
-    density: int = setting(8, "components of the density for each of the three planes", low=1, high=256)
-    app: int = setting(24, "components of the colour for each of the three planes", low=1, high=256)
-    features: int = setting(18, "features that the colour's components are mixed into", low=1, high=256)
-    width: int = setting(64, "channels of the colour network's hidden layers", low=4, high=1024)
-    feature_frequencies: int = setting(0, "frequencies of the encoding of the features", low=0, high=8)
-    step_ratio: float = setting(1.0, "distance of a ray's samples, in cells", low=0.05, high=4)
-    batch: int = setting(16384, "coloured samples in a step; the number of rays follows", low=64, high=1 << 24)
-    grid_rate: float = setting(0.02, "Adam's learning rate of the grids at the start", low=1e-6, high=1)
-    network_rate: float = setting(0.001, "Adam's learning rate of the network at the start", low=1e-6, high=1)
-    l1: float = setting(4e-5, "weight of the density's sparsity", low=0, high=1)
-    tv: float = setting(0.0, "weight of the total variation of density and colour", low=0, high=100)
-    opacity: float = setting(
-        0.0, "weight of the opacity's error beside the colour's, where photos have alpha", low=0, high=10
-    )
 
 
 class TensorfModel:

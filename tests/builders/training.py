@@ -19,7 +19,7 @@ from duplex.baking.training.job import TrainJob, model_of
 from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, scene_of, split
-from duplex.baking.training.tensorf import TensorfConfig
+from duplex.baking.training.tensorf_config import TensorfConfig
 from duplex.baking.training.trainer import Trainer, TrainingConfig
 
 SIZE, FOV = 32, 0.7
