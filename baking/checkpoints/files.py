@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,11 @@ class Checkpoint:
         return check_tensors(self.content if name is None else self.content.get(name), self.path, name or "the file")
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read ``path`` by what it holds, whatever it is called; raises :class:`DuplexError` in one sentence."""
+def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint:
+    """Read ``path`` by its content, whatever its name; raises :class:`DuplexError` of one sentence.
+
+    ``state_classes``: what it may pickle, see :func:`~duplex.baking.checkpoints.pickles.read_torch`.
+    """
     size = path.stat().st_size
     if size > MAX_CHECKPOINT_BYTES:
         raise DuplexError(f"{path}: {size / 2**30:.1f} GiB: checkpoints of up to 4 GiB are read")
@@ -61,7 +65,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint(path, "msgpack", read_msgpack(path, inflated(path)))
     if head and (0x80 < head[0] <= 0x8F or head[0] in (0xDE, 0xDF)):
         return Checkpoint(path, "msgpack", read_msgpack(path, path.read_bytes()))
-    return Checkpoint(path, "torch", read_torch(path))
+    return Checkpoint(path, "torch", read_torch(path, state_classes))
 
 
 def read_small_text(path: Path) -> str:

@@ -1,53 +1,19 @@
-"""Trained NeRFs: one small module per family of checkpoints, told apart by content."""
+"""Loading a trained NeRF: the file or the folder it lies in, its family, and what the user says on top."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.checkpoints.families.baked import plenoctree
-from duplex.baking.checkpoints.families.grid import dvgo, plenoxels, tensorf
-from duplex.baking.checkpoints.families.hash import instant_ngp, nerfacto
-from duplex.baking.checkpoints.families.mlp import (
-    fastnerf,
-    jaxnerf,
-    kilonerf,
-    layernorm,
-    nerf_pl,
-    nerf_pytorch,
-    nerf_pytorch_flexible,
-    nerf_tensorflow,
-    nerfstudio_vanilla,
-    tinynerf_slang,
-)
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
+from duplex.baking.checkpoints.registry import families, family_of, state_classes
 from duplex.baking.fields.field import Overrides, SceneInfo, Teacher, forward_facing
 from duplex.baking.fields.spaces import Contracted, World
 
-# In the order in which they are asked: the more telling layouts first.
-FAMILIES: tuple[ModuleType, ...] = (
-    nerf_pytorch_flexible,
-    nerf_pytorch,
-    nerf_tensorflow,
-    tensorf,
-    dvgo,
-    plenoxels,
-    plenoctree,
-    fastnerf,
-    jaxnerf,
-    layernorm,
-    nerf_pl,
-    tinynerf_slang,
-    instant_ngp,
-    nerfstudio_vanilla,
-    nerfacto,  # says what any other of nerfstudio's methods is
-    kilonerf,
-)
 SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
 SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
 COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
@@ -64,19 +30,19 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
     file = _checkpoint_in(path) if path.is_dir() else path
     if not file.is_file():
         raise DuplexError(f"{path}: no such file: expected a checkpoint or the folder that holds one")
-    checkpoint = read_checkpoint(file)
-    family = next((f for f in FAMILIES if f.matches(checkpoint)), None)
+    checkpoint = read_checkpoint(file, state_classes())
+    family = family_of(checkpoint)
     if family is None:
         raise _unknown(checkpoint)
     try:
-        coarse, fine, scene = family.load(checkpoint, overrides)
-        scene = _with_overrides(scene, overrides)
+        loaded = family.load(checkpoint, overrides)
+        scene = _with_overrides(loaded.scene, overrides)
     except DuplexError as error:
         text = str(error)
         raise DuplexError(text if str(file.parent) in text else f"{file}: {text}") from None
-    for network in (coarse, fine):
+    for network in (loaded.coarse, loaded.fine):
         network.requires_grad_(False)
-    teacher = Teacher(coarse, fine, scene, family.FAMILY, file, sha256_of(file), overrides)
+    teacher = Teacher(loaded.coarse, loaded.fine, scene, family.name, file, sha256_of(file), overrides)
     return teacher.to(device or torch.device("cpu"))
 
 
@@ -104,7 +70,7 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
-    known = ", ".join(f.FAMILY for f in FAMILIES)
+    known = ", ".join(family.name for family in families())
     members = ", ".join(str(key)[:40] for key in list(checkpoint.content)[:6])
     return DuplexError(
         f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads {known}"

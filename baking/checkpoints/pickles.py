@@ -6,7 +6,7 @@ import importlib
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ LONE = "tensor"  # what the content of a file that holds a single tensor is call
 
 
 class Inert:
-    """Stands for an object of a class that is never imported: what it was made of is kept in ``state``."""
+    """Stands for an object of a class that is never imported; ``state`` keeps the pickled state."""
 
     arguments: tuple[Any, ...] = ()  # here too: unpicklers may skip __init__ and __setstate__
     state: Any = {}  # noqa: RUF012
@@ -43,25 +43,14 @@ class Inert:
         return members if isinstance(members, dict) else {}
 
 
-# Classes that honest checkpoints carry along; torch's unpickler makes an Inert of each instead of importing it.
-INERT = (
+# Classes that checkpoints of any family carry along: options of a command line, and paths.
+COMMON_STATE_CLASSES = (
     "argparse.Namespace",
     "pathlib.PosixPath",
     "pathlib.WindowsPath",
     "pathlib.Path",
     "pathlib._local.PosixPath",
     "pathlib._local.WindowsPath",
-    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
-    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
-    "__main__.FastNerf",
-    "torch.nn.modules.container.Sequential",
-    "torch.nn.modules.linear.Linear",
-    "torch.nn.modules.activation.ReLU",
-    "torch.nn.modules.container.ModuleList",
-    "torch.nn.modules.dropout.Dropout",
-    "__main__.Node",
-    "multi_modules.MultiNetwork",
-    "multi_modules.MultiNetworkLinear",
 )
 # Classes that are nothing but a container: the plain one is made in their place.
 CONTAINERS: dict[str, type] = {
@@ -75,14 +64,15 @@ CONTAINERS: dict[str, type] = {
 DICTIONARIES = ("mmcv.utils.config.ConfigDict",)
 
 
-def read_torch(path: Path) -> dict[str, Any]:
+def read_torch(path: Path, state_classes: Iterable[str] = ()) -> dict[str, Any]:
     """The dictionary in a file of ``torch.save``, by torch's restricted unpickler.
 
-    Tensors, plain containers and numpy arrays come as they are, objects of the classes in :data:`INERT` as
-    :class:`Inert`, a lone tensor as ``{"tensor": ...}``. Raises :class:`DuplexError` for anything else, without
-    having executed any of it.
+    Tensors, plain containers and numpy arrays come as they are, objects of :data:`COMMON_STATE_CLASSES` and of
+    ``state_classes`` as :class:`Inert`, a lone tensor as ``{"tensor": ...}``. Raises :class:`DuplexError` for anything
+    else, without having executed any of it.
     """
-    allowed: list[Any] = [(Inert, name) for name in INERT] + _numpy_globals()
+    inert = dict.fromkeys((*COMMON_STATE_CLASSES, *state_classes))
+    allowed: list[Any] = [(Inert, name) for name in inert] + _numpy_globals()
     allowed += [(container, name) for name, container in CONTAINERS.items()]
     allowed += [(OrderedDict, name) for name in DICTIONARIES]
     try:

@@ -49,7 +49,7 @@ class MlpModel:
         self.photos, self.config = photos, config
         device = photos.rgba.device
         coarse, fine = (new_network(config).to(device) for _ in range(2))
-        self.teacher = Teacher(coarse, fine, scene, nerf_pytorch.FAMILY, Path(), "", Overrides(), device)
+        self.teacher = Teacher(coarse, fine, scene, nerf_pytorch.NAME, Path(), "", Overrides(), device)
         self.background = torch.tensor(scene.background, device=device)
         self.steps, self.share = steps, 0.0
         color = photos.rgba[:, :3].float() + (255.0 - photos.rgba[:, 3:]) * self.background

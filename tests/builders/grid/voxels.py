@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import torch
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.field import Overrides
@@ -96,9 +96,9 @@ def damaged(value: Any) -> list[Any]:
     return [*spoiled, np.moveaxis(array, 0, -1).copy() if array.ndim else array]
 
 
-def answers_or_refuses(family: ModuleType, checkpoint: Checkpoint, rays: Values) -> None:
+def answers_or_refuses(family: Family, checkpoint: Checkpoint, rays: Values) -> None:
     try:
-        field = family.load(checkpoint, Overrides())[0]
+        field = family.load(checkpoint, Overrides()).coarse
     except DuplexError as error:
         assert "\n" not in str(error)
         return

@@ -19,35 +19,41 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.arrays import Box, box_of, floats, whole_numbers
 from duplex.baking.checkpoints.families.baked.plenoctree_leaves import Codebook, Table
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, forward_facing
 from duplex.baking.fields.spherical_harmonics import COUNTS, spherical_harmonics
 
-FAMILY = "PlenOctree"
+NAME = "PlenOctree"
 MAX_DEPTH = 24
 FORMAT = re.compile(r"(RGBA|SH|SG|ASG)(\d{0,4})")
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    names = checkpoint.content
-    return checkpoint.kind == "npz" and "child" in names and ("data" in names or "quant_colors" in names)
+class PlenOctreeFamily(Family):
+    """Trees of sxyu/svox and volrend."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The field, twice, and its scene, of which the file tells the box alone."""
-    field = PlenOctree(checkpoint, overrides.activation or "relu")
-    scene = SceneInfo(
-        coarse_samples=256,
-        fine_samples=128,
-        bounds=field.box(),
-        assumed=("near 2, far 6, white background: --near, --far and --background say otherwise",),
-    )
-    path = checkpoint.path
-    if overrides.space == "ndc" or path.with_name(f"{path.stem}_poses_bounds.npy").is_file():  # volrend's sign of NDC
-        scene = forward_facing(replace(scene, assumed=()), overrides, ndc=True)
-        scene = replace(scene, bounds=field.box())
-    return field, field, scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        names = checkpoint.content
+        return checkpoint.kind == "npz" and "child" in names and ("data" in names or "quant_colors" in names)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and its scene, of which the file tells the box alone."""
+        field = PlenOctree(checkpoint, overrides.activation or "relu")
+        scene = SceneInfo(
+            coarse_samples=256,
+            fine_samples=128,
+            bounds=field.box(),
+            assumed=("near 2, far 6, white background: --near, --far and --background say otherwise",),
+        )
+        path = checkpoint.path
+        poses_of_volrend = path.with_name(f"{path.stem}_poses_bounds.npy")  # lies beside trees in NDC
+        if overrides.space == "ndc" or poses_of_volrend.is_file():
+            scene = forward_facing(replace(scene, assumed=()), overrides, ndc=True)
+            scene = replace(scene, bounds=field.box())
+        return LoadedFields.single(field, scene)
 
 
 class PlenOctree(RadianceField):

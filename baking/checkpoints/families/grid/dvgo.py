@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.arrays import Box, box_of
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, check_tensors, read_small_text, tensor_of
 from duplex.baking.fields.encoding import MAX_FREQUENCIES, Encoding
 from duplex.baking.fields.field import (
     Overrides,
-    RadianceField,
     SceneInfo,
     forward_facing,
     linear,
@@ -32,34 +32,38 @@ from duplex.baking.fields.field import (
 )
 from duplex.baking.fields.voxel_grid import Head, Volume, VoxelGrid
 
-FAMILY = "DirectVoxGO"
+NAME = "DirectVoxGO"
 GRIDS = ("density.grid", "density", "density.xy_plane")  # as released, as first released, as products of planes
 OTHER_POINTS = ("nearest", "pre_act_density", "in_act_density")  # ways of interpolating in the first releases
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    state, options = (checkpoint.content.get(name) for name in ("model_state_dict", "model_kwargs"))
-    return (
-        checkpoint.kind == "torch"
-        and isinstance(state, dict)
-        and isinstance(options, dict)
-        and "xyz_min" in state
-        and any(name in state for name in GRIDS)
-    )
+class DvgoFamily(Family):
+    """Checkpoints of sunset1995/DirectVoxGO."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The field, twice, and its scene as the file and the sibling ``config.py`` tell."""
-    state, options = checkpoint.content["model_state_dict"], checkpoint.content["model_kwargs"]
-    _check_kind(state, options)
-    volume = _volume(checkpoint.path, state, options)
-    field = VoxelGrid(volume, _head(checkpoint.path, state, volume, overrides), overrides.activation or "softplus")
-    box = box_of(volume.low, volume.high)
-    if "mpi_depth" not in options:
-        return field, field, _scene(checkpoint.path, box)
-    scene = forward_facing(SceneInfo(coarse_samples=256, background=(0.0, 0.0, 0.0)), overrides, ndc=True)
-    return field, field, replace(scene, bounds=box, principal_shift=0.0)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        state, options = (checkpoint.content.get(name) for name in ("model_state_dict", "model_kwargs"))
+        return (
+            checkpoint.kind == "torch"
+            and isinstance(state, dict)
+            and isinstance(options, dict)
+            and "xyz_min" in state
+            and any(name in state for name in GRIDS)
+        )
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and its scene as the file and the sibling ``config.py`` tell."""
+        state, options = checkpoint.content["model_state_dict"], checkpoint.content["model_kwargs"]
+        _check_kind(state, options)
+        volume = _volume(checkpoint.path, state, options)
+        field = VoxelGrid(volume, _head(checkpoint.path, state, volume, overrides), overrides.activation or "softplus")
+        box = box_of(volume.low, volume.high)
+        if "mpi_depth" not in options:
+            return LoadedFields.single(field, _scene(checkpoint.path, box))
+        scene = forward_facing(SceneInfo(coarse_samples=256, background=(0.0, 0.0, 0.0)), overrides, ndc=True)
+        return LoadedFields.single(field, replace(scene, bounds=box, principal_shift=0.0))
 
 
 def _check_kind(state: dict[str, Any], options: dict[str, Any]) -> None:
@@ -131,7 +135,7 @@ def _head(path: Path, state: dict[str, Any], volume: Volume, overrides: Override
     names, layers = _layer_names(weights), list[nn.Linear]()
     for i, name in enumerate(names):
         layers.append(
-            linear(weights, name, FAMILY, layers[-1].out_features if i else None, None if names[i + 1 :] else 3)
+            linear(weights, name, NAME, layers[-1].out_features if i else None, None if names[i + 1 :] else 3)
         )
     order = overrides.encoding or "tdf"
     views = Encoding(_frequencies(path, state, "viewfreq"), order)

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.arrays import Box, box_of, floats, whole_numbers
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_small_text
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, forward_facing
 from duplex.baking.fields.spherical_harmonics import COUNTS, spherical_harmonics
 
-FAMILY = "Plenoxels"
+NAME = "Plenoxels"
 HARMONICS, OTHER_BASES = 1, {4: "a learned 3D texture", 255: "a learned network"}
 BLENDER_SCALE = 2 / 3  # by which svox2 moves the cameras of NeRF-synthetic nearer
 LLFF_LIGHT = 0.5  # background of svox2's configuration for LLFF
@@ -45,18 +46,22 @@ class Options:
     llff: bool = False
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members, of the first releases or later ones."""
-    names = checkpoint.content
-    return checkpoint.kind == "npz" and "links" in names and ("density_data" in names or "data" in names)
+class PlenoxelsFamily(Family):
+    """Grids of sxyu/svox2."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The field, twice, and the scene as its box and the sibling ``args.json`` tell."""
-    _check_basis(checkpoint)
-    options = _options(checkpoint.path.parent / "args.json")
-    field = Plenoxels(checkpoint, overrides.activation or "relu", _is_ndc(options, overrides))
-    return field, field, _scene(checkpoint, options, overrides, field.box())
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members, of the first releases or later ones."""
+        names = checkpoint.content
+        return checkpoint.kind == "npz" and "links" in names and ("density_data" in names or "data" in names)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and the scene as its box and the sibling ``args.json`` tell."""
+        _check_basis(checkpoint)
+        options = _options(checkpoint.path.parent / "args.json")
+        field = Plenoxels(checkpoint, overrides.activation or "relu", _is_ndc(options, overrides))
+        return LoadedFields.single(field, _scene(checkpoint, options, overrides, field.box()))
 
 
 class Plenoxels(RadianceField):

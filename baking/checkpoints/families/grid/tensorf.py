@@ -10,42 +10,46 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.families.grid.tensorf_alpha_mask import MAX_SIDE, read_alpha_mask
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, tensor_of
 from duplex.baking.fields.encoding import MAX_FREQUENCIES
 from duplex.baking.fields.factor_lookup import LINES, PLANES
 from duplex.baking.fields.factor_shading import SHADINGS, Shading, Traits
-from duplex.baking.fields.factors import Cp, FactorField, Mask, Vm, VmSplit
+from duplex.baking.fields.factors import Cp, FactorField, Vm, VmSplit
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, forward_facing, linear
 
-FAMILY = "TensoRF"
+NAME = "TensoRF"
 CLASSES = {"density_plane.0": VmSplit, "plane_coef": Vm, "density_line.0": Cp}  # the more telling names first
-MAX_SIDE, MAX_VERTICES, MAX_MASK_AXES = 8192, 1 << 27, 8
 COARSE, FINE = 256, 128  # stand for the original's steps of half a cell
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    state, kwargs = checkpoint.content.get("state_dict"), checkpoint.content.get("kwargs")
-    if checkpoint.kind != "torch" or not isinstance(state, dict) or not isinstance(kwargs, dict):
-        return False
-    return "basis_mat.weight" in state and any(name in state for name in CLASSES)
+class TensorfFamily(Family):
+    """Checkpoints of apchenstu/TensoRF."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[FactorField, FactorField, SceneInfo]:
-    """The field, twice, and the scene of its ``kwargs``."""
-    kwargs = checkpoint.content["kwargs"]
-    box = tensor_of(kwargs.get("aabb"), checkpoint.path, "kwargs: aabb")
-    if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
-        raise DuplexError(f"kwargs: aabb {box.tolist()}: expected a low and a larger high corner")
-    field = _field(checkpoint, box, _traits(kwargs, overrides))
-    field.mask = _mask(checkpoint)
-    return field, field, _scene(checkpoint, overrides, box)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        state, kwargs = checkpoint.content.get("state_dict"), checkpoint.content.get("kwargs")
+        if checkpoint.kind != "torch" or not isinstance(state, dict) or not isinstance(kwargs, dict):
+            return False
+        return "basis_mat.weight" in state and any(name in state for name in CLASSES)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and the scene of its ``kwargs``."""
+        kwargs = checkpoint.content["kwargs"]
+        box = tensor_of(kwargs.get("aabb"), checkpoint.path, "kwargs: aabb")
+        if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+            raise DuplexError(f"kwargs: aabb {box.tolist()}: expected a low and a larger high corner")
+        field = _field(checkpoint, box, _traits(kwargs, overrides))
+        field.mask = read_alpha_mask(checkpoint)
+        return LoadedFields.single(field, _scene(checkpoint, overrides, box))
 
 
 def _traits(kwargs: dict[str, Any], overrides: Overrides) -> Traits:
@@ -100,7 +104,7 @@ def _layers(weights: dict[str, Tensor], traits: Traits, channels: int) -> list[n
         return []
     layers, width = [], Shading.width(traits, channels)
     for name, outputs in (("0", None), ("2", None), ("4", 3)):
-        layers.append(linear(weights, f"renderModule.mlp.{name}", FAMILY, width, outputs))
+        layers.append(linear(weights, f"renderModule.mlp.{name}", NAME, width, outputs))
         width = layers[-1].out_features
     return layers
 
@@ -145,38 +149,13 @@ def _check_vm(weights: dict[str, Tensor]) -> int:
 def _expect(weights: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> None:
     found = weights.get(name)
     if found is None:
-        raise DuplexError(f"{name} is missing: not a {FAMILY} field that duplex knows")
+        raise DuplexError(f"{name} is missing: not a {NAME} field that duplex knows")
     if found.shape != shape or not found.numel():
         raise DuplexError(f"{name} {_shape(found)} does not fit the others: expected {shape}")
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)
-
-
-def _mask(checkpoint: Checkpoint) -> Mask | None:
-    """``alphaMask.*``: a box and a bit for each vertex of a grid in it, x running fastest."""
-    content = checkpoint.content
-    if "alphaMask.aabb" not in content:
-        return None
-    bits, box = content.get("alphaMask.mask"), tensor_of(content["alphaMask.aabb"], checkpoint.path, "alphaMask.aabb")
-    try:
-        sides = content.get("alphaMask.shape", ())
-        shape = tuple(int(side) for side in sides) if len(sides) <= MAX_MASK_AXES else ()
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        shape = ()
-    if len(shape) < 3 or any(side != 1 for side in shape[:-3]) or not all(2 <= s <= MAX_SIDE for s in shape[-3:]):
-        raise DuplexError(f"alphaMask.shape {str(content.get('alphaMask.shape'))[:60]}: expected z, y, x")
-    count = math.prod(shape)
-    if isinstance(bits, Tensor) and bits.layout == torch.strided:
-        bits = bits.detach().numpy()
-    if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8 or bits.size != -(-count // 8):
-        raise DuplexError(f"alphaMask.mask does not hold the {count} bits of alphaMask.shape: a damaged file")
-    if count > MAX_VERTICES:
-        raise DuplexError(f"alphaMask.shape {shape}: expected at most {MAX_VERTICES} vertices")
-    if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
-        raise DuplexError(f"alphaMask.aabb {box.tolist()}: expected a low and a larger high corner")
-    return Mask(torch.from_numpy(np.unpackbits(bits.reshape(-1), count=count).reshape(shape[-3:])), box)
 
 
 def _scene(checkpoint: Checkpoint, overrides: Overrides, box: Tensor) -> SceneInfo:

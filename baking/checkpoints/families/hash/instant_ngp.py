@@ -25,34 +25,39 @@ from duplex.baking.checkpoints.families.hash.instant_ngp_file import (
     said,
     whole,
 )
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo
+from duplex.baking.fields.field import Overrides, SceneInfo
 from duplex.baking.fields.hash_grid import HARMONICS, HashField
 from duplex.baking.fields.spherical_harmonics import spherical_harmonics
 
-FAMILY = "instant-ngp"
+NAME = "instant-ngp"
 CELLS = 128  # of the occupancy grid, along an axis
 NEAR = 0.05  # in instant-ngp's own frame
 COARSE_SAMPLES, FINE_SAMPLES = 256, 128
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is a snapshot of instant-ngp, of whatever kind of scene."""
-    content = checkpoint.content
-    return checkpoint.kind == "msgpack" and isinstance(content.get("snapshot"), dict) and "encoding" in content
+class InstantNgpFamily(Family):
+    """Snapshots of NVlabs/instant-ngp."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The field, twice, and the scene as the snapshot has it."""
-    snapshot = checkpoint.content["snapshot"]
-    mode = said(snapshot.get("mode", "nerf"))
-    if mode.lower() != "nerf":
-        raise DuplexError(f"a snapshot of mode {mode}: duplex bakes those of mode nerf")
-    traits = _traits(snapshot)
-    networks = read_networks(checkpoint, traits.aabb_scale)
-    field = InstantNgp(networks, traits, _cropped(snapshot, traits.aabb_scale), overrides.activation or "exp")
-    field.occupied = torch.from_numpy(occupancy(snapshot, traits.aabb_scale.bit_length(), CELLS))
-    return field, field, _scene(snapshot, traits, field)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is a snapshot of instant-ngp, of whatever kind of scene."""
+        content = checkpoint.content
+        return checkpoint.kind == "msgpack" and isinstance(content.get("snapshot"), dict) and "encoding" in content
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and the scene as the snapshot has it."""
+        snapshot = checkpoint.content["snapshot"]
+        mode = said(snapshot.get("mode", "nerf"))
+        if mode.lower() != "nerf":
+            raise DuplexError(f"a snapshot of mode {mode}: duplex bakes those of mode nerf")
+        traits = _traits(snapshot)
+        networks = read_networks(checkpoint, traits.aabb_scale)
+        field = InstantNgp(networks, traits, _cropped(snapshot, traits.aabb_scale), overrides.activation or "exp")
+        field.occupied = torch.from_numpy(occupancy(snapshot, traits.aabb_scale.bit_length(), CELLS))
+        return LoadedFields.single(field, _scene(snapshot, traits, field))
 
 
 @dataclass(frozen=True)

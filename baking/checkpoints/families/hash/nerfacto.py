@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.nerfstudio_run import Run, is_run, read_run
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, numbered, width_of
+from duplex.baking.fields.field import Overrides, SceneInfo, numbered, width_of
 from duplex.baking.fields.hash_grid import (
     HARMONICS,
     MAX_LEVELS,
@@ -25,7 +26,7 @@ from duplex.baking.fields.mlp import Perceptron
 from duplex.baking.fields.spaces import Contracted, World
 from duplex.baking.fields.spherical_harmonics import spherical_harmonics
 
-FAMILY = "nerfstudio nerfacto"
+NAME = "nerfstudio nerfacto"
 # What the table and the layers behind it are called since December 2023; since June 2023; before.
 LAYOUTS = (
     ("field.mlp_base.model.0.hash_table", "field.mlp_base.model.1.layers."),
@@ -36,36 +37,40 @@ HEAD = "field.mlp_head.layers."
 COARSE_SAMPLES, FINE_SAMPLES = 256, 128
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is a nerfstudio pipeline; :func:`load` says why if it is of another method."""
-    return is_run(checkpoint)
+class NerfactoFamily(Family):
+    """Checkpoints of nerfstudio's nerfacto and of the methods that share its field."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The field, twice, and the scene as the run's ``config.yml`` has it."""
-    run = read_run(checkpoint)
-    layout = next((names for names in LAYOUTS if names[0] in run.state), None)
-    if layout is None:
-        raise _other(run)
-    box = _box(run)
-    contracted = not run.flag("disable_scene_contraction", False)
-    if overrides.space in ("world", "contracted"):
-        contracted = overrides.space == "contracted"
-    gain = run.number("average_init_density", _initial_density(run, layout))
-    if not gain > 0:
-        raise run.broken(f"average_init_density is {gain:g}: expected a positive number")
-    grid = _grid(run, layout[0])
-    base = _perceptron(run, layout[1], grid.width(), None)
-    known = HARMONICS + base.outputs - 1
-    head = _perceptron(run, HEAD, width_of(run.under(HEAD), f"{HEAD}0"), 3)
-    if head.inputs < known:
-        raise DuplexError(f"{HEAD}0 takes {head.inputs} inputs: expected {known} and an appearance embedding")
-    average = run.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
-    field = Nerfacto(grid, base, head, overrides.activation or "exp", gain)
-    if not contracted:
-        field.low, field.size = box[0], box[1] - box[0]
-    field.appearance = _appearance(run, head.inputs - known, average)
-    return field, field, _scene(run, box, contracted)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is a nerfstudio pipeline; :func:`load` says why if it is of another method."""
+        return is_run(checkpoint)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and the scene as the run's ``config.yml`` has it."""
+        run = read_run(checkpoint)
+        layout = next((names for names in LAYOUTS if names[0] in run.state), None)
+        if layout is None:
+            raise _other(run)
+        box = _box(run)
+        contracted = not run.flag("disable_scene_contraction", False)
+        if overrides.space in ("world", "contracted"):
+            contracted = overrides.space == "contracted"
+        gain = run.number("average_init_density", _initial_density(run, layout))
+        if not gain > 0:
+            raise run.broken(f"average_init_density is {gain:g}: expected a positive number")
+        grid = _grid(run, layout[0])
+        base = _perceptron(run, layout[1], grid.width(), None)
+        known = HARMONICS + base.outputs - 1
+        head = _perceptron(run, HEAD, width_of(run.under(HEAD), f"{HEAD}0"), 3)
+        if head.inputs < known:
+            raise DuplexError(f"{HEAD}0 takes {head.inputs} inputs: expected {known} and an appearance embedding")
+        average = run.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
+        field = Nerfacto(grid, base, head, overrides.activation or "exp", gain)
+        if not contracted:
+            field.low, field.size = box[0], box[1] - box[0]
+        field.appearance = _appearance(run, head.inputs - known, average)
+        return LoadedFields.single(field, _scene(run, box, contracted))
 
 
 class Nerfacto(HashField):
@@ -136,7 +141,7 @@ def _perceptron(run: Run, prefix: str, inputs: int, outputs: int | None) -> Perc
     names = numbered(weights, prefix)
     if not names:
         raise DuplexError(f"{prefix}0, 1, ... are missing: a network of unknown shape")
-    return Perceptron.read(weights, names, FAMILY, inputs, outputs)
+    return Perceptron.read(weights, names, NAME, inputs, outputs)
 
 
 def _appearance(run: Run, width: int, average: bool) -> Tensor:

@@ -13,13 +13,20 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, check_tensors
 from duplex.baking.checkpoints.pickles import Inert
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, width_of
 from duplex.baking.fields.mlp import Perceptron
 
-FAMILY = "fastnerf"
+NAME = "fastnerf"
+STATE_CLASSES = (
+    "__main__.FastNerf",
+    "torch.nn.modules.container.Sequential",
+    "torch.nn.modules.linear.Linear",
+    "torch.nn.modules.activation.ReLU",
+)
 NETS = ("Fpos", "Fdir")
 REACH, UNIFORM = 1.5, 0.05  # half-side of a cube that objects fill; relative spread below which nothing is in it
 
@@ -33,7 +40,7 @@ class FastNerf(RadianceField):
         inputs = [width_of(weights, f"{name}.0") for name in NETS]
         self.points, self.directions = (Encoding.fitting(n, name, order) for n, name in zip(inputs, NETS, strict=True))
         self.fpos, self.fdir = (
-            Perceptron.read(weights, _layers(weights, name), FAMILY, n) for n, name in zip(inputs, NETS, strict=True)
+            Perceptron.read(weights, _layers(weights, name), NAME, n) for n, name in zip(inputs, NETS, strict=True)
         )
         outputs, self.count = self.fpos.outputs, self.fdir.outputs
         if outputs != 3 * self.count + 1:
@@ -68,23 +75,28 @@ class FastNerf(RadianceField):
         }
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is this family's module, or its state dict."""
-    if checkpoint.kind != "torch":
-        return False
-    parts = checkpoint.content.get("_modules")
-    whole = isinstance(parts, dict) and all(isinstance(parts.get(name), Inert) for name in NETS)
-    return whole or all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+class FastNerfFamily(Family):
+    """Pickled modules and state dicts of 1biswarup2/fastnerf."""
 
+    name = NAME
+    state_classes = STATE_CLASSES
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The one network, twice, and the scene of the repository's script."""
-    field = FastNerf(check_tensors(_state(checkpoint), checkpoint.path, "the module"), overrides)
-    assumed = ["near 2, far 6, white background, 192 + 128 samples (--near, --far, --background, --samples)"]
-    if field.uniform:
-        assumed.append("that it is worth baking: its density is the same everywhere, as where training has failed")
-    scene = SceneInfo(coarse_samples=192, fine_samples=128, principal_shift=0.5 / 400, assumed=tuple(assumed))
-    return field, field, scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is this family's module, or its state dict."""
+        if checkpoint.kind != "torch":
+            return False
+        parts = checkpoint.content.get("_modules")
+        whole = isinstance(parts, dict) and all(isinstance(parts.get(name), Inert) for name in NETS)
+        return whole or all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one network, and the scene of the repository's script."""
+        field = FastNerf(check_tensors(_state(checkpoint), checkpoint.path, "the module"), overrides)
+        assumed = ["near 2, far 6, white background, 192 + 128 samples (--near, --far, --background, --samples)"]
+        if field.uniform:
+            assumed.append("that it is worth baking: its density is the same everywhere, as where training has failed")
+        scene = SceneInfo(coarse_samples=192, fine_samples=128, principal_shift=0.5 / 400, assumed=tuple(assumed))
+        return LoadedFields.single(field, scene)
 
 
 def _state(checkpoint: Checkpoint) -> Any:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import (
     MAX_TEXT_BYTES,
     MAX_WEIGHTS,
@@ -26,7 +27,6 @@ from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
     ACTIVATIONS,
     Overrides,
-    RadianceField,
     SceneInfo,
     forward_facing,
     linear,
@@ -35,35 +35,41 @@ from duplex.baking.fields.field import (
 )
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
-FAMILY = "jaxnerf"
+NAME = "jaxnerf"
 WRAPPERS = ("optimizer", "target", "params")  # around the networks, any of them, as flax's versions had it
 CHUNKED = "__msgpack_chunked_array__"
 OPTION = re.compile(r"^[ \t]*(?:[\w.]*\.)?(\w+)[ \t]*[:=][ \t]*[\"']?([\w.+-]+)", re.MULTILINE)
 MAX_CONFIGS = 16
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint holds flax's parameters of a network ``MLP_0`` made of layers ``Dense_0``, ..."""
-    first = _networks(checkpoint.content).get("MLP_0")
-    return checkpoint.kind == "msgpack" and isinstance(first, dict) and isinstance(first.get("Dense_0"), dict)
+class JaxNerfFamily(Family):
+    """Flax's parameters of jaxnerf's networks."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, and the scene as a configuration beside the checkpoint has it."""
-    options = _options(checkpoint.path.parent)
-    scene = _scene(options, overrides)
-    legacy = options.get("legacy_posenc_order", options.get("tf_posenc_order"))
-    order = overrides.encoding or ("ftd" if legacy == "true" else "tfd")
-    if overrides.encoding is None and legacy is None:
-        assumed = "encoding order tfd, as no configuration beside it says legacy_posenc_order (--encoding ftd)"
-        scene = replace(scene, assumed=(*scene.assumed, assumed))
-    density = overrides.activation or options.get("sigma_activation", "relu")
-    if density not in ACTIVATIONS:
-        raise DuplexError(f"its configuration: sigma_activation {density}: expected one of {', '.join(ACTIVATIONS)}")
-    networks = _networks(checkpoint.content)
-    found = [name for name in ("MLP_0", "MLP_1") if isinstance(networks.get(name), dict)]
-    fields = [network(_state(networks[name], name, checkpoint.path), order, density) for name in found]
-    return fields[0], fields[-1], scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint holds flax's parameters of a network ``MLP_0`` made of layers ``Dense_0``, ..."""
+        first = _networks(checkpoint.content).get("MLP_0")
+        return checkpoint.kind == "msgpack" and isinstance(first, dict) and isinstance(first.get("Dense_0"), dict)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, and the scene as a configuration beside the checkpoint has it."""
+        options = _options(checkpoint.path.parent)
+        scene = _scene(options, overrides)
+        legacy = options.get("legacy_posenc_order", options.get("tf_posenc_order"))
+        order = overrides.encoding or ("ftd" if legacy == "true" else "tfd")
+        if overrides.encoding is None and legacy is None:
+            assumed = "encoding order tfd, as no configuration beside it says legacy_posenc_order (--encoding ftd)"
+            scene = replace(scene, assumed=(*scene.assumed, assumed))
+        density = overrides.activation or options.get("sigma_activation", "relu")
+        if density not in ACTIVATIONS:
+            raise DuplexError(
+                f"its configuration: sigma_activation {density}: expected one of {', '.join(ACTIVATIONS)}"
+            )
+        networks = _networks(checkpoint.content)
+        found = [name for name in ("MLP_0", "MLP_1") if isinstance(networks.get(name), dict)]
+        fields = [network(_state(networks[name], name, checkpoint.path), order, density) for name in found]
+        return LoadedFields(fields[0], fields[-1], scene)
 
 
 def network(weights: dict[str, Tensor], order: str, density: str) -> NerfMlp:
@@ -72,7 +78,7 @@ def network(weights: dict[str, Tensor], order: str, density: str) -> NerfMlp:
     Skips with the hidden layer first; ``order`` of both encodings; ``density``: a name of an activation.
     """
     names = [f"Dense_{i}" for i in range(len(weights) // 2)]
-    dense = [linear(weights, name, FAMILY) for name in names]
+    dense = [linear(weights, name, NAME) for name in names]
     depth = next((i for i, layer in enumerate(dense) if layer.out_features == 1), 0)
     if not 0 < depth < len(dense) - 1:
         raise DuplexError(f"{len(dense)} layers, none of them a density after a trunk: a network of unknown shape")
@@ -118,7 +124,7 @@ def _state(layers: dict[Any, Any], name: str, path: Path) -> dict[str, Tensor]:
     for i in range(len(layers)):
         parts = layers.get(f"Dense_{i}")
         if not isinstance(parts, dict):
-            raise DuplexError(f"{path}: {name}/Dense_{i} is missing: a {FAMILY} network of unknown shape")
+            raise DuplexError(f"{path}: {name}/Dense_{i} is missing: a {NAME} network of unknown shape")
         for flax, ours in (("kernel", "weight"), ("bias", "bias")):
             array = tensor_of(_unchunked(parts.get(flax), path), path, f"{name}/Dense_{i}/{flax}")
             state[f"Dense_{i}.{ours}"] = array.T if array.ndim == 2 else array

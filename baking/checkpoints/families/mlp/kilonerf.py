@@ -21,12 +21,22 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.families.mlp import nerf_pytorch
 from duplex.baking.checkpoints.families.mlp.kilonerf_field import HEADS, MAX_NETWORKS, Grid, KiloNerf
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import MAX_WEIGHTS, Checkpoint, check_tensors, read_checkpoint, read_small_text
 from duplex.baking.checkpoints.pickles import LONE, Inert
 from duplex.baking.checkpoints.plain_yaml import plain_yaml
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo
+from duplex.baking.fields.field import Overrides, SceneInfo
 
-FAMILY = "KiloNeRF"
+NAME = "KiloNeRF"
+STATE_CLASSES = (
+    "__main__.Node",
+    "multi_modules.MultiNetwork",
+    "multi_modules.MultiNetworkLinear",
+    "torch.nn.modules.container.ModuleList",
+    "torch.nn.modules.dropout.Dropout",
+    "torch.nn.modules.linear.Linear",
+    "torch.nn.modules.activation.ReLU",
+)
 STATE, NODES, FIRST = "model_state_dict", "root_nodes", "pts_linears.0.weight"
 NUMBER = r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?"
 LOG = re.compile(r"global_domain_min: \[(.*?)\], global_domain_max: \[(.*?)\], near: (\S+), far: (\S+),")
@@ -35,35 +45,40 @@ MAX_OCCUPANCY = 1 << 28
 MAX_CONFIGS = 16
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    state, nodes = checkpoint.content.get(STATE), checkpoint.content.get(NODES)
-    tiny = isinstance(state, dict) and isinstance(state.get(FIRST), Tensor)
-    return checkpoint.kind == "torch" and (tiny or (isinstance(nodes, list) and _is_node(nodes[:1] and nodes[0])))
+class KiloNerfFamily(Family):
+    """Checkpoints of creiser/kilonerf, of all three stages."""
 
+    name = NAME
+    state_classes = STATE_CLASSES
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The one field, twice, and the scene as the files beside the checkpoint have it."""
-    facts = _facts(checkpoint.path.parent)
-    near, far = facts.get("depths", (2.0, 6.0))
-    scene = SceneInfo(near=near, far=far, coarse_samples=192, fine_samples=128, assumed=(ASSUMED,))
-    nodes = checkpoint.content.get(NODES)
-    if not isinstance(nodes, list) and checkpoint.content[STATE][FIRST].ndim == 2:
-        teacher = nerf_pytorch.network(checkpoint.tensors(STATE), overrides)
-        return teacher, teacher, scene
-    occupancy = _occupancy(checkpoint.path.parent)
-    assumed = [] if occupancy is not None else ["no empty space, as no occupancy.pth is beside it"]
-    if isinstance(nodes, list):
-        weights, grid = _distilled(nodes, checkpoint.path)
-    else:
-        weights = checkpoint.tensors(STATE)
-        grid, guessed = _grid(weights[FIRST], facts, occupancy, overrides)
-        if guessed:
-            cells = " x ".join(map(str, grid.resolution))
-            assumed.append(f"a grid of {cells} networks, as no configuration is beside it")
-    field = KiloNerf(weights, replace(grid, occupancy=occupancy), overrides.activation or "relu")
-    low, high = _triple(grid.corners[0].tolist()), _triple(grid.corners[1].tolist())
-    return field, field, replace(scene, bounds=(low, high), assumed=(*scene.assumed, *assumed))
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        state, nodes = checkpoint.content.get(STATE), checkpoint.content.get(NODES)
+        tiny = isinstance(state, dict) and isinstance(state.get(FIRST), Tensor)
+        return checkpoint.kind == "torch" and (tiny or (isinstance(nodes, list) and _is_node(nodes[:1] and nodes[0])))
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one field, and the scene as the files beside the checkpoint have it."""
+        facts = _facts(checkpoint.path.parent)
+        near, far = facts.get("depths", (2.0, 6.0))
+        scene = SceneInfo(near=near, far=far, coarse_samples=192, fine_samples=128, assumed=(ASSUMED,))
+        nodes = checkpoint.content.get(NODES)
+        if not isinstance(nodes, list) and checkpoint.content[STATE][FIRST].ndim == 2:
+            teacher = nerf_pytorch.network(checkpoint.tensors(STATE), overrides)
+            return LoadedFields.single(teacher, scene)
+        occupancy = _occupancy(checkpoint.path.parent)
+        assumed = [] if occupancy is not None else ["no empty space, as no occupancy.pth is beside it"]
+        if isinstance(nodes, list):
+            weights, grid = _distilled(nodes, checkpoint.path)
+        else:
+            weights = checkpoint.tensors(STATE)
+            grid, guessed = _grid(weights[FIRST], facts, occupancy, overrides)
+            if guessed:
+                cells = " x ".join(map(str, grid.resolution))
+                assumed.append(f"a grid of {cells} networks, as no configuration is beside it")
+        field = KiloNerf(weights, replace(grid, occupancy=occupancy), overrides.activation or "relu")
+        low, high = _triple(grid.corners[0].tolist()), _triple(grid.corners[1].tolist())
+        return LoadedFields.single(field, replace(scene, bounds=(low, high), assumed=(*scene.assumed, *assumed)))
 
 
 def _grid(first: Tensor, facts: dict[str, Any], occupancy: Tensor | None, overrides: Overrides) -> tuple[Grid, bool]:
@@ -179,7 +194,7 @@ def _occupancy(folder: Path) -> Tensor | None:
     file = folder / "occupancy.pth"
     if not file.is_file():
         return None
-    grid = read_checkpoint(file).content.get(LONE)
+    grid = read_checkpoint(file, STATE_CLASSES).content.get(LONE)
     if (
         not isinstance(grid, Tensor)
         or grid.dtype != torch.bool

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, linear
 
-FAMILY = "brandontrabucco/nerf"
+NAME = "brandontrabucco/nerf"
 SCALE = 6.0  # normalize_position of the repository's example; the constructor's own default is 1
 SIGNATURE = ("density.weight", "color.weight", "block_0.2.weight", "block_1.0.weight", "block_2.0.weight")
 
@@ -37,7 +38,7 @@ class Block(nn.Sequential):
         linears: list[nn.Linear] = []
         while not layers or f"{name}.{len(layers)}.weight" in weights:
             i, before = len(layers), linears[-1].out_features if linears else None
-            linears.append(linear(weights, f"{name}.{i}", FAMILY, before))
+            linears.append(linear(weights, f"{name}.{i}", NAME, before))
             layers += [linears[-1], nn.ReLU(), _norm(weights, f"{name}.{i + 2}", linears[-1].out_features)]
         super().__init__(*layers)
         self.inputs, self.outputs, self.depth = linears[0].in_features, linears[-1].out_features, len(linears)
@@ -56,8 +57,8 @@ class LayerNormNerf(RadianceField):
         found, expected = self.block_1.inputs, self.block_0.outputs + self.block_0.inputs
         if found != expected:
             raise DuplexError(f"block_1.0 takes {found} inputs: expected {expected}: a network of unknown shape")
-        self.sigma = linear(weights, "density", FAMILY, self.block_1.outputs, 1)
-        self.rgb = linear(weights, "color", FAMILY, self.block_2.outputs, 3)
+        self.sigma = linear(weights, "density", NAME, self.block_1.outputs, 1)
+        self.rgb = linear(weights, "color", NAME, self.block_2.outputs, 3)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
         e = self.points(points / SCALE)
@@ -78,22 +79,26 @@ class LayerNormNerf(RadianceField):
         }
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's layers."""
-    return checkpoint.kind == "torch" and all(key in checkpoint.content for key in SIGNATURE)
+class LayerNormFamily(Family):
+    """State dicts of brandontrabucco/nerf."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The one network, twice, and the scene of the repository's example: black background, 64 samples."""
-    field = LayerNormNerf(checkpoint.tensors(), overrides.activation or "relu", overrides.encoding or "dtf")
-    assumed = (
-        "near 2, far 6, black background, 64 + 64 samples (--near, --far, --background, --samples say otherwise)",
-        f"positions divided by {SCALE:g}, as in the repository's example",
-    )
-    scene = SceneInfo(
-        background=(0.0, 0.0, 0.0), coarse_samples=64, fine_samples=64, principal_shift=0.0, assumed=assumed
-    )
-    return field, field, scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's layers."""
+        return checkpoint.kind == "torch" and all(key in checkpoint.content for key in SIGNATURE)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one network, and the scene of the repository's example: black background, 64 samples."""
+        field = LayerNormNerf(checkpoint.tensors(), overrides.activation or "relu", overrides.encoding or "dtf")
+        assumed = (
+            "near 2, far 6, black background, 64 + 64 samples (--near, --far, --background, --samples say otherwise)",
+            f"positions divided by {SCALE:g}, as in the repository's example",
+        )
+        scene = SceneInfo(
+            background=(0.0, 0.0, 0.0), coarse_samples=64, fine_samples=64, principal_shift=0.0, assumed=assumed
+        )
+        return LoadedFields.single(field, scene)
 
 
 def _norm(weights: dict[str, Tensor], name: str, width: int) -> nn.LayerNorm:

@@ -9,13 +9,18 @@ from typing import Any
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, check_tensors
 from duplex.baking.checkpoints.pickles import Inert
 from duplex.baking.fields.encoding import Encoding
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, forward_facing, linear, width_of
+from duplex.baking.fields.field import Overrides, SceneInfo, forward_facing, linear, width_of
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
-FAMILY = "nerf_pl"
+NAME = "nerf_pl"
+STATE_CLASSES = (
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+)
 NETWORKS = ("nerf_coarse.", "nerf_fine.")
 TRUNK, FIRST = "xyz_encoding_", "xyz_encoding_1.0.weight"
 MAX_PIXELS = 1 << 16
@@ -28,22 +33,27 @@ class NdcNerfMlp(NerfMlp):
         return super().color(latent, directions * (2 / directions[:, 2:].clamp(min=1e-3)))
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's layers."""
-    return checkpoint.kind == "torch" and any(prefix + FIRST in _state(checkpoint) for prefix in NETWORKS)
+class NerfPlFamily(Family):
+    """Lightning checkpoints and state dicts of kwea123/nerf_pl."""
 
+    name = NAME
+    state_classes = STATE_CLASSES
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, and the scene as the checkpoint's hyperparameters have it."""
-    scene = _scene(checkpoint, overrides)
-    ndc = overrides.space == "ndc" or (overrides.space is None and scene.space.name == "ndc")
-    state, fields = _state(checkpoint), []
-    for prefix in NETWORKS:
-        if prefix + FIRST in state:
-            mine = {key.removeprefix(prefix): v for key, v in state.items() if str(key).startswith(prefix)}
-            weights = check_tensors(mine, checkpoint.path, prefix.rstrip("."))
-            fields.append(network(weights, overrides, NdcNerfMlp if ndc else NerfMlp))
-    return fields[0], fields[-1], scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's layers."""
+        return checkpoint.kind == "torch" and any(prefix + FIRST in _state(checkpoint) for prefix in NETWORKS)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, and the scene as the checkpoint's hyperparameters have it."""
+        scene = _scene(checkpoint, overrides)
+        ndc = overrides.space == "ndc" or (overrides.space is None and scene.space.name == "ndc")
+        state, fields = _state(checkpoint), []
+        for prefix in NETWORKS:
+            if prefix + FIRST in state:
+                mine = {key.removeprefix(prefix): v for key, v in state.items() if str(key).startswith(prefix)}
+                weights = check_tensors(mine, checkpoint.path, prefix.rstrip("."))
+                fields.append(network(weights, overrides, NdcNerfMlp if ndc else NerfMlp))
+        return LoadedFields(fields[0], fields[-1], scene)
 
 
 def network(weights: dict[str, Tensor], overrides: Overrides, kind: type[NerfMlp] = NerfMlp) -> NerfMlp:
@@ -51,17 +61,17 @@ def network(weights: dict[str, Tensor], overrides: Overrides, kind: type[NerfMlp
     if "static_sigma.0.weight" in weights:
         raise DuplexError("a NeRF-W network of the branch nerfw: expected one of nerf_pl's branch master")
     count = sum(key.startswith(TRUNK) and key.endswith(".0.weight") for key in weights)
-    trunk = [linear(weights, f"{TRUNK}{i + 1}.0", FAMILY) for i in range(count)]
+    trunk = [linear(weights, f"{TRUNK}{i + 1}.0", NAME) for i in range(count)]
     order = overrides.encoding or "ftd"
     points = Encoding.fitting(trunk[0].in_features, f"{TRUNK}1", order)
-    feature = linear(weights, f"{TRUNK}final", FAMILY)
+    feature = linear(weights, f"{TRUNK}final", NAME)
     directions = Encoding.fitting(width_of(weights, "dir_encoding.0") - feature.out_features, "dir_encoding.0", order)
     layers = Layers(
         trunk,
-        linear(weights, "sigma", FAMILY, None, 1),
+        linear(weights, "sigma", NAME, None, 1),
         feature,
-        [linear(weights, "dir_encoding.0", FAMILY)],
-        linear(weights, "rgb.0", FAMILY, None, 3),
+        [linear(weights, "dir_encoding.0", NAME)],
+        linear(weights, "rgb.0", NAME, None, 3),
     )
     return kind(layers, Variant(density=overrides.activation or "relu"), points, directions)
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_options
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
     Overrides,
-    RadianceField,
     SceneInfo,
     forward_facing,
     linear,
@@ -25,45 +25,49 @@ from duplex.baking.fields.field import (
 )
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
-FAMILY = "nerf-pytorch"
+NAME = "nerf-pytorch"
 COARSE, FINE = "network_fn_state_dict", "network_fine_state_dict"
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    return checkpoint.kind == "torch" and COARSE in checkpoint.content
+class NerfPytorchFamily(Family):
+    """Checkpoints with the members of yenchenlin/nerf-pytorch."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
-    coarse = network(checkpoint.tensors(COARSE), overrides)
-    fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
-    if note.MEMBER in checkpoint.content:
-        return coarse, fine, note.read(checkpoint.content[note.MEMBER], SceneInfo())
-    return coarse, fine, scene_of(checkpoint.path, overrides)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        return checkpoint.kind == "torch" and COARSE in checkpoint.content
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
+        coarse = network(checkpoint.tensors(COARSE), overrides)
+        fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
+        if note.MEMBER in checkpoint.content:
+            return LoadedFields(coarse, fine, note.read(checkpoint.content[note.MEMBER], SceneInfo()))
+        return LoadedFields(coarse, fine, scene_of(checkpoint.path, overrides))
 
 
 def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: skips with the encoded position first, a feature layer without activation."""
     order, variant = overrides.encoding or "ftd", Variant(density=overrides.activation or "relu")
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
-    trunk = [linear(weights, name, FAMILY) for name in numbered(weights, "pts_linears.")]
+    trunk = [linear(weights, name, NAME) for name in numbered(weights, "pts_linears.")]
     if not trunk:
         raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
     points = Encoding.fitting(trunk[0].in_features, "pts_linears.0", order)
     if "views_linears.0.weight" not in weights:
-        output = linear(weights, "output_linear", FAMILY)
+        output = linear(weights, "output_linear", NAME)
         if output.out_features not in (4, 5):  # the original code makes a fifth that it never reads
             raise DuplexError(f"layer output_linear gives {output.out_features} outputs: expected 4 or 5")
         return NerfMlp(Layers(trunk, output=output), variant, points, None)
-    feature = linear(weights, "feature_linear", FAMILY)
+    feature = linear(weights, "feature_linear", NAME)
     directions = Encoding.fitting(width_of(weights, "views_linears.0") - feature.out_features, "views_linears.0", order)
     layers = Layers(
         trunk,
-        linear(weights, "alpha_linear", FAMILY, None, 1),
+        linear(weights, "alpha_linear", NAME, None, 1),
         feature,
-        [linear(weights, "views_linears.0", FAMILY)],
-        linear(weights, "rgb_linear", FAMILY, None, 3),
+        [linear(weights, "views_linears.0", NAME)],
+        linear(weights, "rgb_linear", NAME, None, 3),
     )
     return NerfMlp(layers, variant, points, directions)
 

@@ -12,12 +12,12 @@ import yaml
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_small_text
 from duplex.baking.checkpoints.plain_yaml import plain_yaml
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
     Overrides,
-    RadianceField,
     SceneInfo,
     forward_facing,
     linear,
@@ -26,38 +26,42 @@ from duplex.baking.fields.field import (
 )
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
-FAMILY = "nerf-pytorch-flexible"
+NAME = "nerf-pytorch-flexible"
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's members."""
-    return checkpoint.kind == "torch" and COARSE in checkpoint.content
+class NerfPytorchFlexibleFamily(Family):
+    """Checkpoints with the members of krrish94/nerf-pytorch."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, and the scene as the sibling ``config.yml`` has it."""
-    coarse = network(checkpoint.tensors(COARSE), overrides)
-    fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
-    return coarse, fine, _scene(checkpoint.path, overrides)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's members."""
+        return checkpoint.kind == "torch" and COARSE in checkpoint.content
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, and the scene as the sibling ``config.yml`` has it."""
+        coarse = network(checkpoint.tensors(COARSE), overrides)
+        fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
+        return LoadedFields(coarse, fine, _scene(checkpoint.path, overrides))
 
 
 def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: first layer without activation, skips with the hidden first, ReLU on the feature."""
     density, order = overrides.activation or "relu", overrides.encoding or "ftd"
     variant = Variant(skip_input_first=False, first_is_linear=True, feature_relu=True, density=density)
-    trunk = [linear(weights, name, FAMILY) for name in ("layer1", *numbered(weights, "layers_xyz."))]
+    trunk = [linear(weights, name, NAME) for name in ("layer1", *numbered(weights, "layers_xyz."))]
     points = Encoding.fitting(trunk[0].in_features, "layer1", order)
     if "fc_feat.weight" not in weights:
-        return NerfMlp(Layers(trunk, output=linear(weights, "fc_out", FAMILY, None, 4)), variant, points, None)
-    feature = linear(weights, "fc_feat", FAMILY)
+        return NerfMlp(Layers(trunk, output=linear(weights, "fc_out", NAME, None, 4)), variant, points, None)
+    feature = linear(weights, "fc_feat", NAME)
     directions = Encoding.fitting(width_of(weights, "layers_dir.0") - feature.out_features, "layers_dir.0", order)
     layers = Layers(
         trunk,
-        linear(weights, "fc_alpha", FAMILY, None, 1),
+        linear(weights, "fc_alpha", NAME, None, 1),
         feature,
-        [linear(weights, name, FAMILY) for name in numbered(weights, "layers_dir.")],
-        linear(weights, "fc_rgb", FAMILY, None, 3),
+        [linear(weights, name, NAME) for name in numbered(weights, "layers_dir.")],
+        linear(weights, "fc_rgb", NAME, None, 3),
     )
     return NerfMlp(layers, variant, points, directions)
 

@@ -14,36 +14,42 @@ from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.families.mlp import nerf_pytorch
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, tensor_of
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo
+from duplex.baking.fields.field import Overrides, RadianceField
 
-FAMILY = "nerf-tensorflow"
+NAME = "nerf-tensorflow"
 HEADS = ("feature_linear", "views_linears.0", "rgb_linear", "alpha_linear")  # as Keras lists them behind the trunk
-NAME = re.compile(r"model_(fine_)?(\d+)")
+FILE_NAME = re.compile(r"model_(fine_)?(\d+)")
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is a list of kernels (2-dimensional) and biases (1-dimensional) by turns."""
-    arrays = list(checkpoint.content.values())
-    return (
-        checkpoint.kind == "npy"
-        and len(arrays) >= 4
-        and len(arrays) % 2 == 0
-        and all(isinstance(a, np.ndarray) and a.ndim == 2 - i % 2 for i, a in enumerate(arrays))
-    )
+class NerfTensorflowFamily(Family):
+    """Lists of Keras weights of bmild/nerf."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, whichever of the two files is given, and the scene as ``args.txt`` has it."""
-    given, scene = network(checkpoint, overrides), nerf_pytorch.scene_of(checkpoint.path, overrides)
-    name = NAME.fullmatch(checkpoint.path.stem)
-    sibling = _sibling(checkpoint.path, name) if name else None
-    if name is None or sibling is None:
-        return given, given, scene
-    other = read_checkpoint(sibling)
-    if not matches(other):
-        raise DuplexError(f"{sibling}: no list of Keras kernels and biases: copy the pair of files again")
-    return (network(other, overrides), given, scene) if name[1] else (given, network(other, overrides), scene)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is a list of kernels (2-dimensional) and biases (1-dimensional) by turns."""
+        arrays = list(checkpoint.content.values())
+        return (
+            checkpoint.kind == "npy"
+            and len(arrays) >= 4
+            and len(arrays) % 2 == 0
+            and all(isinstance(a, np.ndarray) and a.ndim == 2 - i % 2 for i, a in enumerate(arrays))
+        )
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, whichever of the two files is given, and the scene as ``args.txt`` has it."""
+        given, scene = network(checkpoint, overrides), nerf_pytorch.scene_of(checkpoint.path, overrides)
+        name = FILE_NAME.fullmatch(checkpoint.path.stem)
+        sibling = _sibling(checkpoint.path, name) if name else None
+        if name is None or sibling is None:
+            return LoadedFields.single(given, scene)
+        other = read_checkpoint(sibling)
+        if not self.matches(other):
+            raise DuplexError(f"{sibling}: no list of Keras kernels and biases: copy the pair of files again")
+        sibling_field = network(other, overrides)
+        return LoadedFields(sibling_field, given, scene) if name[1] else LoadedFields(given, sibling_field, scene)
 
 
 def network(checkpoint: Checkpoint, overrides: Overrides) -> RadianceField:

@@ -11,28 +11,33 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.nerfstudio_run import Run, model_state, read_run
 from duplex.baking.fields.encoding import Encoding
-from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo, linear, numbered
+from duplex.baking.fields.field import Overrides, SceneInfo, linear, numbered
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
-FAMILY = "nerfstudio vanilla-nerf"
+NAME = "nerfstudio vanilla-nerf"
 COARSE, FINE = "field_coarse.", "field_fine."
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is a nerfstudio pipeline of a coarse field and a fine one."""
-    return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in model_state(checkpoint))
+class NerfstudioVanillaFamily(Family):
+    """Checkpoints of nerfstudio's vanilla-nerf."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """Coarse and fine networks, and the scene as the run's ``config.yml`` has it."""
-    run = read_run(checkpoint)
-    if any(name.startswith("temporal_distortion.") for name in run.state):
-        raise DuplexError("a scene that moves (temporal_distortion): duplex bakes scenes that stand still")
-    coarse, fine = (_network(run, prefix, overrides) for prefix in (COARSE, FINE))
-    return coarse, fine, _scene(run)
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is a nerfstudio pipeline of a coarse field and a fine one."""
+        return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in model_state(checkpoint))
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """Coarse and fine networks, and the scene as the run's ``config.yml`` has it."""
+        run = read_run(checkpoint)
+        if any(name.startswith("temporal_distortion.") for name in run.state):
+            raise DuplexError("a scene that moves (temporal_distortion): duplex bakes scenes that stand still")
+        coarse, fine = (_network(run, prefix, overrides) for prefix in (COARSE, FINE))
+        return LoadedFields(coarse, fine, _scene(run))
 
 
 def _network(run: Run, prefix: str, overrides: Overrides) -> NerfMlp:
@@ -44,10 +49,10 @@ def _network(run: Run, prefix: str, overrides: Overrides) -> NerfMlp:
     order = overrides.encoding or "tdf"
     layers = Layers(
         _layers(weights, "mlp_base.layers."),
-        linear(weights, "field_output_density.net", FAMILY, None, 1),
+        linear(weights, "field_output_density.net", NAME, None, 1),
         None,
         _layers(weights, "mlp_head.layers."),
-        linear(weights, "field_heads.0.net", FAMILY, None, 3),
+        linear(weights, "field_heads.0.net", NAME, None, 3),
     )
     variant = Variant(views_first=True, density=overrides.activation or "softplus")
     return NerfMlp(layers, variant, _encoding(10, 8.0, order), _encoding(4, 4.0, order))
@@ -57,7 +62,7 @@ def _layers(weights: dict[str, Tensor], prefix: str) -> list[torch.nn.Linear]:
     names = numbered(weights, prefix)
     if not names:
         raise DuplexError(f"{prefix}0, 1, ... are missing: a network of unknown shape")
-    return [linear(weights, name, FAMILY) for name in names]
+    return [linear(weights, name, NAME) for name in names]
 
 
 def _encoding(count: int, highest: float, order: str) -> Encoding:

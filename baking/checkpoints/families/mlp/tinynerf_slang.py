@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.fields.encoding import MAX_FREQUENCIES, Encoding
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo
 from duplex.baking.fields.mlp import Perceptron
 
-FAMILY = "tinynerf-slang"
+NAME = "tinynerf-slang"
 POINTS, VIEWS = "feature_module.encoding.freqs", "rgb_decoder.pe.freqs"
 NETS = ("feature_module.net.net", "sigma_decoder.net.net", "rgb_decoder.net.net")
 BOX = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
@@ -58,29 +59,33 @@ class TinyNerf(RadianceField):
         }
 
 
-def matches(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has this family's layers."""
-    return checkpoint.kind == "torch" and all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+class TinyNerfFamily(Family):
+    """State dicts of dyc-github/tinynerf-slang."""
 
+    name = NAME
 
-def load(checkpoint: Checkpoint, overrides: Overrides) -> tuple[RadianceField, RadianceField, SceneInfo]:
-    """The one network, twice, and the scene of the repository's training script, in a box that no file states."""
-    box = torch.tensor(BOX) if overrides.bounds is None else torch.as_tensor(overrides.bounds, dtype=torch.float32)
-    if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
-        raise DuplexError(f"bounds {box.tolist()}: expected low x y z, then a larger high x y z")
-    assumed = ["near 2, far 6, black background, 192 + 128 samples (--near, --far, --background, --samples)"]
-    if overrides.bounds is None:
-        assumed.append("a box from -1.5 to 1.5 along each axis (--bounds says otherwise)")
-    field = TinyNerf(checkpoint.tensors(), box, overrides)
-    scene = SceneInfo(
-        background=(0.0, 0.0, 0.0),
-        coarse_samples=192,  # the original marches evenly, by the box's diagonal over some 300 to 1000 samples
-        fine_samples=128,
-        principal_shift=0.0,
-        bounds=BOX,
-        assumed=tuple(assumed),
-    )
-    return field, field, scene
+    def matches(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint has this family's layers."""
+        return checkpoint.kind == "torch" and all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+
+    def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
+        """The one network, and the scene of the repository's training script, in a box that no file states."""
+        box = torch.tensor(BOX) if overrides.bounds is None else torch.as_tensor(overrides.bounds, dtype=torch.float32)
+        if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
+            raise DuplexError(f"bounds {box.tolist()}: expected low x y z, then a larger high x y z")
+        assumed = ["near 2, far 6, black background, 192 + 128 samples (--near, --far, --background, --samples)"]
+        if overrides.bounds is None:
+            assumed.append("a box from -1.5 to 1.5 along each axis (--bounds says otherwise)")
+        field = TinyNerf(checkpoint.tensors(), box, overrides)
+        scene = SceneInfo(
+            background=(0.0, 0.0, 0.0),
+            coarse_samples=192,  # the original marches evenly, by the box's diagonal over some 300 to 1000 samples
+            fine_samples=128,
+            principal_shift=0.0,
+            bounds=BOX,
+            assumed=tuple(assumed),
+        )
+        return LoadedFields.single(field, scene)
 
 
 def _scales(weights: dict[str, Tensor], name: str) -> tuple[float, ...]:
@@ -97,4 +102,4 @@ def _perceptron(weights: dict[str, Tensor], name: str, inputs: int, outputs: int
     names = [f"{name}.0"]
     while f"{name}.{len(names) + 1}.0.weight" in weights:
         names.append(f"{name}.{len(names) + 1}.0")
-    return Perceptron.read(weights, [*names, f"{name}.{len(names) + 1}"], FAMILY, inputs, outputs)
+    return Perceptron.read(weights, [*names, f"{name}.{len(names) + 1}"], NAME, inputs, outputs)

@@ -11,8 +11,8 @@ from builders.grid.plenoctree import plenoctree, quantised
 from builders.grid.plenoxels import plenoxels
 from builders.grid.voxels import Content, answers_or_refuses, damaged, random_rays, refused
 from builders.hostile import Hostile
-from duplex.baking.checkpoints.families.baked import plenoctree as plenoctree_family
-from duplex.baking.checkpoints.families.grid import plenoxels as plenoxels_family
+from duplex.baking.checkpoints.families.baked.plenoctree import PlenOctreeFamily
+from duplex.baking.checkpoints.families.grid.plenoxels import PlenoxelsFamily
 from duplex.baking.checkpoints.files import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -32,7 +32,7 @@ def test_a_hostile_npz_file_is_refused_and_never_run(tmp_path: Path, content: Co
 @pytest.mark.parametrize("form", ["grid", "SH9", "SG5", "small"])
 def test_no_damaged_npz_file_is_more_than_a_sentence(tmp_path: Path, form: str) -> None:
     content = {"grid": plenoxels, "small": lambda: quantised(plenoctree(), 1)}.get(form, lambda: plenoctree(form))()
-    rays, family = random_rays([-1] * 3, [1] * 3, 20), plenoxels_family if form == "grid" else plenoctree_family
+    rays, family = random_rays([-1] * 3, [1] * 3, 20), PlenoxelsFamily() if form == "grid" else PlenOctreeFamily()
     for member in content:
         for value in damaged(content[member]):
             checkpoint = Checkpoint(tmp_path / "damaged.npz", "npz", content | {member: value})

@@ -15,7 +15,7 @@ from builders.grid.dvgo import DVGO_KINDS, HIGH, LOW, dvgo, write_dvgo
 from builders.grid.naive_dvgo import naive_dvgo
 from builders.grid.voxels import Content, agree, answers_or_refuses, damaged, loaded, random_rays, refused
 from builders.hostile import Hostile
-from duplex.baking.checkpoints.families.grid import dvgo as dvgo_family
+from duplex.baking.checkpoints.families.grid.dvgo import DvgoFamily
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.field import Overrides
@@ -169,4 +169,4 @@ def test_no_damaged_dvgo_file_is_more_than_a_sentence(tmp_path: Path, kind: str)
                 content = dvgo(kind)
                 content[part][member] = value
                 checkpoint = Checkpoint(tmp_path / "damaged.tar", "torch", content)
-                answers_or_refuses(dvgo_family, checkpoint, rays)
+                answers_or_refuses(DvgoFamily(), checkpoint, rays)
