@@ -32,7 +32,8 @@ from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
-from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
+from duplex.baking.provenance import Provenance, report_of
+from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace, stage
 
@@ -191,7 +192,6 @@ def _finished(
     ctx: moderngl.Context,
 ) -> Bundle:
     scene, teacher = job.teacher.scene, job.teacher
-    settings = dataclasses.asdict(job.config)
     bundle = dataclasses.replace(
         export_student(student, shells),
         background=scene.background,
@@ -200,28 +200,8 @@ def _finished(
         to_dataset=job.to_dataset,
         rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
         cameras=(*job.rig.way().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
-        teacher={
-            "family": teacher.family,
-            "file": teacher.path.name,
-            "sha256": teacher.sha256,
-            "near": scene.near,
-            "far": scene.far,
-            "principal_shift": scene.principal_shift,
-            "space": scene.space.to_json(),
-            "bounds": scene.bounds,
-            "dataset_to_world": scene.dataset_to_world,
-            "activation": teacher.overrides.activation,
-            "encoding": teacher.overrides.encoding,
-        },
-        report={
-            **facts,
-            "seed": job.seed,
-            "settings": settings,
-            "peak_memory_gib": round(peak_memory_gib(), 2),
-            "peak_gpu_memory_gib": round(peak_gpu_memory(teacher.device) / GIB, 2),
-            "expected_memory_gib": round(needs(job).memory / GIB, 2),
-            "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        },
+        teacher=Provenance.of(teacher).to_json(),
+        report=report_of(job, seconds, facts),
     )
     return dataclasses.replace(bundle, thumbnail=thumbnail(ctx, bundle))
 

@@ -15,11 +15,11 @@ from duplex.app.tools.cli import parse_size
 from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.commands import ablate, console
-from duplex.baking.evaluation.evaluate import depths_of
 from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS
 from duplex.baking.evaluation.report import html_report
 from duplex.baking.evaluation.speed import compare_speed, text
 from duplex.baking.fields.field import Overrides
+from duplex.baking.provenance import depths_of
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 

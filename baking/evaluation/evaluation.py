@@ -15,7 +15,7 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.evaluation.evaluate import (
+from duplex.baking.evaluation.comparison import (
     Compared,
     Judge,
     TeacherRenderer,
@@ -25,12 +25,12 @@ from duplex.baking.evaluation.evaluate import (
     facts,
     frame_seconds,
     motion,
-    overrides_of,
     photos_of,
     summary,
 )
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
+from duplex.baking.provenance import overrides_of
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 

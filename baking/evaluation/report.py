@@ -19,7 +19,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import printable
 from duplex.app.render.passes.comparison import ERROR_RANGE
 from duplex.app.scene.bundle import Bundle
-from duplex.baking.evaluation.evaluate import Compared
+from duplex.baking.evaluation.comparison import Compared
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 MAX_SHOWN_HEIGHT = 400  # pixels

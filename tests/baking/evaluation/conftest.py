@@ -10,7 +10,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.assets import DEMO_BUNDLE
-from duplex.baking.evaluation.evaluate import Compared, Judge
+from duplex.baking.evaluation.comparison import Compared, Judge
 from duplex.baking.evaluation.metrics import Metrics
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from duplex.assets import DEMO_BUNDLE
-from duplex.baking.evaluation.evaluate import Compared, Judge, facts, frame_seconds, summary
+from duplex.baking.evaluation.comparison import Compared, Judge, facts, frame_seconds, summary
 from duplex.baking.evaluation.report import ERROR_RANGE, error_map, html_report
 
 

@@ -1,4 +1,4 @@
-"""Quality of a bundle as it will be seen: its own bytes, drawn by the viewer's renderer, at unseen cameras."""
+"""A bundle's own bytes, drawn by the viewer's renderer, beside its teacher and photos at unseen cameras."""
 
 from __future__ import annotations
 
@@ -17,19 +17,27 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
-from duplex.baking.config import BakeConfig, check
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.datasets.reading import read_dataset, read_photos
 from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
 from duplex.baking.evaluation.motion import paths, steadiness
-from duplex.baking.fields import rendering, spaces
+from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
+from duplex.baking.fields.field import Teacher
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import EVALUATION_STREAM, density_of
-from duplex.baking.rig import Rig
+from duplex.baking.provenance import (
+    bounds_of,
+    config_of,
+    dataset_to_world_of,
+    depths_of,
+    principal_shift_of,
+    rig_of,
+    seed_of,
+    space_of,
+)
 from duplex.baking.runtime.progress import Tracker, say, track
-from duplex.baking.subject import ENCODINGS, world_of
+from duplex.baking.subject import world_of
 
 Triple = tuple[float, float, float]
 SHOWN_PICTURES = 8
@@ -106,7 +114,7 @@ class TeacherRenderer:
         rig = rig_of(self.bundle)
         dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
         config = config_of(self.bundle)
-        grid = density_of(BakeJob(self.teacher, config, rig, dataset, seed=_seed_of(self.bundle)))
+        grid = density_of(BakeJob(self.teacher, config, rig, dataset, seed=seed_of(self.bundle)))
         return FastRenderer(self.teacher, grid, config.views.sub_steps).render
 
     def drawn(self, camera: Camera) -> Array:
@@ -155,38 +163,7 @@ def against_photos(
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
     """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
-    return rig_of(bundle).cameras(count, size, np.random.default_rng([_seed_of(bundle), EVALUATION_STREAM]))
-
-
-def rig_of(bundle: Bundle) -> Rig:
-    """The rig that a bundle was baked with; raises :class:`DuplexError` where it tells of none."""
-    try:
-        rig = Rig.from_json(bundle.rig)
-        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), _seed_of(bundle)
-        if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
-            raise ValueError("counts that do not fit")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DuplexError(f"cameras.json: no rig to draw unseen cameras from ({error}): bake again") from None
-    if dataset:
-        rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
-    return rig
-
-
-def _seed_of(bundle: Bundle) -> int:
-    return int(bundle.report.get("seed", 0))
-
-
-def config_of(bundle: Bundle) -> BakeConfig:
-    """The settings by which the bake drew its teacher, as far as the bundle tells; the preset's otherwise."""
-    config, settings = BakeConfig(), bundle.report.get("settings", {})
-    try:
-        density = {key: int(settings["density"][key]) for key in ("grid", "scan")}
-        steps = int(settings["views"]["sub_steps"])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return config
-    config = replace(config, density=replace(config.density, **density), views=replace(config.views, sub_steps=steps))
-    check(config)
-    return config
+    return rig_of(bundle).cameras(count, size, np.random.default_rng([seed_of(bundle), EVALUATION_STREAM]))
 
 
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
@@ -195,61 +172,26 @@ def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
     The standard renderer draws what lies outside of the bounds too: that is said where they are narrower.
     """
     near, far = depths_of(bundle) or (teacher.scene.near, teacher.scene.far)
-    space, bounds = spaces.from_json(bundle.teacher.get("space")), teacher.scene.bounds
+    space, bounds = space_of(bundle), teacher.scene.bounds
     if "bounds" in bundle.teacher:
-        bounds = _bounds(bundle.teacher["bounds"])
+        bounds = bounds_of(bundle)
         if bounds and not (teacher.scene.bounds and np.allclose(bounds, teacher.scene.bounds)):
             say("note: only a part of the scene was baked; --fast draws no more of the teacher either")
     scene = replace(teacher.scene, background=bundle.background, space=space, near=near, far=far, bounds=bounds)
     return replace(teacher, scene=scene)
 
 
-def _bounds(corners: Any) -> tuple[Triple, Triple] | None:
-    if corners is None:
-        return None
-    try:
-        (a, b, c), (d, e, f) = ([float(x) for x in corner] for corner in corners)
-    except (TypeError, ValueError, OverflowError):
-        raise DuplexError(f"manifest.json: teacher: bounds {str(corners)[:80]}: expected two corners") from None
-    return (a, b, c), (d, e, f)
-
-
-def depths_of(bundle: Bundle) -> tuple[float, float] | None:
-    """Near and far of the bake's rays, if the bundle tells."""
-    found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
-    try:
-        return (float(found["near"]), float(found["far"])) if len(found) == 2 else None
-    except (TypeError, ValueError, OverflowError):
-        raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
-
-
-def overrides_of(bundle: Bundle) -> Overrides:
-    """What the bake was told of the teacher, so that it is read the same way again."""
-    activation, encoding = bundle.teacher.get("activation"), bundle.teacher.get("encoding")
-    if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
-        raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
-    return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
-
-
 def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:
     """The test photos of the dataset in ``folder``, with their cameras in the bundle's world."""
-    shift, numbers = principal_shift(bundle), bundle.teacher.get("dataset_to_world")
-    photos = read_photos(folder, "test", shift)
+    photos = read_photos(folder, "test", principal_shift_of(bundle))
+    numbers = dataset_to_world_of(bundle)
     if numbers is None:
         return photos
     try:
-        to_world = world_of([float(x) for x in numbers], read_dataset(folder).to_original)
-    except (TypeError, ValueError):
+        to_world = world_of(numbers, read_dataset(folder).to_original)
+    except ValueError:
         raise DuplexError("manifest.json: teacher.dataset_to_world: expected 16 numbers: bake again") from None
     return [replace(photo, camera=photo.camera.moved(to_world)) for photo in photos]
-
-
-def principal_shift(bundle: Bundle) -> float:
-    """The bundle's note of where its teacher's pixels lie (see :class:`duplex.baking.fields.field.SceneInfo`)."""
-    value = bundle.teacher.get("principal_shift", 0.0)
-    if not isinstance(value, int | float) or not abs(value) < 1:
-        raise DuplexError(f"manifest.json: principal_shift {value!r}: expected a small number: bake again")
-    return float(value)
 
 
 def facts(bundle: Bundle, size: int) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.evaluation.evaluate import Compared, Judge, TeacherRenderer, as_baked, config_of, overrides_of
+from duplex.baking.evaluation.comparison import Compared, Judge, TeacherRenderer, as_baked
+from duplex.baking.provenance import config_of, overrides_of
 
 
 def test_a_teacher_is_judged_as_it_was_baked(baked: Path, octahedron: Path) -> None:
