@@ -1,1 +1,1 @@
-"""What runs the shading network: fragment shaders, compute shaders or ONNX Runtime."""
+"""Backends that run the shading network: fragment shaders, compute shaders, ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""The shading network as compute shaders, for OpenGL 4.3: faster than fragment shaders on some graphics cards."""
+"""The compute backend: the shading network as OpenGL 4.3 compute shaders, faster on some GPUs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from duplex.app.render.timers import Timers
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.shaders import source
 
-VERSION = 430
-LIST_GROUP = 64  # tiles that a work group puts on the list
-ROW = 65535  # work groups along an axis that OpenGL has for certain
-NONE_LISTED = np.array([0, 1, 1, 0], "<u4").tobytes()
+VERSION = 430  # of OpenGL and GLSL
+LIST_GROUP = 64  # tiles that one work group of tile_list.comp tests
+ROW = 65535  # work groups along one axis that OpenGL guarantees
+EMPTY_LIST = np.array([0, 1, 1, 0], "<u4").tobytes()
 
 
 class ComputeBackend:
-    """A dispatch over the list of occupied tiles for each stage of the network.
+    """One indirect dispatch over the list of occupied tiles for each stage of the network.
 
-    Raises :class:`DuplexError` where OpenGL is older than 4.3.
+    Raises :class:`DuplexError` if OpenGL is older than 4.3.
     """
 
     name = "compute"
@@ -33,7 +33,8 @@ class ComputeBackend:
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, features: FeaturePass):
         if ctx.version_code < VERSION:
             raise DuplexError(f"backend compute: it needs OpenGL 4.3, here is {describe(ctx)}: try another backend")
-        self.ctx, self.features = ctx, features
+        self.ctx = ctx
+        self.features = features
         self.list_tiles = ctx.compute_shader(source("tiles/tile_list.comp", VERSION, row=ROW))
         self.list_tiles["u_tiles"] = 0
         self.look_up = ctx.compute_shader(
@@ -43,18 +44,18 @@ class ComputeBackend:
         self.stages = [self._stage(layers) for layers in stages_of(layers_of(spec, weights))]
 
     def _stage(self, layers: list[Layer]) -> list[tuple[moderngl.ComputeShader, range]]:
-        """For each group of outputs that one shader can write, the shader and the textures it fills."""
-        found = []
+        """The shaders of a stage: one for each group of output textures, with the indices of those textures."""
+        shaders = []
         for group, part in groups_of(layers):
             shader = self.ctx.compute_shader(stage_source(part))
             for i in range(layers[0].spec.inputs // 4):
-                if f"u_input{i}" in shader:  # the driver drops inputs whose weights are all 0
+                if f"u_input{i}" in shader:  # the GLSL compiler removes inputs whose weights are all 0
                     shader[f"u_input{i}"] = i
-            found.append((shader, group))
-        return found
+            shaders.append((shader, group))
+        return shaders
 
     def sized(self, size: tuple[int, int]) -> SizedComputeBackend:
-        """This backend with half-float targets and a tile list for frames of ``size``."""
+        """This backend with half-float targets and a tile list for G-buffers of ``size``."""
         textures = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
         tiles = -(-size[0] // TILE) * -(-size[1] // TILE)
         return SizedComputeBackend(self, textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
@@ -63,7 +64,8 @@ class ComputeBackend:
 class SizedComputeBackend:
     """A :class:`ComputeBackend` with its targets.
 
-    ``textures``: what each stage gives; ``tiles``: the arguments of an indirect dispatch, then the occupied tiles.
+    ``textures``: outputs of each stage; ``tiles``: uint32 buffer with the arguments of the indirect dispatch and the
+    list of occupied tiles (``shaders/include/tile_list.glsl``).
     """
 
     def __init__(self, backend: ComputeBackend, textures: list[list[moderngl.Texture]], tiles: moderngl.Buffer):
@@ -73,14 +75,15 @@ class SizedComputeBackend:
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that the targets take on the GPU."""
+        """GPU memory of the targets in bytes."""
         return bytes_of(self.tiles, *(texture for group in self.textures for texture in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Look the features up and shade the occupied tiles."""
-        ctx, features = self.backend.ctx, self.backend.features
+        """List the occupied tiles, look up features there and run the network there."""
+        ctx = self.backend.ctx
+        features = self.backend.features
         with timers.measure("tile list"):
-            self.tiles.write(NONE_LISTED)
+            self.tiles.write(EMPTY_LIST)
             self.tiles.bind_to_storage_buffer(0)
             frame.tiles.use(0)
             self.backend.list_tiles.run(-(-frame.tiles.width * frame.tiles.height // LIST_GROUP))
@@ -106,7 +109,7 @@ class SizedComputeBackend:
 
 
 def stage_source(layers: list[Layer]) -> str:
-    """The compute shader of a layer and of the 1x1 layers behind it."""
+    """The GLSL compute shader of one stage: a layer and the 1x1 layers after it."""
     outputs = len(layers[-1].bias) // 4
     declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
     declarations += [f"layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};" for i in range(outputs)]

@@ -1,4 +1,4 @@
-"""Makes a backend by name, and imports what it needs only then."""
+"""Creates a backend by name and imports its modules only then."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from duplex.app.scene.bundle import Bundle
 
 
 def make_backend(name: str, ctx: moderngl.Context, bundle: Bundle, features: FeaturePass) -> Backend:
-    """The backend ``name`` for the network of ``bundle``; ``auto`` gives the one that runs on every OpenGL 3.3.
+    """The backend ``name`` for the network of ``bundle``; ``auto`` is the fragment backend, which always runs.
 
-    Raises :class:`~duplex.app.core.errors.DuplexError` where it cannot run.
+    Raises :class:`~duplex.app.core.errors.DuplexError` if the backend is not available on this machine.
     """
     if name == "onnx":
         from duplex.app.render.backends.onnx import OnnxBackend

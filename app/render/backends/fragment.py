@@ -1,4 +1,4 @@
-"""The backend that every OpenGL 3.3 runs: the shading network as fragment shaders, one draw for each stage."""
+"""The fragment backend: the shading network as fragment shaders, which run on every OpenGL 3.3 driver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from duplex.shaders import source
 
 
 class StagePass:
-    """One stage of the network, from textures of four channels each to others; each group of targets is one draw."""
+    """One stage of the network. It reads and writes textures of 4 channels, with one draw for each group of targets."""
 
     def __init__(self, ctx: moderngl.Context, layers: list[Layer]):
         self.ctx = ctx
@@ -25,7 +25,7 @@ class StagePass:
         for group, part in groups_of(layers):
             draw = TileProgram(ctx, stage_source(part))
             for i in range(layers[0].spec.inputs // 4):
-                if f"u_input{i}" in draw.program:  # the driver drops inputs whose weights are all 0
+                if f"u_input{i}" in draw.program:  # the GLSL compiler removes inputs whose weights are all 0
                     draw.program[f"u_input{i}"] = i
             self.groups.append(group)
             self.draws.append(draw)
@@ -33,7 +33,7 @@ class StagePass:
     def render(
         self, inputs: list[moderngl.Texture], tiles: moderngl.Texture, *, out: list[moderngl.Framebuffer]
     ) -> None:
-        """Read ``inputs`` and fill the occupied ``tiles`` of ``out``, one framebuffer a group, all of one size."""
+        """Fill the occupied ``tiles`` of ``out``: one framebuffer per group, all of the size of ``inputs``."""
         self.ctx.enable_only(moderngl.NOTHING)
         for i, texture in enumerate(inputs):
             texture.use(i)
@@ -43,9 +43,9 @@ class StagePass:
 
 
 class FragmentBackend:
-    """One draw for each stage of the network, with half-float targets between them.
+    """One pass for each stage of the network, with half-float targets between stages.
 
-    ``fused``: when False each layer is a stage of its own, and the targets hold what each layer gives.
+    ``fused``: if False, each layer is a stage of its own, so that every layer's output can be shown.
     """
 
     name = "fragment"
@@ -65,7 +65,7 @@ class FragmentBackend:
         self.stages = [StagePass(ctx, stage) for stage in (stages_of(layers) if fused else [[x] for x in layers])]
 
     def sized(self, size: tuple[int, int]) -> SizedFragmentBackend:
-        """This backend with targets for frames of ``size``; the border that has no neighbours is left alone."""
+        """This backend with targets for G-buffers of ``size``. Scissors exclude border pixels that lack neighbours."""
         targets: list[list[moderngl.Framebuffer]] = []
         reach = 0
         for stage in self.stages:
@@ -78,7 +78,7 @@ class FragmentBackend:
 
 
 class SizedFragmentBackend:
-    """A :class:`FragmentBackend` with ``targets``: for each stage its framebuffers, one a group."""
+    """A :class:`FragmentBackend` with its ``targets``: the framebuffers of each stage, one per group."""
 
     def __init__(self, backend: FragmentBackend, targets: list[list[moderngl.Framebuffer]]):
         self.backend = backend
@@ -86,11 +86,11 @@ class SizedFragmentBackend:
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that the targets take on the GPU."""
+        """GPU memory of the targets in bytes."""
         return bytes_of(*(target for group in self.targets for target in group))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Look the features up and shade the occupied tiles."""
+        """Look up features and run the network in the occupied tiles."""
         with timers.measure("features"):
             self.backend.features.render(frame)
         textures = colors(frame.inputs)
@@ -102,7 +102,7 @@ class SizedFragmentBackend:
 
 
 def stage_source(layers: list[Layer]) -> str:
-    """The fragment shader of a layer and of the 1x1 layers behind it."""
+    """The GLSL fragment shader of one stage: a layer and the 1x1 layers after it."""
     declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
     declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(len(layers[-1].bias) // 4)]
     results, body = stage_body(layers)

@@ -1,6 +1,6 @@
-"""What ``--backend`` takes. Apart from the backends themselves, so that the command line loads nothing heavy."""
+"""Backend names for ``--backend``, in a module of their own so that the command line imports no OpenGL."""
 
 from __future__ import annotations
 
-AUTO = "auto"  # the fastest
+AUTO = "auto"  # fragment; the window then measures all backends and selects one
 NAMES = ("fragment", "compute", "onnx")

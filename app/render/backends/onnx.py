@@ -1,6 +1,6 @@
-"""The shading network by ONNX Runtime: with CUDA where that is there, else on the CPU.
+"""The ONNX backend: the shading network in ONNX Runtime, with CUDA if available, else on the CPU.
 
-The model is made anew from the network's description: one from a file could ask ONNX Runtime for anything.
+The model is built from the network's description. The ONNX part of a bundle is untrusted and never executed.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ from duplex.app.render.timers import Timers
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-CUDA_SETTINGS = {"cudnn_conv_algo_search": "HEURISTIC"}  # trying them all out takes seconds
+CUDA_SETTINGS = {"cudnn_conv_algo_search": "HEURISTIC"}  # an exhaustive search takes seconds
 
 
 class OnnxBackend:
-    """Hands the inputs' textures to the model and its results to textures.
+    """Copies the input textures to the model and its output to textures.
 
-    With CUDA all of it stays on the graphics card; on the CPU the model sees no more than the tiles that are occupied.
-    :attr:`provider`: what runs the model. Raises :class:`DuplexError` where ONNX Runtime is missing or refuses it.
+    With CUDA all data stays on the GPU; on the CPU the model receives the bounding box of the occupied tiles only.
+    Raises :class:`DuplexError` if ONNX Runtime is missing or rejects the model.
     """
 
     name = "onnx"
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, weights: NetworkWeights, features: FeaturePass):
-        self.ctx, self.spec, self.features = ctx, spec, features
+        self.ctx = ctx
+        self.spec = spec
+        self.features = features
         self.session = _session(spec, weights, "nvidia" in str(ctx.info.get("GL_VENDOR", "")).lower())
         self.provider = str(self.session.get_providers()[0])
         self.binding = self.session.io_binding()
 
     def sized(self, size: tuple[int, int]) -> SizedOnnxBackend:
-        """This backend with half-float targets for frames of ``size``, and memory for the model's in- and outputs."""
+        """This backend with half-float targets for G-buffers of ``size``, and memory for the model."""
         blocks = self.spec.channels_to_space**2
         textures = [color_target(self.ctx, size) for _ in range(blocks)]
         memory = self._make_memory(self.spec.inputs // 4, blocks, size[0] * size[1])
@@ -54,7 +56,7 @@ class OnnxBackend:
         if self.provider == CUDA:
             try:
                 return CudaMemory(self.ctx, inputs, outputs, pixels)
-            except DuplexError:  # another card draws: pictures then go through the program's memory
+            except DuplexError:  # OpenGL runs on another GPU: data then goes through host memory
                 pass
         return HostMemory(inputs, outputs, pixels)
 
@@ -62,7 +64,8 @@ class OnnxBackend:
 class SizedOnnxBackend:
     """An :class:`OnnxBackend` with its targets.
 
-    ``textures``: of the result; ``memory``: for a whole picture; ``occupied``: a byte for each tile, uint8.
+    ``textures``: of the output; ``memory``: for a G-buffer in which all tiles are occupied; ``occupied``: (tiles,)
+    uint8, the tile target on the CPU.
     """
 
     def __init__(self, backend: OnnxBackend, textures: list[moderngl.Texture], memory: SharedMemory, occupied: Array):
@@ -73,26 +76,28 @@ class SizedOnnxBackend:
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that the targets take on the GPU."""
+        """GPU memory of the targets in bytes."""
         return bytes_of(*self.textures, *getattr(self.memory, "buffers", ()))
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Look the features up and shade the bounding box of the occupied tiles."""
+        """Look up features in the occupied tiles and run the network in their bounding box."""
         with timers.measure("features"):
             self.backend.features.render(frame)
         with timers.measure("shading 1"):
-            on_card = self.memory.device == "cuda"  # where reading the tiles back costs more than it saves
+            on_gpu = self.memory.device == "cuda"  # there reading back the tiles costs more than it saves
             whole = (0, 0, *frame.inputs.size)
-            box = whole if on_card else _occupied_box(frame, self.occupied, self.backend.spec.margin)
+            box = whole if on_gpu else _occupied_box(frame, self.occupied, self.backend.spec.margin)
             if box is not None:
                 self._run(frame.inputs, box)
         return self.textures
 
     def _run(self, inputs: moderngl.Framebuffer, box: Box) -> None:
         left, bottom, width, height = box
-        memory, binding, margin = self.memory, self.backend.binding, self.backend.spec.margin
+        memory = self.memory
+        binding = self.backend.binding
+        margin = self.backend.spec.margin
         inside = (left + margin, bottom + margin, width - 2 * margin, height - 2 * margin)
-        memory.take(inputs, box)
+        memory.read_inputs(inputs, box)
         with memory.mapped() as (source, results):
             shape = (self.backend.spec.inputs // 4, height, width, 4)
             binding.bind_input("textures", memory.device, 0, np.float16, shape, source)
@@ -102,11 +107,14 @@ class SizedOnnxBackend:
             with _errors_of_onnx():
                 self.backend.session.run_with_iobinding(binding)
                 binding.synchronize_outputs()
-        memory.give(self.textures, inside)
+        memory.write_outputs(self.textures, inside)
 
 
 def _occupied_box(frame: Frame, flags: Array, margin: int) -> Box | None:
-    """The bounding box of all occupied tiles, read into ``flags``; None where it is empty, or nothing but margin."""
+    """The bounding box of the occupied tiles, None if it is empty or no larger than the margin.
+
+    ``flags``: (tiles,) uint8, receives the tile target.
+    """
     frame.tiles.read_into(flags, alignment=1)
     occupied = flags.reshape(frame.tiles.height, frame.tiles.width)
     rows, columns = np.flatnonzero(occupied.any(1)), np.flatnonzero(occupied.any(0))
@@ -122,30 +130,30 @@ def _occupied_box(frame: Frame, flags: Array, margin: int) -> Box | None:
 def _errors_of_onnx() -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # ONNX Runtime raises what it likes
+    except Exception as error:  # ONNX Runtime raises exceptions of many types
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DuplexError(f"backend onnx: ONNX Runtime refuses it ({reason[:200]}): try another backend") from None
 
 
 def _session(spec: NetworkSpec, weights: NetworkWeights, with_cuda: bool) -> Any:
-    """A session on CUDA, if that is asked for and there, else on the CPU."""
+    """An inference session, with CUDA if ``with_cuda`` and available, else on the CPU."""
     try:
         import onnxruntime
 
         from duplex.app.render.backends.onnx_model import textures_to_onnx
-    except (ImportError, AttributeError, TypeError) as error:  # not there, or of versions that do not go together
+    except (ImportError, AttributeError, TypeError) as error:  # missing, or incompatible versions
         missing = getattr(error, "name", None) or f"ONNX Runtime ({error})"
         raise DuplexError(
             f"backend onnx: {missing} is not installed: python3 -m pip install 'duplex-radiance[onnx]'"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is said below, in one sentence
+    options.log_severity_level = 4  # fatal errors only: _errors_of_onnx reports failures in one sentence
     providers: list[Any] = [CPU]
     if with_cuda and CUDA in onnxruntime.get_available_providers():
         providers.insert(0, (CUDA, CUDA_SETTINGS))
     with _errors_of_onnx():
         if len(providers) > 1 and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.set_default_logger_severity(4)
-            with redirect_stdout(io.StringIO()):  # it prints what it does not find
-                onnxruntime.preload_dlls()  # CUDA's libraries may lie in packages of their own
+            with redirect_stdout(io.StringIO()):  # preload_dlls prints the libraries that it cannot find
+                onnxruntime.preload_dlls()  # pip may have installed the CUDA libraries in separate packages
         return onnxruntime.InferenceSession(textures_to_onnx(spec, weights), options, providers=providers)

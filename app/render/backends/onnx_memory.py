@@ -1,4 +1,4 @@
-"""Memory that OpenGL fills and reads and ONNX Runtime computes in: the program's own, or the graphics card's."""
+"""Memory that OpenGL and ONNX Runtime share: host memory, or buffers on the GPU through CUDA interoperability."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from duplex.app.core.errors import DuplexError
 
 Box = tuple[int, int, int, int]  # left, bottom, width, height: pixels
 PIXEL_BYTES = 8  # four half floats
-RUNTIMES = ("cudart64_13.dll", "cudart64_12.dll") if sys.platform == "win32" else ("libcudart.so.13", "libcudart.so.12")
+CUDA_RUNTIMES = (
+    ("cudart64_13.dll", "cudart64_12.dll") if sys.platform == "win32" else ("libcudart.so.13", "libcudart.so.12")
+)
 
 
 class SharedMemory(Protocol):
-    """Room for the input textures, one behind the other, and for each of the output textures.
+    """Memory for all input textures in one block, and for each output texture.
 
-    ``device``: ONNX Runtime's name of where it is.
+    ``device``: ONNX Runtime's name of the device that holds it.
     """
 
     device: str
 
-    def take(self, inputs: moderngl.Framebuffer, box: Box) -> None:
-        """Take the pixels of all textures of ``inputs``."""
+    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+        """Copy the pixels in ``box`` of all textures of ``inputs`` into this memory."""
         ...
 
     def mapped(self) -> AbstractContextManager[tuple[int, list[int]]]:
-        """The addresses of inputs and outputs, which hold for as long as it is entered."""
+        """A context manager for the addresses of the inputs and of each output, valid inside the ``with`` block."""
         ...
 
-    def give(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
-        """Write the outputs into ``textures``."""
+    def write_outputs(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
+        """Copy the outputs into ``box`` of ``textures``."""
         ...
 
 
 class HostMemory:
-    """The program's own."""
+    """:class:`SharedMemory` in host memory; pixels are copied from and to the GPU."""
 
     device = "cpu"
 
@@ -48,7 +50,7 @@ class HostMemory:
         self.inputs = np.zeros(inputs * pixels * PIXEL_BYTES, np.uint8)
         self.outputs = [np.zeros(pixels * PIXEL_BYTES, np.uint8) for _ in range(outputs)]
 
-    def take(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
         """As :class:`SharedMemory` says."""
         size = box[2] * box[3] * PIXEL_BYTES
         for i in range(len(inputs.color_attachments)):
@@ -60,22 +62,23 @@ class HostMemory:
         """As :class:`SharedMemory` says."""
         yield self.inputs.ctypes.data, [output.ctypes.data for output in self.outputs]
 
-    def give(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
+    def write_outputs(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
         """As :class:`SharedMemory` says."""
         for texture, output in zip(textures, self.outputs, strict=True):
             texture.write(output[: box[2] * box[3] * PIXEL_BYTES], viewport=box)
 
 
 class CudaMemory:
-    """Buffers of OpenGL that CUDA sees too, so that nothing leaves the graphics card.
+    """:class:`SharedMemory` in OpenGL buffers that are registered with CUDA, so that all data stays on the GPU.
 
-    Raises :class:`DuplexError` where there is no CUDA runtime, or it does not see the card that OpenGL draws with.
+    Raises :class:`DuplexError` if there is no CUDA runtime, or if OpenGL runs on a GPU without CUDA.
     """
 
     device = "cuda"
 
     def __init__(self, ctx: moderngl.Context, inputs: int, outputs: int, pixels: int):
-        self.ctx, self.cuda = ctx, _runtime()
+        self.ctx = ctx
+        self.cuda = _cuda_runtime()
         sizes = [inputs * pixels * PIXEL_BYTES, *([pixels * PIXEL_BYTES] * outputs)]
         self.buffers = [ctx.buffer(reserve=size) for size in sizes]
         self.resources = (ctypes.c_void_p * len(sizes))()
@@ -85,7 +88,7 @@ class CudaMemory:
             self._call("cudaGraphicsGLRegisterBuffer", place, ctypes.c_uint(buffer.glo), ctypes.c_uint(0))
             self.registered += 1
 
-    def take(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
         """As :class:`SharedMemory` says."""
         size = box[2] * box[3] * PIXEL_BYTES
         for i in range(len(inputs.color_attachments)):
@@ -95,22 +98,26 @@ class CudaMemory:
 
     @contextmanager
     def mapped(self) -> Iterator[tuple[int, list[int]]]:
-        """As :class:`SharedMemory` says; OpenGL's work is waited for before, and CUDA's after."""
-        count, stream = ctypes.c_int(len(self.buffers)), ctypes.c_void_p(None)
+        """As :class:`SharedMemory` says. Mapping waits for OpenGL, unmapping for CUDA."""
+        count = ctypes.c_int(len(self.buffers))
+        stream = ctypes.c_void_p(None)
         self._call("cudaGraphicsMapResources", count, self.resources, stream)
         try:
-            self._call("cudaStreamSynchronize", stream)  # what computes is another stream, which does not wait for it
+            self._call(
+                "cudaStreamSynchronize", stream
+            )  # ONNX Runtime computes in another stream, which does not wait for the mapping
             yield self._address(0), [self._address(i) for i in range(1, len(self.buffers))]
         finally:
             self._call("cudaGraphicsUnmapResources", count, self.resources, stream)
 
-    def give(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
+    def write_outputs(self, textures: Sequence[moderngl.Texture], box: Box) -> None:
         """As :class:`SharedMemory` says."""
         for texture, buffer in zip(textures, self.buffers[1:], strict=True):
             texture.write(buffer, viewport=box)
 
     def _address(self, index: int) -> int:
-        pointer, size = ctypes.c_void_p(), ctypes.c_size_t()
+        pointer = ctypes.c_void_p()
+        size = ctypes.c_size_t()
         resource = ctypes.c_void_p(self.resources[index])
         self._call("cudaGraphicsResourceGetMappedPointer", ctypes.byref(pointer), ctypes.byref(size), resource)
         return pointer.value or 0
@@ -118,23 +125,23 @@ class CudaMemory:
     def _call(self, name: str, *arguments: object) -> None:
         status = getattr(self.cuda, name)(*arguments)
         if status:
-            self.cuda.cudaGetLastError()  # which forgets it: ONNX Runtime would take it for its own
+            self.cuda.cudaGetLastError()  # clear the error, or ONNX Runtime reports it as its own
             raise DuplexError(f"{name} fails with CUDA's error {status}: OpenGL and CUDA do not share this card")
 
     def __del__(self) -> None:
-        if getattr(self, "registered", 0) and self.ctx.gc_mode == "auto":  # else there is no context any more
+        if getattr(self, "registered", 0) and self.ctx.gc_mode == "auto":  # otherwise the context is already released
             for i in range(self.registered):
                 self.cuda.cudaGraphicsUnregisterResource(ctypes.c_void_p(self.resources[i]))
 
 
-def _runtime() -> ctypes.CDLL:
-    """CUDA's runtime, if there is a choice the one of ONNX Runtime's version."""
+def _cuda_runtime() -> ctypes.CDLL:
+    """The CUDA runtime library, preferably the version that ONNX Runtime uses."""
     import onnxruntime
 
     version = str(getattr(onnxruntime, "cuda_version", "")).split(".")[0]
-    for name in sorted(RUNTIMES, key=lambda name: version not in name):
+    for name in sorted(CUDA_RUNTIMES, key=lambda name: version not in name):
         try:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    raise DuplexError(f"no CUDA runtime here ({', '.join(RUNTIMES)})")
+    raise DuplexError(f"no CUDA runtime here ({', '.join(CUDA_RUNTIMES)})")

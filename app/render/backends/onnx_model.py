@@ -1,4 +1,4 @@
-"""The shading network as an ONNX model. Needs the package onnx, which a viewer has only for the backend onnx."""
+"""The shading network as an ONNX model. It imports the package onnx, which only the ONNX backend and the bake need."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 
-OPSET, IR_VERSION = 17, 9
+OPSET = 17
+IR_VERSION = 9
 
 
 def network_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
-    """The network as an ONNX model: ``inputs`` (1, c, h + 2 m, w + 2 m) to ``rgba`` (1, 4, s h, s w), straight."""
+    """The ONNX model of a bundle: ``inputs`` (1, c, h + 2 m, w + 2 m) to straight ``rgba`` (1, 4, s h, s w)."""
     nodes, constants = _layers(spec, weights, "inputs")
     scale = spec.channels_to_space
     if scale > 1:
@@ -29,14 +30,14 @@ def network_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
 
 
 def textures_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
-    """The network between textures as OpenGL stores them: half floats, four channels, rows from the bottom.
+    """The ONNX model on the memory layout of OpenGL textures: float16, 4 channels, bottom row first.
 
-    ``textures`` (c / 4, h + 2 m, w + 2 m, 4) to ``shaded0``, ``shaded1``, ..., each (1, h, w, 4), one for each pixel of
-    a block.
+    ``textures`` (c / 4, h + 2 m, w + 2 m, 4) to ``shaded0``, ``shaded1``, ..., each (1, h, w, 4): one for each pixel of
+    a ``channels_to_space`` block.
     """
     blocks = spec.channels_to_space**2
-    turned = NetworkWeights(tuple(weight[:, :, ::-1] for weight in weights.weights), weights.biases)
-    nodes, constants = _layers(spec, turned, "planes")
+    flipped = NetworkWeights(tuple(weight[:, :, ::-1] for weight in weights.weights), weights.biases)
+    nodes, constants = _layers(spec, flipped, "planes")
     constants += [
         numpy_helper.from_array(np.array([1, spec.inputs, 0, 0], np.int64), "as_planes"),
         numpy_helper.from_array(np.array([blocks, 4, 0, 0], np.int64), "as_blocks"),
@@ -55,14 +56,14 @@ def textures_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
         nodes.append(helper.make_node("Split", ["pixels"], names, axis=0))
     else:
         nodes[-1].output[0] = names[0]
-    half, sides = TensorProto.FLOAT16, ("height", "width")
-    textures = helper.make_tensor_value_info("textures", half, [spec.inputs // 4, *sides, 4])
+    half = TensorProto.FLOAT16
+    textures = helper.make_tensor_value_info("textures", half, [spec.inputs // 4, "height", "width", 4])
     outputs = [helper.make_tensor_value_info(name, half, [1, "shaded_height", "shaded_width", 4]) for name in names]
     return _model(nodes, [textures], outputs, constants)
 
 
 def _layers(spec: NetworkSpec, weights: NetworkWeights, current: str) -> tuple[list[Any], list[Any]]:
-    """Nodes from ``current`` to ``shaded``, (1, channels, height, width) float, and their constants."""
+    """Nodes from the value ``current`` to ``shaded``, (1, channels, height, width) float32, and their constants."""
     nodes, constants = [], []
     for i, (layer, weight, bias) in enumerate(zip(spec.layers, weights.weights, weights.biases, strict=True)):
         constants += [

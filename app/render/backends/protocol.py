@@ -1,4 +1,4 @@
-"""What a backend is: one way to run the shading network on a frame."""
+"""The interface of backends, which run the shading network on a G-buffer."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from duplex.app.render.timers import Timers
 
 
 class SizedBackend(Protocol):
-    """A backend with its render targets for frames of one size."""
+    """A backend with its render targets for G-buffers of one size."""
 
     @property
     def gpu_bytes(self) -> int:
-        """Bytes that the targets take on the GPU."""
+        """GPU memory of the targets in bytes."""
         ...
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
-        """Look the features up and shade the occupied tiles.
+        """Look up features and run the network in the occupied tiles.
 
-        Returns straight RGBA, one half-float texture for each pixel of a block (``channels_to_space``).
+        Returns straight RGBA in ``channels_to_space ** 2`` half-float textures, one for each pixel of a block.
         """
         ...
 
 
 class Backend(Protocol):
-    """Runs the shading network; ``name``: one of :data:`duplex.app.render.backends.names.NAMES`.
+    """One way to run the shading network, for any size.
 
-    ``provider``: what executes the model where that is not the graphics driver, otherwise empty.
+    ``name``: one of :data:`duplex.app.render.backends.names.NAMES`; ``provider``: execution provider of ONNX Runtime,
+    empty for other backends.
     """
 
     name: str
     provider: str
 
     def sized(self, size: tuple[int, int]) -> SizedBackend:
-        """This backend with new targets for frames of ``size``, width and height in pixels with the margin."""
+        """This backend with new targets for G-buffers of ``size``: width and height in pixels, margin included."""
         ...

@@ -1,6 +1,6 @@
-"""The shading network in stages, and the GLSL of a stage with its weights as constants.
+"""The shading network as stages, and the GLSL code of a stage with the weights as constants.
 
-A stage is a layer with the 1x1 layers behind it, which need no neighbours and so no pass of their own.
+A stage is a layer and the 1x1 layers after it. Those read no neighbouring pixels, so one shader evaluates all of them.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
 
-TARGETS_PER_DRAW = 8  # the draw buffers that OpenGL 3.3 guarantees
+TARGETS_PER_DRAW = 8  # number of draw buffers that OpenGL 3.3 guarantees
 ACTIVATIONS = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with its ``weight`` (outputs, inputs, kernel, kernel), rows from the top, and ``bias`` (outputs,)."""
+    """A layer with its ``weight`` (outputs, inputs, kernel, kernel), top row first, and ``bias`` (outputs,)."""
 
     spec: ConvLayer
     weight: Array
     bias: Array
 
     def outputs(self, channels: slice) -> Layer:
-        """The part of the layer that makes ``channels``."""
+        """The part of the layer that computes the output ``channels``."""
         return Layer(self.spec, self.weight[channels], self.bias[channels])
 
 
 def layers_of(spec: NetworkSpec, weights: NetworkWeights) -> list[Layer]:
-    """The layers with their weights."""
+    """The layers of ``spec`` with their weights."""
     return [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
 
 
 def stages_of(layers: list[Layer]) -> list[list[Layer]]:
-    """Layers with the 1x1 layers that follow, as far as one draw can hold what they give."""
+    """Group layers into stages. A 1x1 layer joins the stage before it if one draw can write its output channels."""
     stages: list[list[Layer]] = []
     for layer in layers:
         if stages and layer.spec.kernel == 1 and layer.spec.outputs <= 4 * TARGETS_PER_DRAW:
@@ -47,16 +47,19 @@ def stages_of(layers: list[Layer]) -> list[list[Layer]]:
 
 
 def groups_of(layers: list[Layer]) -> list[tuple[range, list[Layer]]]:
-    """Textures that one shader can fill at once, and a stage's layers as far as they make those."""
+    """Split the output textures of a stage into groups that one draw can write.
+
+    Returns the texture indices of each group and the layers that compute only those outputs.
+    """
     targets = len(layers[-1].bias) // 4
     groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
     return [(g, [*layers[:-1], layers[-1].outputs(slice(4 * g.start, 4 * g.stop))]) for g in groups]
 
 
 def stage_body(layers: list[Layer]) -> tuple[list[str], list[str]]:
-    """What the layers give, four channels an expression, and the GLSL lines that must go before.
+    """GLSL of a stage: one vec4 expression for each output texture, and the statements that must precede them.
 
-    These read the samplers ``u_input<i>`` around ``ivec2 pixel`` and use ``vec4 x``.
+    The statements read the samplers ``u_input<i>`` around ``ivec2 pixel`` and use a variable ``vec4 x``.
     """
     first = layers[0]
     body = _begin(0, first)
@@ -76,23 +79,23 @@ def stage_body(layers: list[Layer]) -> tuple[list[str], list[str]]:
 
 
 def _results(number: int, layer: Layer) -> list[str]:
-    """The activated accumulators of layer ``number``."""
+    """Expressions of the activated outputs of layer ``number``, 4 channels each."""
     return [ACTIVATIONS[layer.spec.activation].format(f"{number}_{j}") for j in range(len(layer.bias) // 4)]
 
 
 def _begin(number: int, layer: Layer) -> list[str]:
-    """The accumulators of layer ``number``."""
+    """Declarations of the accumulators of layer ``number``, which start with the bias."""
     return [f"    vec4 a{number}_{j} = {_vec4(layer.bias[4 * j : 4 * j + 4])};" for j in range(len(layer.bias) // 4)]
 
 
 def _products(number: int, weight: Array) -> list[str]:
-    """Add what ``weight`` (outputs, 4) makes of ``x`` to layer ``number``; nothing where all of it is 0."""
+    """Statements that add ``weight`` (outputs, 4) times ``x`` to layer ``number``; none if all weights are 0."""
     blocks = weight.reshape(-1, 4, 4)
     return [f"    a{number}_{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)] if blocks.any() else []
 
 
 def _mat4(block: Array) -> str:
-    """A GLSL mat4 that maps 4 inputs to 4 outputs; ``block`` is (outputs, inputs), GLSL wants columns."""
+    """A GLSL mat4, which is column-major, from ``block`` (4 outputs, 4 inputs)."""
     return "mat4(" + ", ".join(_number(x) for x in block.T.reshape(-1)) + ")"
 
 

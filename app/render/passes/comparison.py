@@ -1,4 +1,4 @@
-"""A reference picture of the bundle in the place of the frame, or the frame's distance from it."""
+"""The comparison pass: shows a reference image, or the error of the rendered image against it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
 from duplex.shaders import source
 
-ERROR_RANGE = 0.25  # mean absolute difference of the channels at the bright end of an error map
+ERROR_RANGE = 0.25  # error (mean absolute difference of the channels) at the bright end of the ramp
 
 
 class ComparisonPass:
-    """Draws references as the frame's camera sees them; each is uploaded when it is first asked for."""
+    """Draws reference images at the pixels of the frame's camera. Each is uploaded at its first use."""
 
     def __init__(self, ctx: moderngl.Context, references: tuple[Reference, ...]):
-        self.ctx, self.references = ctx, references
+        self.ctx = ctx
+        self.references = references
         self._textures: dict[int, moderngl.Texture] = {}
         vertex = source("screen/fullscreen.vert")
         programs = [
@@ -27,7 +28,9 @@ class ComparisonPass:
         self._triangles = [ctx.vertex_array(program, []) for program in programs]
         for program in programs:
             program["u_reference"] = 0
-        programs[1]["u_drawn"], programs[1]["u_range"], programs[1]["u_ramp"] = 1, ERROR_RANGE, RAMPS["heat"]
+        programs[1]["u_drawn"] = 1
+        programs[1]["u_range"] = ERROR_RANGE
+        programs[1]["u_ramp"] = RAMPS["heat"]
 
     def render(
         self,
@@ -38,9 +41,10 @@ class ComparisonPass:
         *,
         out: moderngl.Framebuffer,
     ) -> None:
-        """Fill ``out`` with ``reference``, or with how far ``drawn``, the frame on that ``background``, is from it.
+        """Fill ``out`` with ``reference`` over ``background``, or with the error of ``drawn`` if that is given.
 
-        ``background``: straight RGBA.
+        ``camera``: of the frame, with the pose of the reference; ``background``: straight RGBA in [0, 1]; ``drawn``:
+        the rendered image over the same background.
         """
         out.use()
         self.ctx.enable_only(moderngl.NOTHING)
@@ -58,8 +62,9 @@ class ComparisonPass:
             rgba = reference.rgba[::-1].astype(np.float32)
             rgba[..., :3] *= rgba[..., 3:] / 255
             size = (reference.camera.width, reference.camera.height)
-            self._textures[index] = texture = self.ctx.texture(size, 4, np.rint(rgba).astype(np.uint8).tobytes())
+            texture = self.ctx.texture(size, 4, np.rint(rgba).astype(np.uint8).tobytes())
             texture.build_mipmaps()
             texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
             texture.repeat_x = texture.repeat_y = False
+            self._textures[index] = texture
         return self._textures[index]

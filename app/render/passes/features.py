@@ -1,4 +1,4 @@
-"""The shading network's inputs, pixel by pixel: both hits' features, and the encoded view direction."""
+"""The feature pass: writes the network's inputs, which are the features at both hits and the view direction."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from duplex.shaders import source
 
 
 class FeaturePass:
-    """Looks up the features of ``shells``, outer and inner, where the G-buffer was hit.
+    """Looks up the feature textures of the outer and the inner shell at the hits of the G-buffer.
 
-    Other programs that include ``features.glsl`` are made with :attr:`defines`, and this pass binds their inputs.
+    Other programs that include ``features.glsl`` use its :attr:`defines`, and :meth:`prepare` and :meth:`bind` set
+    their uniforms and textures.
     """
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, shells: tuple[BundleShell, BundleShell]):
@@ -30,20 +31,23 @@ class FeaturePass:
         self.prepare(self.tiles.program)
 
     def prepare(self, program: moderngl.Program | moderngl.ComputeShader) -> None:
-        """Set the uniforms of ``program`` that stay the same from frame to frame."""
+        """Set the uniforms of ``program`` that are constant over all frames."""
         for unit, name in enumerate(("u_outer_hits", "u_inner_hits", "u_outer_features", "u_inner_features")):
             program[name] = unit
 
     def _decoding_of(self, shown: tuple[bool, bool]) -> tuple[bytes, bytes]:
-        """Scale and offset of both shells' texels, as the programs take them."""
+        """Dequantisation of both shells for the uniforms ``u_scale`` and ``u_offset``, as float32 bytes.
+
+        Both are 0 for a shell that is not shown, so that its features are 0.
+        """
         scale, offset = (
-            np.concatenate([getattr(shell, name) * seen for shell, seen in zip(self.shells, shown, strict=True)])
+            np.concatenate([getattr(shell, name) * on for shell, on in zip(self.shells, shown, strict=True)])
             for name in ("scale", "offset")
         )
         return scale.astype("<f4").tobytes(), offset.astype("<f4").tobytes()
 
     def bind(self, program: moderngl.Program | moderngl.ComputeShader, frame: Frame) -> None:
-        """Bind the textures and set the uniforms that belong to ``frame``, for a prepared ``program``."""
+        """Bind the textures and set the uniforms of ``frame`` for a prepared ``program``."""
         for unit, hit in enumerate(frame.hits):
             hit.use(unit)
         for unit, features in enumerate(self.textures, len(frame.hits)):
@@ -62,7 +66,7 @@ class FeaturePass:
 
 
 def upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> moderngl.TextureArray:
-    """The shell's texels as an array texture of RGBA8 with mip levels."""
+    """Upload the feature textures of ``shell`` as an RGBA8 array texture with ``mip_levels`` levels."""
     count, height, width, _ = shell.texels.shape
     texture = ctx.texture_array((width, height, count), 4, np.ascontiguousarray(shell.texels).tobytes())
     texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
@@ -74,6 +78,6 @@ def upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> modern
 
 
 def input_targets(ctx: moderngl.Context, size: tuple[int, int], spec: NetworkSpec) -> moderngl.Framebuffer:
-    """Half-float targets for the network's inputs, four channels each, in its own order."""
+    """Half-float targets for the network's inputs in their order, 4 channels per texture."""
     count = (2 * spec.feature_channels + VIEW_CHANNELS) // 4
     return ctx.framebuffer([color_target(ctx, size) for _ in range(count)])

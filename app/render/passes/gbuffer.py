@@ -1,4 +1,4 @@
-"""The G-buffer passes: where rays hit the outer shell first, and where the inner shell first behind that."""
+"""The G-buffer passes: first hits with the outer shell, then first hits with the inner shell behind those."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from duplex.app.render.view_transform import ViewTransform
 from duplex.app.scene.mesh import Mesh
 from duplex.shaders import source
 
-UV_STEPS = 0xFFFE  # 1 in a texture coordinate, as hits hold it
-LOWEST_LEVEL, LEVEL_STEPS = -16, 2048  # levels of detail, as hits hold them: steps of 1 / 2048 from -16 on
+# hits are stored as 16-bit integers
+UV_STEPS = 0xFFFE  # texture coordinate 1
+LOWEST_LEVEL = -16  # level of detail that is stored as 0
+LEVEL_STEPS = 2048  # steps per level of detail
 HIT_STEPS = {"uv_steps": float(UV_STEPS), "lowest_level": float(LOWEST_LEVEL), "level_steps": float(LEVEL_STEPS)}
 
 
 @dataclass(frozen=True)
 class GpuShell:
-    """A shell's geometry on the GPU.
+    """A shell's mesh on the GPU.
 
-    ``vertices``: position and uv, 5 float32 each; ``indices``: uint32; ``double_sided``: whether backs of faces count.
+    ``vertices``: 5 float32 each, position x y z and texture coordinates; ``indices``: uint32; ``double_sided``: whether
+    back faces are drawn.
     """
 
     vertices: moderngl.Buffer
@@ -30,16 +33,16 @@ class GpuShell:
 
     @classmethod
     def upload(cls, ctx: moderngl.Context, mesh: Mesh, double_sided: bool) -> GpuShell:
-        """Copy ``mesh`` to the GPU."""
+        """Upload ``mesh``."""
         vertices = np.concatenate([mesh.positions, mesh.uvs], 1).astype("<f4")
         indices = ctx.buffer(mesh.faces.astype("<u4").tobytes())
         return cls(ctx.buffer(vertices.tobytes()), indices, double_sided)
 
 
 class GBufferPass:
-    """Draws one shell's nearest surface: ``layer`` 0 freely, ``layer`` 1 behind a first layer's depth.
+    """Draws the nearest surface of one shell; ``layer`` 1 is restricted to fragments behind layer 0 (depth peeling).
 
-    With ``surface`` the targets are those of :func:`surface_targets`, else those of :func:`hit_targets`.
+    It draws into :func:`surface_targets` if ``surface``, else into :func:`hit_targets`.
     """
 
     def __init__(self, ctx: moderngl.Context, shell: GpuShell, layer: int, surface: bool = False):
@@ -58,7 +61,7 @@ class GBufferPass:
     def render(
         self, transform: ViewTransform, first_depth: moderngl.Texture | None = None, *, out: moderngl.Framebuffer
     ) -> None:
-        """Clear ``out`` (colours to 0, depth to 1) and draw; ``first_depth`` is layer 0's depth texture."""
+        """Clear ``out`` (colours to 0, depth to 1) and draw; ``first_depth``: depth texture of layer 0, for layer 1."""
         out.use()
         out.clear()
         self.ctx.enable_only(self.state)
@@ -71,11 +74,11 @@ class GBufferPass:
 
 
 def hit_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:
-    """A target for uv, level of detail and 1 where something is hit, 16 bits each; with depth."""
+    """A 16-bit integer target for u, v, level of detail and coverage (0 or 1), with depth."""
     return ctx.framebuffer([color_target(ctx, size, dtype="nu2")], depth_target(ctx, size))
 
 
 def surface_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:
-    """Targets for uv, distance, face + 1 (float32), and normal and level of detail (half float); with depth."""
+    """Targets for u, v, distance, face index + 1 (float32) and normal, level of detail (half float), with depth."""
     colors = [color_target(ctx, size, dtype="f4"), color_target(ctx, size)]
     return ctx.framebuffer(colors, depth_target(ctx, size))

@@ -1,4 +1,4 @@
-"""The last pass: shaded pixels over a background, or one of the targets made visible."""
+"""The last pass: the shaded image over a background, or an intermediate target as colours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from duplex.shaders import source
 
 
 class Mode(IntEnum):
-    """What the pass shows: the picture, its alpha, or a target whose numbers are of one of five kinds."""
+    """What the pass shows: the image, its alpha, or an intermediate target, by the range of its values.
+
+    ``shaders/screen/present.frag.glsl`` has the same numbers.
+    """
 
     FINAL = 0
     ALPHA = 1
@@ -26,17 +29,19 @@ class Mode(IntEnum):
 
 
 class PicturePass:
-    """Draws the shaded pixels, or their alpha, over a background; ``mode``: ``FINAL`` or ``ALPHA``."""
+    """Draws the shaded image over a background (``Mode.FINAL``), or its alpha (``Mode.ALPHA``)."""
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode):
-        self.ctx, self.mode = ctx, mode
-        self.scale, self.margin = spec.channels_to_space, spec.margin
+        self.ctx = ctx
+        self.mode = mode
+        self.scale = spec.channels_to_space
+        self.margin = spec.margin
         text = source("screen/present.frag", mode=int(mode), scale=self.scale, margin=self.margin)
         select = [f"    if (column == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(self.scale)]
         self.tiles = TileProgram(ctx, text.replace("SELECT", "\n".join(select)))
-        program = self.program = self.tiles.program
-        program["u_hits"] = 0
-        program["u_shaded"] = list(range(1, self.scale + 1)) if self.scale > 1 else 1
+        self.program = self.tiles.program
+        self.program["u_hits"] = 0
+        self.program["u_shaded"] = list(range(1, self.scale + 1)) if self.scale > 1 else 1
 
     def render(
         self,
@@ -47,18 +52,18 @@ class PicturePass:
         *,
         out: moderngl.Framebuffer,
     ) -> None:
-        """Fill ``out``.
+        """Fill ``out`` with the image, premultiplied alpha.
 
-        ``hits``: the outer shell's; ``shaded``: the last layer's textures; ``background``: straight RGBA.
+        ``hits``: of the outer shell; ``shaded``: output textures of the network; ``background``: straight RGBA.
         """
         red, green, blue, alpha = background if self.mode is Mode.FINAL else (0.0, 0.0, 0.0, 1.0)
         out.use()
         out.clear(red * alpha, green * alpha, blue * alpha, alpha)
         self.ctx.enable_only(moderngl.BLEND)
         self.ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
-        # tiles are those of the G-buffer, which begins a margin before the picture
-        begin, size = -self.margin * self.scale, (hits.width * self.scale, hits.height * self.scale)
-        out.viewport = (begin, begin, *size)
+        # tiles cover the G-buffer, which starts one margin to the left of and below the image
+        begin = -self.margin * self.scale
+        out.viewport = (begin, begin, hits.width * self.scale, hits.height * self.scale)
         hits.use(0)
         for row in range(self.scale):
             self._set("u_row", row)
@@ -67,12 +72,12 @@ class PicturePass:
             self.tiles.render(tiles, (hits.width, hits.height))
 
     def _set(self, name: str, value: object) -> None:
-        if name in self.program:  # the driver drops what a mode does not use
+        if name in self.program:  # the GLSL compiler removes uniforms that a mode does not use
             self.program[name] = value
 
 
 class TargetPass:
-    """Makes a target visible, in any other :class:`Mode`."""
+    """Shows an intermediate target as colours, in any other :class:`Mode`."""
 
     def __init__(self, ctx: moderngl.Context, spec: NetworkSpec, mode: Mode):
         self.ctx = ctx
@@ -93,8 +98,8 @@ class TargetPass:
     ) -> None:
         """Fill ``out``.
 
-        ``hits``: the shell's, whose last channel says where it is; ``distances``: those drawn white and black, unless
-        ``display`` asks for a channel.
+        ``hits``: of the shell, for its coverage; ``distances``: near and far distance in world units, drawn white and
+        black unless ``display`` selects a channel.
         """
         out.use()
         out.viewport = (0, 0, *out.size)

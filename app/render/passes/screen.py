@@ -1,4 +1,4 @@
-"""The pass that puts a picture into the window, over a backdrop."""
+"""The screen pass: copies the rendered image into the window over a backdrop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ PATTERNS = ("plain", "checker", "gradient")
 
 @dataclass(frozen=True)
 class Backdrop:
-    """What is behind the scene in the window: ``color``, RGB in [0, 1], in one of :data:`PATTERNS`.
+    """Background and exposure in the window.
 
-    ``exposure``: stops by which the scene is brightened.
+    ``color``: RGB in [0, 1]; ``pattern``: one of :data:`PATTERNS`; ``exposure``: brightness change of the scene in
+    stops.
     """
 
     color: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -25,17 +26,17 @@ class Backdrop:
 
     @property
     def drawn(self) -> Rgba:
-        """The straight RGBA to draw the picture over: a plain one's colour, else nothing."""
+        """Straight RGBA that the renderer uses as background: the plain colour, or transparent if this pass adds it."""
         return (0.0, 0.0, 0.0, 0.0) if self.number else (*self.color, 1.0)
 
     @property
     def number(self) -> int:
-        """What is left for the screen's pass: 0 for nothing, else one more than the pattern's place in the list."""
+        """Shader variant: 0 to copy the image only, else 1 + the index of the pattern."""
         return 0 if self.pattern == "plain" and not self.exposure else 1 + PATTERNS.index(self.pattern)
 
 
 class ScreenPass:
-    """Stretches a picture over a part of the window."""
+    """Scales an image to a part of the window."""
 
     def __init__(self, ctx: moderngl.Context):
         self.ctx = ctx
@@ -51,13 +52,14 @@ class ScreenPass:
         *,
         out: moderngl.Framebuffer,
     ) -> None:
-        """Draw the ``part`` of ``picture`` that would be seen there if it filled ``box``, filtered as the texture says.
+        """Scale ``picture`` to ``box`` and draw it where ``part`` is, with the texture's own filter.
 
-        ``picture``: premultiplied, drawn over ``backdrop.drawn``; ``box``, ``part``: left, bottom, width and height in
-        pixels of ``out``.
+        ``picture``: premultiplied alpha, drawn over ``backdrop.drawn``; ``box``, ``part``: left, bottom, width, height
+        in pixels of ``out``.
         """
         out.use()
-        out.viewport, out.scissor = part, None  # type: ignore[assignment]
+        out.viewport = part
+        out.scissor = None  # type: ignore[assignment]
         self.ctx.enable_only(moderngl.NOTHING)
         picture.use(0)
         triangle = self._triangle(backdrop.number)
@@ -67,7 +69,7 @@ class ScreenPass:
             ("u_square", max(box[3] / 40, 4.0)),
             ("u_exposure", 2.0**backdrop.exposure),
         ):
-            if name in triangle.program:  # the driver drops what a pattern does not use
+            if name in triangle.program:  # the GLSL compiler removes uniforms that a pattern does not use
                 triangle.program[name] = value
         triangle.render(moderngl.TRIANGLES, vertices=3)
 

@@ -1,4 +1,4 @@
-"""Which square tiles of a picture have something to shade; later passes draw those only, and never the empty rest."""
+"""Tile culling: later passes draw only the screen tiles that contain covered pixels."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import moderngl
 
 from duplex.shaders import source
 
-TILE = 16
+TILE = 16  # side of a tile, pixels
 
 
 class TilePass:
-    """Finds the tiles that are covered, or within ``margin`` pixels of what is."""
+    """Marks the occupied tiles: those with a covered pixel, or with one at most ``margin`` pixels away."""
 
     def __init__(self, ctx: moderngl.Context, margin: int):
         self.ctx = ctx
@@ -22,7 +22,7 @@ class TilePass:
         self.program["u_hits"] = 0
 
     def render(self, hits: moderngl.Texture, *, out: moderngl.Framebuffer) -> None:
-        """Read the outer shell's ``hits`` and fill ``out``, one pixel a tile."""
+        """Fill ``out``, one pixel per tile, from the ``hits`` of the outer shell."""
         out.use()
         self.ctx.enable_only(moderngl.NOTHING)
         hits.use(0)
@@ -30,9 +30,9 @@ class TilePass:
 
 
 class TileProgram:
-    """A fragment shader that is run on occupied tiles only. Texture units from ``UNIT`` on are taken."""
+    """A fragment shader that runs on occupied tiles only. It uses texture unit :attr:`UNIT`."""
 
-    UNIT = 16  # behind the 16 that one stage has for certain: a layer's inputs may take all of those, of 48 in all
+    UNIT = 16  # a network layer may use units 0 to 15, all that OpenGL guarantees for one shader stage (48 in total)
 
     def __init__(self, ctx: moderngl.Context, fragment_shader: str):
         self.program = ctx.program(vertex_shader=source("tiles/tiles.vert", tile=TILE), fragment_shader=fragment_shader)
@@ -40,14 +40,14 @@ class TileProgram:
         self.program["u_tiles"] = self.UNIT
 
     def render(self, tiles: moderngl.Texture, size: tuple[int, int]) -> None:
-        """Draw into what is bound, of which ``size`` pixels are divided into ``tiles``."""
+        """Draw the occupied ``tiles`` of the bound framebuffer; ``size``: pixels that the tiles cover."""
         tiles.use(self.UNIT)
         self.program["u_size"] = (float(size[0]), float(size[1]))
         self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=tiles.width * tiles.height)
 
 
 def tile_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:
-    """A target with a pixel for each tile of a picture of ``size``."""
+    """A target with one pixel for each tile of an image of ``size`` pixels."""
     texture = ctx.texture((-(-size[0] // TILE), -(-size[1] // TILE)), 1)
     texture.filter = (moderngl.NEAREST, moderngl.NEAREST)
     return ctx.framebuffer([texture])

@@ -1,4 +1,4 @@
-"""The edges of a shell's faces, drawn over the picture in the window."""
+"""The wireframe pass: edges of a shell's triangles over the image in the window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLORS = ((0.1, 0.5, 1.0, 0.35), (1.0, 0.4, 0.1, 0.35))  # outer, inner: straigh
 
 
 class WireframePass:
-    """Draws the faces of ``shell`` whose front is seen as lines of ``color``."""
+    """Draws the front faces of ``shell`` as lines of ``color``, straight RGBA; all faces if it is double-sided."""
 
     def __init__(self, ctx: moderngl.Context, shell: GpuShell, color: tuple[float, float, float, float]):
         self.ctx = ctx
@@ -28,7 +28,8 @@ class WireframePass:
     def render(self, transform: ViewTransform, part: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
         """Draw into ``part`` (left, bottom, width, height) of ``out``; ``transform``: of a camera of that size."""
         out.use()
-        out.viewport, out.scissor = part, part
+        out.viewport = part
+        out.scissor = part
         self.ctx.enable_only(moderngl.BLEND | (moderngl.NOTHING if self.double_sided else moderngl.CULL_FACE))
         self.ctx.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         self.program["u_world_to_clip"].write(transform.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]

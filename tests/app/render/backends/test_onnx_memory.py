@@ -26,14 +26,14 @@ def test_pixels_go_through_the_programs_memory_unchanged(ctx: moderngl.Context) 
     for texture, values in zip(textures, filled, strict=True):
         texture.write(values.tobytes())
     memory, box = HostMemory(2, 2, 13 * 9), (3, 2, 5, 6)
-    memory.take(ctx.framebuffer(textures), box)
+    memory.read_inputs(ctx.framebuffer(textures), box)
     taken = memory.inputs[: 2 * 5 * 6 * 8].view(np.float16).reshape(2, 6, 5, 4)
     assert all(np.array_equal(a, b[2:8, 3:8]) for a, b in zip(taken, filled, strict=True))
     with memory.mapped() as (source, results):
         assert source == memory.inputs.ctypes.data and len(set(results)) == 2
     for i, output in enumerate(memory.outputs):
         output[: 5 * 6 * 8] = (taken[1 - i] * np.float16(2)).reshape(-1).view(np.uint8)
-    memory.give(textures, box)
+    memory.write_outputs(textures, box)
     for i, texture in enumerate(textures):
         expected = filled[i].copy()
         expected[2:8, 3:8] = filled[1 - i][2:8, 3:8] * np.float16(2)
@@ -43,7 +43,7 @@ def test_pixels_go_through_the_programs_memory_unchanged(ctx: moderngl.Context) 
 def test_without_cuda_pictures_go_through_the_programs_memory(
     ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_memory, "RUNTIMES", ("libcudart.so.none",))
+    monkeypatch.setattr(onnx_memory, "CUDA_RUNTIMES", ("libcudart.so.none",))
     with pytest.raises(DuplexError, match=r"libcudart\.so\.none"):
         CudaMemory(ctx, 1, 1, 16)
     renderer = Renderer(ctx, demo, "onnx")
