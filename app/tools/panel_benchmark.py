@@ -12,12 +12,12 @@ import numpy as np
 from duplex.app.render.gpu import describe, is_software
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.orbits import scene_orbit, scene_pivot
+from duplex.app.viewer.camera.camera_controls import CameraControls
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.app.viewer.gui.imgui_platform import Ui
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.panel_cache import STALE_SECONDS, PanelCache
-from duplex.app.viewer.input.camera_controls import CameraControls
-from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements
 from duplex.app.viewer.panels.bundle import BundleFacts

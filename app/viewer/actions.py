@@ -7,7 +7,7 @@ from pathlib import Path
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera_path import CameraPath, Keyframe
-from duplex.app.viewer.keyframe_editor import PathOutput
+from duplex.app.viewer.camera.keyframe_editor import PathOutput
 from duplex.app.viewer.look import Inspection, Look
 
 

@@ -11,9 +11,9 @@ from duplex.app.core.images import save_png
 from duplex.app.render.gpu import color_target, driver_errors
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer import actions as a
+from duplex.app.viewer.camera.camera_controls import MODES
 from duplex.app.viewer.gui.clipboard import clipboard, copy
 from duplex.app.viewer.gui.overlay import Overlay
-from duplex.app.viewer.input.camera_controls import MODES
 from duplex.app.viewer.measurements import backend_agreement, reference_quality
 from duplex.app.viewer.open_scene import OpenScene, folder_for_output
 from duplex.app.viewer.state import ViewerState

@@ -17,8 +17,8 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot
-from duplex.app.viewer.input.camera_controls import CameraControls
-from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.camera.camera_controls import CameraControls
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
 
 START_SIDE = 800  # pixels of the square picture that the first camera is made for

@@ -18,11 +18,11 @@ from duplex.app.render.timers import PassTimers
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
+from duplex.app.viewer.camera.camera_controls import Flight
 from duplex.app.viewer.dynamic_resolution import DynamicResolution
 from duplex.app.viewer.gui.file_dialog import FileDialog
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.notices import Notices
-from duplex.app.viewer.input.camera_controls import Flight
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements, probe_pixel
 from duplex.app.viewer.open_scene import OpenScene

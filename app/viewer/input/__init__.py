@@ -1,1 +1,1 @@
-"""From the window's events to actions and camera movement."""
+"""From the window's events to actions."""

@@ -10,8 +10,8 @@ from moderngl_window.context.glfw.window import Window
 
 from duplex.app.core.arrays import Array
 from duplex.app.viewer.actions import Action, Click, Dolly, OpenFile, Pan, ReportError, ToggleHelp, Turn
+from duplex.app.viewer.camera.camera_controls import FAST, SLOW, Flight
 from duplex.app.viewer.gui.imgui_platform import Ui
-from duplex.app.viewer.input.camera_controls import FAST, SLOW, Flight
 from duplex.app.viewer.input.keys import ALT, COMMAND, MOVES, REPEATED, SHIFT, action_of
 
 BUTTONS = {1: 0, 2: 1, 3: 2}  # moderngl-window's numbers of left, right and middle, and Dear ImGui's

@@ -20,7 +20,7 @@ from duplex.app.viewer.actions import (
     SetLook,
     SetUp,
 )
-from duplex.app.viewer.input.camera_controls import MODES, UPS, CameraControls
+from duplex.app.viewer.camera.camera_controls import MODES, UPS, CameraControls
 from duplex.app.viewer.look import Look
 
 FOV_DEGREES = (5, 120)

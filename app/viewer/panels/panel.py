@@ -10,8 +10,8 @@ from imgui_bundle import imgui
 
 from duplex.app.render.views import View
 from duplex.app.viewer.actions import Action, ShowHelp
-from duplex.app.viewer.input.camera_controls import CameraControls
-from duplex.app.viewer.keyframe_editor import KeyframeEditor
+from duplex.app.viewer.camera.camera_controls import CameraControls
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
 from duplex.app.viewer.look import Look
 from duplex.app.viewer.panels.bundle import BundleFacts, draw_bundle
 from duplex.app.viewer.panels.camera import draw_camera

@@ -25,8 +25,8 @@ from duplex.app.viewer.actions import (
     SetPathOutput,
     TogglePlaying,
 )
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.app.viewer.gui.overlay import Overlay
-from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
 
 PATH_COLOR, KEYFRAME_COLOR, SELECTED_COLOR = 0xFFFFB040, 0xFF40C0FF, 0xFF4060FF  # ABGR
 MAX_FPS = 240

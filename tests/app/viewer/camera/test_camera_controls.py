@@ -12,7 +12,7 @@ from pyglm import glm
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.orbits import Orbit
-from duplex.app.viewer.input.camera_controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
+from duplex.app.viewer.camera.camera_controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
 
 UP = np.array([0, 0, 1.0])
 

@@ -11,7 +11,7 @@ import pytest
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera_path import CameraPath
-from duplex.app.viewer.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 
 
 def test_a_path_without_end_is_neither_written_nor_recorded(demo: Bundle, path: CameraPath, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The viewer's camera: its controls, and the editor of its path."""
