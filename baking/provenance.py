@@ -29,8 +29,8 @@ class Provenance:
     """The manifest's ``teacher``, with the values that the bake used.
 
     ``family``, ``file``, ``sha256``: of the checkpoint; ``near``, ``far``: of rays, world units; ``principal_shift``:
-    as in :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: as its ``to_json`` gives it; ``bounds``: low and high
-    corner in that space, None for a scene without a box; ``dataset_to_world``: 16 numbers, row by row, or None;
+    as in :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: as its ``to_json`` gives it; ``bounds``: low and
+    high corner in that space, None for a scene without a box; ``dataset_to_world``: 16 numbers, row by row, or None;
     ``activation``, ``encoding``: what the user said, or None.
     """
 
