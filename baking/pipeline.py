@@ -20,7 +20,8 @@ from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
-from duplex.baking.distill.trainer import Student, Trainer
+from duplex.baking.distill.student import Student
+from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
@@ -73,7 +74,7 @@ def bake(
         photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
         sets = [views, photos] if photos else [views]
         references = references_of(job.photos, held_out, job.config.views.view_size)
-        trainer = Trainer(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
+        trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if workspace.state.exists():
             trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")

@@ -14,7 +14,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.distill.features import FeatureTexture
-from duplex.baking.distill.trainer import Student
+from duplex.baking.distill.student import Student
 
 THUMBNAIL = (320, 240)
 

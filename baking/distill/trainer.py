@@ -7,32 +7,39 @@ many more pixels, so it finds its value sooner and keeps unseen texels close to 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.files import write_atomically
 from duplex.app.core.metrics import psnr_of_known
-from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
+from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler, cut
-from duplex.baking.distill.features import FeatureTexture
-from duplex.baking.distill.shading import ShadingNetwork
+from duplex.baking.distill.dssim import dssim
+from duplex.baking.distill.student import Student
 from duplex.baking.distill.views import ViewSet
-from duplex.baking.runtime import optimizer_state
+from duplex.baking.runtime import optimizer as optimizers
+from duplex.baking.runtime.optimizer import Groups, Schedule, cosine_decay, new_adam, renewed_adam
 from duplex.baking.runtime.out_of_memory import retry_with_less
 from duplex.baking.runtime.progress import track
+from duplex.baking.runtime.training_state import (
+    SaveTimer,
+    read_state,
+    restore_generator,
+    with_prefix,
+    without_prefix,
+    write_state,
+)
 from duplex.baking.settings import setting
 
-SAVE_SECONDS, SAVE_SHARE = 30, 20  # between two states kept, and so many times what keeping the last one took
+WARM_UP = 50  # steps
+FINAL_RATE = 0.02  # share of the learning rates that is left at the end
 CURVE_POINTS = 16
 STRIP = 256  # rows of a picture that is judged, at once
 
@@ -71,70 +78,40 @@ class DistillConfig:
     doublings: tuple[float, ...] = (0.2, 0.5)  # shares of the training after which the textures double
 
 
-class Student(nn.Module):
-    """Both shells' feature textures and the shading network, with the one forward pass that training needs.
+class CurvePoint(NamedTuple):
+    """A point of the learning curve: after ``step`` steps and ``seconds`` of training, PSNR in dB of held-out views."""
 
-    ``view_channels``: how many channels of the encoded view directions the network is shown; the others are 0.
-    """
-
-    view_channels = VIEW_CHANNELS
-
-    def __init__(self, spec: NetworkSpec, texels: int):
-        super().__init__()
-        self.outer, self.inner = (FeatureTexture(texels, spec.feature_channels, spec.mip_levels) for _ in range(2))
-        self.network = ShadingNetwork(spec)
-
-    @property
-    def textures(self) -> tuple[FeatureTexture, FeatureTexture]:
-        """The outer shell's and the inner shell's."""
-        return self.outer, self.inner
-
-    def shade(self, crops: Crops) -> Tensor:
-        """Straight RGBA (b, 4, h, w) of the G-buffers of ``crops``."""
-        b, h, w = crops.mask[0].shape
-        planes = []
-        for texture, uv, level, hit in zip(self.textures, crops.uv, crops.level, crops.mask, strict=True):
-            where = torch.nonzero(hit.reshape(-1))[:, 0]
-            dither = None if crops.dither is None else crops.dither.reshape(-1)[where]
-            values = texture(uv.reshape(-1, 2)[where], level.reshape(-1)[where], dither)
-            plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
-            planes.append(plane.view(b, h, w, -1))
-        directions = crops.directions * crops.mask[0][..., None]
-        planes.append(F.pad(directions[..., : self.view_channels], (0, VIEW_CHANNELS - self.view_channels)))
-        inputs = torch.cat(planes, -1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        return self.network(inputs)  # type: ignore[no-any-return]
-
-    def refine(self) -> None:
-        """Double the side of both textures, interpolating."""
-        for texture in self.textures:
-            plane = texture.texels.detach().T.reshape(1, -1, texture.side, texture.side)
-            larger = F.interpolate(plane, scale_factor=2, mode="bilinear", align_corners=False)
-            texture.texels = nn.Parameter(larger[0].flatten(1).T.contiguous())
-            texture.side *= 2
+    step: int
+    seconds: float
+    psnr: float
 
 
-class Trainer:
+class Distiller:
     """Trains a :class:`Student`; all of its state goes into one file and comes back from it."""
 
     def __init__(self, spec: NetworkSpec, texels: int, config: DistillConfig, seed: int, device: torch.device):
-        self.config, self.device, self.step = config, device, 0
+        self.config = config
+        self.device = device
+        self.seed = seed
+        self.step = 0
         self.generator = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
-        self.refined, self.seconds = 0, 0.0
-        self.curve: list[tuple[int, float, float]] = []  # steps, seconds, PSNR in dB of held-out pictures
+        self.refined = 0  # doublings of the textures so far
+        self.seconds = 0.0
+        self.curve: list[CurvePoint] = []
         self.view_errors: Tensor | None = None
         self.portion = config.batch
         self.student = Student(spec, texels >> len(config.doublings)).to(device)
         self.student.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = self._new_optimizer()
+        self.schedule = Schedule(config.steps, WARM_UP, cosine_decay(FINAL_RATE))
+        self.optimizer = new_adam(self._groups())
 
-    def _new_optimizer(self) -> torch.optim.Adam:
+    def _groups(self) -> Groups:
         features = [texture.texels for texture in self.student.textures]
-        groups = [
+        return [
             {"params": features, "initial": self.config.feature_rate, "eps": 1e-15},
             {"params": list(self.student.network.parameters()), "initial": self.config.network_rate},
         ]
-        return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
 
     def train(
         self,
@@ -154,27 +131,31 @@ class Trainer:
         if self.view_errors is not None:
             sampler.errors = self.view_errors
         self.view_errors = sampler.errors
-        last, spent = time.monotonic(), 0.0
-        started = last
+        timer = SaveTimer()
+
+        def keep() -> None:
+            self.save(state)
+            saved()
+
         with track("distillation", self.config.steps, self.step) as progress:
             while self.step < self.config.steps:
-                self._schedule()
-                crops = sampler(self._counts(len(views)), self.generator)
-                errors = self._backward(crops, color)
-                self.optimizer.step()
-                self.step += 1
-                sampler.learned(crops, errors)
-                progress.advance(note=f"{self.curve[-1][2]:.1f} dB" if self.curve else "")
+                started = time.monotonic()
+                self._advance(sampler, color)
+                progress.advance(note=f"{self.curve[-1].psnr:.1f} dB" if self.curve else "")
                 self.seconds += time.monotonic() - started
                 if held_out and self.step * CURVE_POINTS // self.config.steps > len(self.curve):
-                    self.curve.append((self.step, round(self.seconds, 1), self.unseen(held_out, background)))
-                started = time.monotonic()
-                if started - last > max(SAVE_SECONDS, SAVE_SHARE * spent):
-                    self.save(state)
-                    saved()
-                    last = time.monotonic()
-                    spent, started = last - started, last
+                    psnr = self.unseen(held_out, background)
+                    self.curve.append(CurvePoint(self.step, round(self.seconds, 1), psnr))
+                timer.save_if_due(keep)
         self.save(state)
+
+    def _advance(self, sampler: CropSampler, background: Tensor) -> None:
+        self._prepare()
+        crops = sampler(self._counts(len(sampler.sets)), self.generator)
+        errors = self._backward(crops, background)
+        self.optimizer.step()
+        self.step += 1
+        sampler.learned(crops, errors)
 
     def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:
         """What is drawn and what is wanted of each view on ``background``, (h, w, 3) float32; NaN: not known."""
@@ -200,21 +181,17 @@ class Trainer:
             photos = round(self.config.photo_share * self.config.batch)
         return [self.config.batch - photos, photos][:sets]
 
-    def _schedule(self) -> None:
+    def _prepare(self) -> None:
+        """Double the textures when it is time, and set the learning rates of the next step."""
         share = self.step / self.config.steps
         if self.refined < len(self.config.doublings) and share >= self.config.doublings[self.refined]:
             self._refine()
-        factor = min(1.0, (self.step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial"] * factor
+        self.schedule.apply(self.optimizer, self.step)
 
     def _refine(self) -> None:
         self.student.refine()
         self.refined += 1
-        old, self.optimizer = self.optimizer, self._new_optimizer()
-        for parameter in self.student.network.parameters():
-            if parameter in old.state:
-                self.optimizer.state[parameter] = old.state[parameter]
+        self.optimizer = renewed_adam(self.optimizer, self._groups())
 
     def _backward(self, crops: Crops, background: Tensor) -> Tensor:
         """Leave the batch's gradient in the parameters, in portions if memory wants it.
@@ -250,43 +227,22 @@ class Trainer:
 
     def save(self, file: Path) -> None:
         """Write the state of student, optimiser and random numbers, atomically."""
-        tensors = {f"student.{name}": value for name, value in self.student.state_dict().items()}
-        tensors |= optimizer_state.to_tensors(self.optimizer)
-        tensors["generator"] = self.generator.get_state()
+        tensors = with_prefix("student.", self.student.state_dict())
         tensors["curve"] = torch.tensor(self.curve, dtype=torch.float64).view(-1, 3)
         if self.view_errors is not None:
             tensors["view_errors"] = self.view_errors
         tensors["progress"] = torch.tensor([self.step, self.refined, self.seconds], dtype=torch.float64)
-        write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
+        write_state(file, tensors, self.optimizer, self.generator)
 
     def load(self, file: Path) -> None:
-        """Take up where :meth:`save` left off."""
-        tensors = load(file.read_bytes())  # not mapped: this file will be replaced
+        """Continue from what :meth:`save` wrote."""
+        tensors = read_state(file)
         step, refined, self.seconds = tensors["progress"].tolist()
-        self.curve = [(int(step), seconds, psnr) for step, seconds, psnr in tensors["curve"].tolist()]
         self.step = int(step)
+        self.curve = [CurvePoint(int(step), seconds, psnr) for step, seconds, psnr in tensors["curve"].tolist()]
         while self.refined < int(refined):
             self._refine()
-        state = {k.removeprefix("student."): v for k, v in tensors.items() if k.startswith("student.")}
-        self.student.load_state_dict(state)
-        optimizer_state.restore(self.optimizer, tensors)
-        self.generator.set_state(tensors["generator"])
+        self.student.load_state_dict(without_prefix("student.", tensors))
+        optimizers.restore(self.optimizer, tensors)
+        restore_generator(self.generator, tensors, self.seed + self.step)
         self.view_errors = tensors.get("view_errors")
-
-
-def dssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural dissimilarity ``(1 - SSIM) / 2`` (n, 1, h, w) of two pictures (n, c, h, w) in [0, 1].
-
-    SSIM after Wang et al., 2004, in windows of 7 x 7 pixels, as far as they lie inside the picture.
-    """
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, 7, stride=1, padding=3, count_include_pad=False)
-
-    mean_a, mean_b = mean(a), mean(b)
-    spread = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
-    together = mean(a * b) - mean_a * mean_b
-    first, second = 0.01**2, 0.03**2
-    found = (2 * mean_a * mean_b + first) * (2 * together + second)
-    found = found / ((mean_a**2 + mean_b**2 + first) * (spread + second))
-    return 0.5 * (1 - found).mean(1, keepdim=True)

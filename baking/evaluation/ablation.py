@@ -18,7 +18,7 @@ import numpy as np
 from duplex.app.core.files import write_atomically
 from duplex.app.scene.network import MAX_CHANNELS, VIEW_CHANNELS, ConvLayer, NetworkSpec
 from duplex.baking.datasets.photos import Photo
-from duplex.baking.distill.trainer import Trainer
+from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import NOWHERE, VIEW_BYTES, ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.evaluation.metrics import Metrics, mean_of
 from duplex.baking.fields.density_grid import DensityGrid
@@ -103,7 +103,7 @@ def ablate(
         if name in known:
             return known[name]
         say(f"{name} ...")
-        trainer = Trainer(spec, job.config.atlas.texels, replace(config, **settings), job.seed, job.teacher.device)
+        trainer = Distiller(spec, job.config.atlas.texels, replace(config, **settings), job.seed, job.teacher.device)
         trainer.student.view_channels = view_channels
         for texture in trainer.student.textures:
             texture.rounded = rounded

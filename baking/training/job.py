@@ -26,7 +26,7 @@ from duplex.baking.training.mlp import MlpModel
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, scene_of, split
 from duplex.baking.training.tensorf import TensorfModel
-from duplex.baking.training.trainer import Model, Trainer
+from duplex.baking.training.trainer import FieldTrainer, TrainableField
 
 FIELDS = ("tensorf", "mlp")
 
@@ -100,7 +100,7 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     say(f"{len(shown)} photos, {len(unseen)} held out; {_words(scene)}")
     with stage("training", workspace) as note_seconds:
         model = model_of(job, photos.to(job.device), scene)
-        trainer = Trainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
+        trainer = FieldTrainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
         if state.exists():
             trainer.load(state)
             say(f"training goes on from step {trainer.step}")
@@ -125,7 +125,7 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     return report
 
 
-def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> Model:
+def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> TrainableField:
     """A new field of the kind that the job asks for."""
     steps = job.config.training.steps
     if job.field == "mlp":

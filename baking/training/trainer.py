@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +10,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
-from duplex.app.core.files import write_atomically
-from duplex.baking.runtime import optimizer_state
+from duplex.baking.runtime import optimizer as optimizers
+from duplex.baking.runtime.optimizer import Schedule, exponential_decay, new_adam, renewed_adam
 from duplex.baking.runtime.progress import say, track
+from duplex.baking.runtime.training_state import (
+    SaveTimer,
+    read_state,
+    restore_generator,
+    with_prefix,
+    without_prefix,
+    write_state,
+)
 from duplex.baking.settings import setting
 from duplex.baking.training.photos import PhotoSet
 
-SAVE_SECONDS = 30
 WARM_UP = 20  # steps
 LOOKS = 3  # times on the way that a few held-out photos are rendered
 LOOK_VIEWS = 4
@@ -37,7 +42,7 @@ class TrainingConfig:
     final_rate: float = setting(0.05, "share of the learning rates that is left at the end", low=1e-6, high=1)
 
 
-class Model(Protocol):
+class TrainableField(Protocol):
     """A field in training."""
 
     background: Tensor
@@ -70,24 +75,32 @@ class Model(Protocol):
         """A few words."""
 
 
-class Trainer:
+class FieldTrainer:
     """Trains ``model``; all of its state goes into one file and comes back from it."""
 
-    def __init__(self, model: Model, held_out: PhotoSet | None, config: TrainingConfig, seed: int):
-        self.model, self.held_out, self.config, self.seed = model, held_out, config, seed
-        self.step, self.error = 0, 0.0
+    def __init__(self, model: TrainableField, held_out: PhotoSet | None, config: TrainingConfig, seed: int):
+        self.model = model
+        self.held_out = held_out
+        self.config = config
+        self.seed = seed
+        self.step = 0
+        self.error = 0.0  # of the training, a moving average of the mean squared error
         self.generator = torch.Generator(model.background.device).manual_seed(seed)
-        self.optimizer = self._new_optimizer()
-
-    def _new_optimizer(self) -> torch.optim.Adam:
-        return torch.optim.Adam(self.model.groups(), lr=1e-3, betas=(0.9, 0.99), eps=1e-8, fused=True)
+        self.schedule = Schedule(config.steps, WARM_UP, exponential_decay(config.final_rate))
+        self.optimizer = new_adam(model.groups())
 
     def train(self, state: Path, saved: Callable[[], None] = lambda: None) -> float:
         """Train to the end of the schedule, saving to ``state`` now and then and calling ``saved`` after that.
 
         Returns the last training PSNR.
         """
-        steps, last = self.config.steps, time.monotonic()
+        steps = self.config.steps
+        timer = SaveTimer()
+
+        def keep() -> None:
+            self.save(state)
+            saved()
+
         looks = {steps * (i + 1) // (LOOKS + 1) for i in range(LOOKS)}
         with track("training", steps, self.step) as progress:
             while self.step < steps:
@@ -97,19 +110,14 @@ class Trainer:
                     found = self.judge(LOOK_VIEWS)
                     quality = f"{np.mean(found):.2f} dB on held-out photos" if found else "held-out photos masked"
                     say(f"  step {self.step}: {quality}, {self.model.describe()}")
-                if time.monotonic() - last > SAVE_SECONDS:
-                    self.save(state)
-                    saved()
-                    last = time.monotonic()
+                timer.save_if_due(keep)
         self.save(state)
         return decibels(self.error)
 
     def _advance(self) -> None:
         if self.model.prepare(self.step):
-            self._renew_optimizer()
-        factor = min(1.0, (self.step + 1) / WARM_UP) * self.config.final_rate ** (self.step / self.config.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial"] * factor
+            self.optimizer = renewed_adam(self.optimizer, self.model.groups())
+        self.schedule.apply(self.optimizer, self.step)
         loss, squared = self.model.loss(self.generator)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -117,13 +125,6 @@ class Trainer:
         self.optimizer.step()
         self.step += 1
         self.error = AVERAGE * self.error + (1 - AVERAGE) * squared if self.error else squared
-
-    def _renew_optimizer(self) -> None:
-        """Another optimiser for new parameters; those that stayed keep their state."""
-        old, self.optimizer = self.optimizer, self._new_optimizer()
-        for parameter in self._parameters():
-            if parameter in old.state:
-                self.optimizer.state[parameter] = old.state[parameter]
 
     def judge(self, views: int) -> list[float]:
         """PSNR in dB of at most ``views`` held-out photos, evenly chosen."""
@@ -147,27 +148,19 @@ class Trainer:
 
     def save(self, file: Path) -> None:
         """Write the state of model, optimiser and random numbers, atomically."""
-        tensors = {f"model.{name}": value for name, value in self.model.tensors().items()}
-        tensors |= optimizer_state.to_tensors(self.optimizer)
-        tensors["generator"] = self.generator.get_state()
+        tensors = with_prefix("model.", self.model.tensors())
         tensors["progress"] = torch.tensor([self.step, self.error], dtype=torch.float64)
-        write_atomically(file, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
+        write_state(file, tensors, self.optimizer, self.generator)
 
     def load(self, file: Path) -> None:
-        """Take up where :meth:`save` left off."""
-        tensors = load(file.read_bytes())  # not mapped: this file will be replaced
+        """Continue from what :meth:`save` wrote."""
+        tensors = read_state(file)
         step, self.error = tensors["progress"].tolist()
         self.step = int(step)
-        self.model.restore({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-        self.optimizer = self._new_optimizer()
-        optimizer_state.restore(self.optimizer, tensors)
-        if len(tensors["generator"]) == len(self.generator.get_state()):
-            self.generator.set_state(tensors["generator"])
-        else:  # another kind of device's
-            self.generator.manual_seed(self.seed + self.step)
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.model.restore(without_prefix("model.", tensors))
+        self.optimizer = new_adam(self.model.groups())
+        optimizers.restore(self.optimizer, tensors)
+        restore_generator(self.generator, tensors, self.seed + self.step)
 
 
 def decibels(error: float) -> float:

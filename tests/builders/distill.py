@@ -10,7 +10,7 @@ import torch
 from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.features import Mipmaps
-from duplex.baking.distill.trainer import DistillConfig, Trainer
+from duplex.baking.distill.trainer import DistillConfig, Distiller
 from duplex.baking.distill.views import NOWHERE, UV_STEPS, ViewSet
 
 CONFIG = DistillConfig(steps=24, batch=2, crop=16, width=8)
@@ -39,8 +39,8 @@ def mipmaps(texels: torch.Tensor, side: int, levels: int) -> Mipmaps:
     return maps.average()
 
 
-def trainer(seed: int = 0) -> Trainer:
-    return Trainer(NetworkSpec.shallow(8, 8), 64, CONFIG, seed, CPU)
+def trainer(seed: int = 0) -> Distiller:
+    return Distiller(NetworkSpec.shallow(8, 8), 64, CONFIG, seed, CPU)
 
 
 def camera(side: int, angle: float) -> Camera:

@@ -20,7 +20,7 @@ from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, scene_of, split
 from duplex.baking.training.tensorf_config import TensorfConfig
-from duplex.baking.training.trainer import Trainer, TrainingConfig
+from duplex.baking.training.trainer import FieldTrainer, TrainingConfig
 
 SIZE, FOV = 32, 0.7
 SMALL = TensorfConfig(voxels=32, first_voxels=20, density=4, app=6, features=6, width=16, batch=3000)
@@ -52,12 +52,12 @@ def job_of(folder: Path, steps: int, field: str = "tensorf", given: Given | None
     return TrainJob(read_dataset(folder), field, config, given or Given(), 0, torch.device("cpu"))
 
 
-def trainer_of(job: TrainJob) -> Trainer:
+def trainer_of(job: TrainJob) -> FieldTrainer:
     torch.manual_seed(job.seed)
     shown, unseen = split(job.dataset)
     photos, held_out = PhotoSet.read(shown, SIZE), PhotoSet.read(unseen, SIZE)
     model = model_of(job, photos, scene_of(job.dataset, shown, photos, job.given))
-    return Trainer(model, held_out, job.config.training, job.seed)
+    return FieldTrainer(model, held_out, job.config.training, job.seed)
 
 
 def constant_psnr(photos: PhotoSet) -> float:

@@ -23,7 +23,7 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
     for wait_for in ("scene.bundle.baking/shells.safetensors", "watched/preview.bundle"):
         resume = ["--resume"] if (tmp_path / "scene.bundle.baking").exists() else []
         arguments = command(BAKE, octahedron, "-o", output, *SMALL, *resume, "--preview", preview)
-        arguments[2] = "import duplex.baking.distill.trainer as d; d.SAVE_SECONDS = 0; " + arguments[2]
+        arguments[2] = "import duplex.baking.runtime.training_state as d; d.SAVE_SECONDS = 0; " + arguments[2]
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while not (tmp_path / wait_for).exists():

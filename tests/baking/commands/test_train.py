@@ -31,7 +31,7 @@ def test_a_killed_training_goes_on(photos_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.th"
     arguments = [photos_folder, "-o", output, *FLAGS, "--steps", "300"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    script = "import duplex.baking.training.trainer as t; t.SAVE_SECONDS = 0.5; " + SCRIPT
+    script = "import duplex.baking.runtime.training_state as t; t.SAVE_SECONDS = 0.5; " + SCRIPT
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)], env=environment, stderr=subprocess.DEVNULL
     )

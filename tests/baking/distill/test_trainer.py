@@ -14,7 +14,9 @@ from skimage.metrics import structural_similarity
 from builders.distill import CPU, SPEC, trainer, view_set, views
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler
-from duplex.baking.distill.trainer import DistillConfig, Student, Trainer, dssim
+from duplex.baking.distill.dssim import dssim
+from duplex.baking.distill.student import Student
+from duplex.baking.distill.trainer import DistillConfig, Distiller
 
 
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
@@ -23,16 +25,16 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     whole = trainer()
     whole.train([views()], (1.0, 1.0, 1.0), tmp_path / "whole", views())
     first, calls = trainer(), 0
-    original = Trainer._schedule
+    original = Distiller._prepare
 
-    def interrupted(self: Trainer) -> None:
+    def interrupted(self: Distiller) -> None:
         nonlocal calls
         calls += 1
         if calls > 15:  # after the second doubling
             raise KeyboardInterrupt
         original(self)
 
-    monkeypatch.setattr(Trainer, "_schedule", interrupted)
+    monkeypatch.setattr(Distiller, "_prepare", interrupted)
     with pytest.raises(KeyboardInterrupt):
         first.train([views()], (1.0, 1.0, 1.0), tmp_path / "part", views())
     first.save(tmp_path / "part")
@@ -50,7 +52,7 @@ def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None
     config = DistillConfig(steps=150, batch=2, crop=16, width=8)
     runs = []
     for seed in (1, 1, 2):
-        t = Trainer(NetworkSpec.shallow(8, 8), 64, config, seed, CPU)
+        t = Distiller(NetworkSpec.shallow(8, 8), 64, config, seed, CPU)
         t.train([views()], (1.0, 1.0, 1.0), tmp_path / "state", views())
         runs.append((t.curve, t.student.outer.texels.detach().clone()))
     steps, seconds, quality = zip(*runs[0][0], strict=True)
@@ -126,7 +128,7 @@ def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
         for picture in shown.pictures:
             picture[:] = (value, value, value, 255)
     config = DistillConfig(steps=150, batch=4, crop=16, width=8, photo_steps=photo_steps, photo_share=0.75)
-    trainer = Trainer(SPEC, 64, config, 0, CPU)
+    trainer = Distiller(SPEC, 64, config, 0, CPU)
     trainer.train([teacher, photos], (1.0, 1.0, 1.0), tmp_path / "state")
     crops = CropSampler([teacher], 24, CPU)([2], torch.Generator().manual_seed(0))
     rgba = trainer.student.shade(crops).detach()
