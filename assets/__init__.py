@@ -1,4 +1,4 @@
-"""Files that come with duplex: the demo bundle."""
+"""Data files of the package: the demo bundle."""
 
 from pathlib import Path
 

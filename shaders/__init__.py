@@ -1,4 +1,4 @@
-"""The GLSL sources, and :func:`source`, which assembles one for the compiler."""
+"""GLSL sources. :func:`source` adds macros and resolves includes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _INCLUDE = re.compile(r'^#include "([a-z0-9_/]+\.glsl)"$', re.MULTILINE)
 
 
 def source(name: str, version: int = 330, /, **defines: int | float | str) -> str:
-    """The text of ``<name>.glsl`` with ``#version <version>``, ``defines`` as macros, and resolved includes.
+    """The GLSL of ``<name>.glsl`` with ``#version <version>``, ``defines`` as macros and includes resolved.
 
-    ``name``: for example ``"gbuffer/gbuffer.frag"``. A value appears in GLSL as ``str`` prints it.
+    ``name``: for example ``"gbuffer/gbuffer.frag"``. Macro names are upper case; a value is inserted as ``str(value)``.
     """
     header = "".join(f"#define {key.upper()} {value}\n" for key, value in defines.items())
     return f"#version {version}\n{header}#line 1\n{_read(name + '.glsl')}"
 
 
 def stamp() -> int:
-    """The latest modification time of all sources, in ns: it changes when somebody edits one."""
+    """The latest modification time of all sources in nanoseconds, which tells when to reload shaders."""
     return max((file.stat().st_mtime_ns for file in _FOLDER.rglob("*.glsl")), default=0)
 
 

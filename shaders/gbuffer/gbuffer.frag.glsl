@@ -1,9 +1,9 @@
-// Where rays hit one shell first. As small as it can be: many triangles are drawn that others hide.
-//   LAYER 0: the outer shell.  LAYER 1: the inner shell, peeled behind what layer 0 drew.
-//   SURFACE 0: hits for shading, 16 bits each: uv, level of detail, 1.
-//   SURFACE 1: for baking and inspection: uv, distance from the eye, face number + 1; normal, level.
-//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/render/passes/gbuffer.py.
-#define UNIT_LEVEL  // derivatives exist in fragment shaders only
+// First hits of the rays with one shell. The shader is minimal because overdraw runs it for many hidden fragments.
+//   LAYER 0: outer shell.  LAYER 1: inner shell, restricted to fragments behind layer 0.
+//   SURFACE 0: hits for shading, 16 bits per channel: u, v, level of detail, 1.
+//   SURFACE 1: for baking and inspection: u, v, distance from the eye, face index + 1; normal, level of detail.
+//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: quantisation of hits, as in app/render/passes/gbuffer.py.
+#define UNIT_LEVEL  // needs derivatives, which only fragment shaders have
 #include "include/level_of_detail.glsl"
 #if LAYER == 1
 #include "gbuffer/depth_peeling.glsl"

@@ -1,4 +1,5 @@
-// One shell, in clip space.
+// Vertices of one shell to clip space.
+//   SURFACE: as in gbuffer.frag.glsl.
 uniform mat4 u_world_to_clip;
 
 in vec3 in_position;

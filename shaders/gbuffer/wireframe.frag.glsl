@@ -1,5 +1,5 @@
-// The edges of one shell's faces, in one colour.
-uniform vec4 u_color;  // straight
+// Edges of one shell's triangles, in one colour.
+uniform vec4 u_color;  // straight alpha
 
 out vec4 o_color;
 

@@ -1,6 +1,6 @@
-// What the shading network takes of a pixel: the features of both hits and the encoded view direction; 0 where empty.
-//   TEXTURES: feature textures of a shell, four channels each.
-//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: the steps of hits, as in app/render/passes/gbuffer.py.
+// The network's inputs at a pixel: features at both hits and the encoded view direction; 0 where the ray misses.
+//   TEXTURES: feature textures per shell, 4 channels each.
+//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: quantisation of hits, as in app/render/passes/gbuffer.py.
 #include "include/level_of_detail.glsl"
 #include "include/view_encoding.glsl"
 
@@ -8,7 +8,7 @@ uniform sampler2D u_outer_hits;
 uniform sampler2D u_inner_hits;
 uniform sampler2DArray u_outer_features;
 uniform sampler2DArray u_inner_features;
-uniform vec4 u_scale[2 * TEXTURES];  // the outer shell's, then the inner one's
+uniform vec4 u_scale[2 * TEXTURES];  // dequantisation: outer shell, then inner shell
 uniform vec4 u_offset[2 * TEXTURES];
 uniform mat3 u_pixel_to_ray;
 

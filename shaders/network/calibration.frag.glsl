@@ -1,5 +1,5 @@
-// Nothing but multiply-adds, on four accumulators of four channels that do not wait for each other.
-//   STEPS: how often 64 multiply-adds are done.
+// Multiply-adds only, on four independent vec4 accumulators, to measure the peak rate of a fragment shader.
+//   STEPS: iterations of 64 multiply-adds.
 uniform vec4 u_factor;
 uniform vec4 u_term;
 

@@ -1,4 +1,4 @@
-// The shading network's inputs, an image for every four of them.
+// The network's inputs, one image for each 4 channels.
 #include "include/tile_list.glsl"
 #include "include/features.glsl"
 

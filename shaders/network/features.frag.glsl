@@ -1,4 +1,4 @@
-// The shading network's inputs, a target for every four of them.
+// The network's inputs, one render target for each 4 channels.
 #include "include/features.glsl"
 
 layout(location = 0) out vec4 o_inputs[2 * TEXTURES + 2];

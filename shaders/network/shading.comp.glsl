@@ -1,4 +1,4 @@
-// Some layers of the shading network, with their weights as constants: app/render/backends/compute.py fills in the rest.
+// One stage of the network, weights as constants. app/render/backends/compute.py inserts the two parts in capitals.
 #include "include/tile_list.glsl"
 
 DECLARATIONS

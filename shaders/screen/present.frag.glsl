@@ -1,16 +1,16 @@
-// The finished picture, premultiplied by alpha, or one target made visible.
-//   MODE: what to show, numbered as in app/render/passes/present.py.
-//   SCALE: pixels of the picture along one side of a G-buffer pixel.
-//   MARGIN: G-buffer pixels beyond each side of the picture.
+// The final image with premultiplied alpha, or an intermediate target as colours.
+//   MODE: what to show, as in app/render/passes/present.py.
+//   SCALE: side of a G-buffer pixel, in image pixels.
+//   MARGIN: G-buffer pixels on each side of the image.
 uniform sampler2D u_hits;
-uniform vec2 u_distances;
+uniform vec2 u_distances;  // drawn white and black
 #if MODE <= 1
-uniform sampler2D u_shaded[SCALE];  // one row of each block: 16 textures at once would be too many
-uniform int u_row;                  // counted from the top
+uniform sampler2D u_shaded[SCALE];  // one row of each block, since a whole block may take 16 texture units
+uniform int u_row;                  // row of the block, counted from the top
 #else
 uniform sampler2D u_target;
-uniform int u_channel;  // to show along the ramp; -1: the first three as colours
-uniform vec2 u_range;   // the numbers at the ramp's ends
+uniform int u_channel;  // channel for the ramp; -1: the first three channels as RGB
+uniform vec2 u_range;   // values at the ends of the ramp
 #include "include/ramp.glsl"
 #endif
 

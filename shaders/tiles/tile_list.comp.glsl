@@ -1,5 +1,5 @@
-// Lists the occupied tiles, in any order, and counts the work groups for them.
-//   ROW: at most so many of those in a row.
+// Lists the occupied tiles in any order and sets the size of the indirect dispatch, one work group per tile.
+//   ROW: largest number of work groups along the x axis.
 layout(local_size_x = 64) in;
 
 uniform sampler2D u_tiles;
@@ -10,12 +10,13 @@ layout(std430, binding = 0) buffer TileList {
 };
 
 void main() {
-    int number = int(gl_GlobalInvocationID.x), columns = textureSize(u_tiles, 0).x;
+    int number = int(gl_GlobalInvocationID.x);
+    int columns = textureSize(u_tiles, 0).x;
     ivec2 tile = ivec2(number % columns, number / columns);
     if (tile.y < textureSize(u_tiles, 0).y && texelFetch(u_tiles, tile, 0).r > 0.0) {
-        uint before = atomicAdd(groups.w, 1u);
-        atomicMax(groups.x, min(before + 1u, uint(ROW)));
-        atomicMax(groups.y, before / uint(ROW) + 1u);
-        tiles[before] = uint(tile.x) | uint(tile.y) << 16;
+        uint index = atomicAdd(groups.w, 1u);
+        atomicMax(groups.x, min(index + 1u, uint(ROW)));
+        atomicMax(groups.y, index / uint(ROW) + 1u);
+        tiles[index] = uint(tile.x) | uint(tile.y) << 16;
     }
 }

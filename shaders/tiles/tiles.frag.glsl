@@ -1,5 +1,5 @@
-// 1 where a tile, or a pixel beside it that its convolutions reach, is covered.
-//   TILE: pixels along a tile's side.  MARGIN: how many pixels the convolutions reach.
+// 1 for an occupied tile: one with a covered pixel inside it, or within reach of its convolutions.
+//   TILE: side of a tile, pixels.  MARGIN: reach of the convolutions, pixels.
 uniform sampler2D u_hits;
 
 out vec4 o_occupied;

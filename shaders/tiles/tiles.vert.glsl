@@ -1,7 +1,7 @@
-// One square for each tile in which there is something to shade; the others collapse to nothing.
-//   TILE: pixels along a tile's side.
+// One square for each occupied tile; squares of empty tiles are degenerate.
+//   TILE: side of a tile, pixels.
 uniform sampler2D u_tiles;
-uniform vec2 u_size;  // of the target, pixels
+uniform vec2 u_size;  // size of the target, pixels
 
 void main() {
     ivec2 tiles = textureSize(u_tiles, 0);
