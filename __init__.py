@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.viewer.launch import view
     from duplex.baking.api import bake, evaluate, open_checkpoint, train
+    from duplex.baking.checkpoints.registry import register
 
 __all__ = [
     "Bundle",

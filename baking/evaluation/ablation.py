@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,69 +74,107 @@ def ablate(
 
     ``test``: photos that are not trained on, with the heights to judge them at.
     """
-    needed, judged = needs(job), UNSEEN_VIEWS * (job.config.views.view_size + 2) ** 2
+    _check_needs(job, test, workspace)
+    grid, shells = duplex_mesh(job, workspace, ctx)
+    both = _views(job, test, grid, Rasterizer(ctx, *shells), workspace.folder)
+    inner = Rasterizer(ctx, shells[1], shells[1])
+
+    def without_outer(views: ViewSet, name: str) -> ViewSet:
+        return make_view_set(views.cameras, views.pictures, inner, views.margin, workspace.folder / f"lone-{name}")
+
+    bench = _Bench(job, metrics, workspace.folder)
+    return [bench.row(variant) for variant in _variants(job, both, both.each(without_outer))]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of the table: what is trained on, what it is judged by, and what differs from the method itself.
+
+    ``rounded``: whether textures are seen through 8 bits; ``view_channels``: encoded view directions that the network
+    is shown; ``settings``: of the distillation, in place of the job's.
+    """
+
+    name: str
+    sets: list[ViewSet]
+    views: Views
+    spec: NetworkSpec
+    rounded: bool = True
+    view_channels: int = VIEW_CHANNELS
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class _Bench:
+    """Trains and judges variants; results are kept in ``folder`` as soon as they are known."""
+
+    def __init__(self, job: BakeJob, metrics: Metrics, folder: Path):
+        self.job = job
+        self.metrics = metrics
+        self.folder = folder
+        self.file = folder / "rows.json"
+        kept = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.known = {name: Row(**values) for name, values in kept.items()}
+
+    def row(self, variant: Variant) -> Row:
+        """The row of ``variant``."""
+        if variant.name in self.known:
+            return self.known[variant.name]
+        say(f"{variant.name} ...")
+        trainer = self._trained(variant)
+        unseen = self._judged(trainer, variant.views.unseen)
+        assert unseen
+        photos = self._judged(trainer, variant.views.test)
+        found = self.known[variant.name] = Row(variant.name, variant.spec.macs_per_pixel, unseen, photos)
+        say(f"{variant.name}: {unseen['psnr']:.2f} dB at unseen cameras")
+        write_atomically(self.file, json.dumps({name: asdict(row) for name, row in self.known.items()}).encode())
+        return found
+
+    def _trained(self, variant: Variant) -> Distiller:
+        job = self.job
+        config = replace(job.config.distill, **variant.settings)
+        trainer = Distiller(variant.spec, job.config.atlas.texels, config, job.seed, job.teacher.device)
+        trainer.student.view_channels = variant.view_channels
+        for texture in trainer.student.textures:
+            texture.rounded = variant.rounded
+        trainer.train(variant.sets, job.teacher.scene.background, self.folder / "variant.safetensors")
+        return trainer
+
+    def _judged(self, trainer: Distiller, views: ViewSet | None) -> Means | None:
+        if views is None:
+            return None
+        pairs = trainer.pictures(views, self.job.teacher.scene.background)
+        return mean_of([self.metrics(*pair) for pair in pairs if np.isfinite(pair[1]).any()])
+
+
+def _check_needs(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace) -> None:
+    needed = needs(job)
+    judged = UNSEEN_VIEWS * (job.config.views.view_size + 2) ** 2
     judged += sum(height * (photo.camera_at(height).width + 2) for photo, height in test)
     kept = 2 * (needed.disk + VIEW_BYTES * judged)  # hits anew for one shell, some of them in memory
     Needs(needed.memory + kept, kept, needed.gpu).check(workspace.folder, job.teacher.device)
-    grid, shells = duplex_mesh(job, workspace, ctx)
-    config, folder = job.config.distill, workspace.folder
-    cnn = NetworkSpec.shallow(config.features, config.width)
-    mlp = pixel_mlp(cnn)
-    both = _views(job, test, grid, Rasterizer(ctx, *shells), folder)
-    inner = Rasterizer(ctx, shells[1], shells[1])
-    lone = both.each(lambda v, name: make_view_set(v.cameras, v.pictures, inner, v.margin, folder / f"lone-{name}"))
+
+
+def _variants(job: BakeJob, both: Views, lone: Views) -> list[Variant]:
+    """The method itself and what differs from it in one thing; ``lone``: views without the outer shell."""
+    cnn = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
+    outer_only, inner_only, narrow = both.each(_first_layer), lone.each(_first_layer), both.each(_without_margin)
     distilled = [both.distilled]
-    tuned = [both.distilled, both.photos] if both.photos else distilled
-
-    file = folder / "rows.json"
-    known = {k: Row(**v) for k, v in json.loads(file.read_text()).items()} if file.exists() else {}
-
-    def row(
-        name: str,
-        sets: list[ViewSet],
-        views: Views = both,
-        spec: NetworkSpec = cnn,
-        rounded: bool = True,
-        view_channels: int = VIEW_CHANNELS,
-        **settings: Any,
-    ) -> Row:
-        if name in known:
-            return known[name]
-        say(f"{name} ...")
-        trainer = Distiller(spec, job.config.atlas.texels, replace(config, **settings), job.seed, job.teacher.device)
-        trainer.student.view_channels = view_channels
-        for texture in trainer.student.textures:
-            texture.rounded = rounded
-        background = job.teacher.scene.background
-        trainer.train(sets, background, folder / "variant.safetensors")
-        unseen, photos = (
-            mean_of([metrics(*both) for both in trainer.pictures(judged, background) if np.isfinite(both[1]).any()])
-            if judged
-            else None
-            for judged in (views.unseen, views.test)
-        )
-        assert unseen
-        found = known[name] = Row(name, spec.macs_per_pixel, unseen, photos)
-        say(f"{name}: {unseen['psnr']:.2f} dB at unseen cameras")
-        write_atomically(file, json.dumps({key: asdict(value) for key, value in known.items()}).encode())
-        return found
-
-    outer_only, inner_only = both.each(_first_layer), lone.each(_first_layer)
-    narrow = both.each(_without_margin)
-    rows = [
-        row("duplex, CNN, distilled", distilled),
-        row("outer shell alone", [outer_only.distilled], outer_only),
-        row("inner shell alone", [inner_only.distilled], inner_only),
-        row("MLP for each pixel", [narrow.distilled], narrow, mlp),
-        row("features not rounded to 8 bits", distilled, rounded=False),
-        row("no view directions", distilled, view_channels=0),
-        row("view directions as unit vectors", distilled, view_channels=3),
-        row("view directions in the whole 3 x 3 window", distilled, spec=replace(cnn, view_kernel=3)),
-        row("DSSIM joins the loss", distilled, structure_weight=STRUCTURE_WEIGHT),
+    variants = [
+        Variant("duplex, CNN, distilled", distilled, both, cnn),
+        Variant("outer shell alone", [outer_only.distilled], outer_only, cnn),
+        Variant("inner shell alone", [inner_only.distilled], inner_only, cnn),
+        Variant("MLP for each pixel", [narrow.distilled], narrow, pixel_mlp(cnn)),
+        Variant("features not rounded to 8 bits", distilled, both, cnn, rounded=False),
+        Variant("no view directions", distilled, both, cnn, view_channels=0),
+        Variant("view directions as unit vectors", distilled, both, cnn, view_channels=3),
+        Variant("view directions in the whole 3 x 3 window", distilled, both, replace(cnn, view_kernel=3)),
+        Variant("DSSIM joins the loss", distilled, both, cnn, settings={"structure_weight": STRUCTURE_WEIGHT}),
     ]
     if both.photos:
-        rows += [row("photos only, not distilled", [both.photos]), row("distilled, then fine-tuned on photos", tuned)]
-    return rows
+        variants += [
+            Variant("photos only, not distilled", [both.photos], both, cnn),
+            Variant("distilled, then fine-tuned on photos", [both.distilled, both.photos], both, cnn),
+        ]
+    return variants
 
 
 def _views(
