@@ -18,7 +18,7 @@ BROKEN = {  # a module, the line that breaks a contract, and words of that contr
     "app/render/gpu.py": ("import glfw", "rendering knows no window"),
     "app/scene/network.py": ("import torch", "never needs torch"),
     "app/viewer/panels/help.py": ("import duplex.app.viewer.window", "never reach into the window"),
-    "app/scene/glb.py": (
+    "app/scene/reference.py": (
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import duplex.app.scene.bundle",
         "no import cycles",
     ),

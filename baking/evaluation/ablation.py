@@ -87,7 +87,7 @@ def ablate(
 
 
 @dataclass(frozen=True)
-class Variant:
+class AblationVariant:
     """One line of the table: what is trained on, what it is judged by, and what differs from the method itself.
 
     ``rounded``: whether textures are seen through 8 bits; ``view_channels``: encoded view directions that the network
@@ -114,7 +114,7 @@ class _Bench:
         kept = json.loads(self.file.read_text()) if self.file.exists() else {}
         self.known = {name: Row(**values) for name, values in kept.items()}
 
-    def row(self, variant: Variant) -> Row:
+    def row(self, variant: AblationVariant) -> Row:
         """The row of ``variant``."""
         if variant.name in self.known:
             return self.known[variant.name]
@@ -128,7 +128,7 @@ class _Bench:
         write_atomically(self.file, json.dumps({name: asdict(row) for name, row in self.known.items()}).encode())
         return found
 
-    def _trained(self, variant: Variant) -> Distiller:
+    def _trained(self, variant: AblationVariant) -> Distiller:
         job = self.job
         config = replace(job.config.distill, **variant.settings)
         trainer = Distiller(variant.spec, job.config.atlas.texels, config, job.seed, job.teacher.device)
@@ -153,26 +153,26 @@ def _check_needs(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspa
     Needs(needed.memory + kept, kept, needed.gpu).check(workspace.folder, job.teacher.device)
 
 
-def _variants(job: BakeJob, both: Views, lone: Views) -> list[Variant]:
+def _variants(job: BakeJob, both: Views, lone: Views) -> list[AblationVariant]:
     """The method itself and what differs from it in one thing; ``lone``: views without the outer shell."""
     cnn = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
     outer_only, inner_only, narrow = both.each(_first_layer), lone.each(_first_layer), both.each(_without_margin)
     distilled = [both.distilled]
     variants = [
-        Variant("duplex, CNN, distilled", distilled, both, cnn),
-        Variant("outer shell alone", [outer_only.distilled], outer_only, cnn),
-        Variant("inner shell alone", [inner_only.distilled], inner_only, cnn),
-        Variant("MLP for each pixel", [narrow.distilled], narrow, pixel_mlp(cnn)),
-        Variant("features not rounded to 8 bits", distilled, both, cnn, rounded=False),
-        Variant("no view directions", distilled, both, cnn, view_channels=0),
-        Variant("view directions as unit vectors", distilled, both, cnn, view_channels=3),
-        Variant("view directions in the whole 3 x 3 window", distilled, both, replace(cnn, view_kernel=3)),
-        Variant("DSSIM joins the loss", distilled, both, cnn, settings={"structure_weight": STRUCTURE_WEIGHT}),
+        AblationVariant("duplex, CNN, distilled", distilled, both, cnn),
+        AblationVariant("outer shell alone", [outer_only.distilled], outer_only, cnn),
+        AblationVariant("inner shell alone", [inner_only.distilled], inner_only, cnn),
+        AblationVariant("MLP for each pixel", [narrow.distilled], narrow, pixel_mlp(cnn)),
+        AblationVariant("features not rounded to 8 bits", distilled, both, cnn, rounded=False),
+        AblationVariant("no view directions", distilled, both, cnn, view_channels=0),
+        AblationVariant("view directions as unit vectors", distilled, both, cnn, view_channels=3),
+        AblationVariant("view directions in the whole 3 x 3 window", distilled, both, replace(cnn, view_kernel=3)),
+        AblationVariant("DSSIM joins the loss", distilled, both, cnn, settings={"structure_weight": STRUCTURE_WEIGHT}),
     ]
     if both.photos:
         variants += [
-            Variant("photos only, not distilled", [both.photos], both, cnn),
-            Variant("distilled, then fine-tuned on photos", [both.distilled, both.photos], both, cnn),
+            AblationVariant("photos only, not distilled", [both.photos], both, cnn),
+            AblationVariant("distilled, then fine-tuned on photos", [both.distilled, both.photos], both, cnn),
         ]
     return variants
 
