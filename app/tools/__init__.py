@@ -1,1 +1,1 @@
-"""``duplex-viewer`` and what it does without a window."""
+"""The command line of the viewer, screenshots and recordings, benchmarks, and the report on this machine."""

@@ -1,12 +1,13 @@
-"""How fast a bundle is drawn here: ``duplex-viewer scene.bundle --bench``.
+"""Benchmark of a bundle on this machine: ``duplex-viewer scene.bundle --bench``.
 
-Everything is measured in one run on one path of cameras, so that ratios mean something on noisy machines.
+One run measures everything on one camera path, so that ratios are meaningful on noisy machines.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import moderngl
@@ -24,98 +25,146 @@ from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import scene_orbit
 from duplex.shaders import source
 
-PATH = 8  # cameras, around the scene
-CALIBRATION_SIDE, CALIBRATION_STEPS = 512, 64
+PATH = 8  # cameras around the scene
+CALIBRATION_SIDE = 512  # pixels
+CALIBRATION_STEPS = 64  # iterations of 64 multiply-adds
+
+
+@dataclass(frozen=True)
+class PassTimes:
+    """Median time of each pass in milliseconds, by name; ``timed_by``: ``"GPU"`` or ``"CPU"``."""
+
+    milliseconds: dict[str, float]
+    timed_by: str
+
+
+@dataclass(frozen=True)
+class BackendResult:
+    """Measurement of one backend: its entry in the result of :func:`benchmark`, and values of the whole benchmark.
+
+    ``timed_by``: as in :class:`PassTimes`; ``covered_share``: fraction of covered pixels in [0, 1].
+    """
+
+    entry: dict[str, Any]
+    timed_by: str
+    covered_share: float
 
 
 def benchmark(bundle: Bundle, size: tuple[int, int]) -> dict[str, Any]:
-    """Time every backend that this machine has on pictures of ``size``.
+    """Measure every backend that this machine has, on images of ``size``, width and height in pixels.
 
-    Returns ``size``, ``driver``, ``timed_by`` (GPU or CPU: what counted the passes), ``backends`` (name:
-    ``frame_ms`` with median and p95, ``passes_ms``, ``parity_db``, the worst PSNR against the network in float32, and
-    ``shading_gmacs``, giga multiply-adds of covered pixels a second of its shading, ``calibration_gmacs``, those of a
-    shader that does nothing else right before and after, ``memory_mb``), ``macs_per_pixel``, ``covered_share``,
-    ``calibration_gmacs`` (the most of those),
-    ``shading_gmacs`` (of the fastest backend), ``panel`` (:func:`duplex.app.tools.panel_benchmark.panel_cost`).
+    Returns a JSON object:
+
+    * ``size``, ``driver``; ``timed_by``: ``"GPU"`` or ``"CPU"``, the clock of the pass times.
+    * ``backends``: name to an object with ``frame_ms`` (``median`` and ``p95``), ``passes_ms``, ``parity_db`` (worst
+      PSNR against the numpy network), ``shading_gmacs`` (1e9 multiply-adds per second of the network on covered
+      pixels), ``calibration_gmacs`` (those of a shader with multiply-adds only, before and after), ``memory_mb`` and,
+      for ONNX, ``provider``.
+    * ``macs_per_pixel``, ``covered_share``: of the network and of the images.
+    * ``calibration_gmacs``: maximum over the backends; ``shading_gmacs``: of the fastest backend.
+    * ``panel``: :func:`duplex.app.tools.panel_benchmark.panel_cost`, or None.
+
+    Raises :class:`DuplexError` if no backend is available.
     """
     ctx = create_headless_context()
     path = scene_orbit(bundle).cameras(PATH, *size)
-    backends, reasons = dict[str, dict[str, Any]](), list[str]()
-    for name in NAMES:
-        try:
-            renderer = Renderer(ctx, bundle, name)
-        except DuplexError as error:  # not here
-            reasons.append(str(error))
-            continue
-        frames = frame_times(renderer, path)
-        before, (passes, timed_by), after = calibrate(ctx), pass_times(renderer, path), calibrate(ctx)
-        agreement, covered = zip(*(parity(renderer, camera) for camera in path), strict=True)
-        share = float(np.mean(covered))
-        macs = bundle.network.macs_per_pixel * share * size[0] * size[1]
-        backends[name] = {
-            "frame_ms": {"median": float(np.median(frames)), "p95": float(np.percentile(frames, 95))},
-            "passes_ms": passes,
-            "parity_db": min(agreement),
-            "shading_gmacs": macs / sum(ms for label, ms in passes.items() if label.startswith("shading")) / 1e6,
-            "calibration_gmacs": 0.5 * (before + after),
-            "memory_mb": renderer.gpu_bytes / 1e6,
-        }
-        if renderer.backend.provider:
-            backends[name]["provider"] = renderer.backend.provider
-    if not backends:
-        raise DuplexError(reasons[0])
-    name = min(backends, key=lambda name: backends[name]["frame_ms"]["median"])
-    best = backends[name]
+    results = _measure_backends(ctx, bundle, path)
+    backends = {name: result.entry for name, result in results.items()}
+    fastest = min(backends, key=lambda name: backends[name]["frame_ms"]["median"])
+    last = list(results.values())[-1]
     return {
         "size": list(size),
         "driver": describe(ctx),
-        "timed_by": timed_by,
+        "timed_by": last.timed_by,
         "backends": backends,
         "macs_per_pixel": bundle.network.macs_per_pixel,
-        "covered_share": share,
+        "covered_share": last.covered_share,
         "calibration_gmacs": max(backend["calibration_gmacs"] for backend in backends.values()),
-        "shading_gmacs": best["shading_gmacs"],
-        "panel": _panel(Renderer(ctx, bundle, name), path[0], best),
+        "shading_gmacs": backends[fastest]["shading_gmacs"],
+        "panel": _panel(Renderer(ctx, bundle, fastest), path[0], backends[fastest]),
     }
 
 
+def _measure_backends(ctx: moderngl.Context, bundle: Bundle, path: Sequence[Camera]) -> dict[str, BackendResult]:
+    results: dict[str, BackendResult] = {}
+    reasons: list[str] = []
+    for name in NAMES:
+        try:
+            renderer = Renderer(ctx, bundle, name)
+        except DuplexError as error:  # the backend is not available
+            reasons.append(str(error))
+            continue
+        results[name] = _measure(renderer, path)
+    if not results:
+        raise DuplexError(reasons[0])
+    return results
+
+
+def _measure(renderer: Renderer, path: Sequence[Camera]) -> BackendResult:
+    frames = frame_times(renderer, path)
+    before = calibrate(renderer.ctx)
+    passes = pass_times(renderer, path)
+    after = calibrate(renderer.ctx)
+    agreement, covered = zip(*(parity(renderer, camera) for camera in path), strict=True)
+    share = float(np.mean(covered))
+    macs = renderer.bundle.network.macs_per_pixel * share * path[0].width * path[0].height
+    shading = sum(ms for label, ms in passes.milliseconds.items() if label.startswith("shading"))
+    entry = {
+        "frame_ms": {"median": float(np.median(frames)), "p95": float(np.percentile(frames, 95))},
+        "passes_ms": passes.milliseconds,
+        "parity_db": min(agreement),
+        "shading_gmacs": macs / shading / 1e6,
+        "calibration_gmacs": 0.5 * (before + after),
+        "memory_mb": renderer.gpu_bytes / 1e6,
+    }
+    if renderer.backend.provider:
+        entry["provider"] = renderer.backend.provider
+    return BackendResult(entry, passes.timed_by, share)
+
+
 def _panel(renderer: Renderer, camera: Camera, measured: dict[str, Any]) -> dict[str, float] | None:
+    """Cost of the window's panel beside the backend of ``measured``; None if Dear ImGui cannot be loaded."""
     renderer.draw(camera)
     try:
-        from duplex.app.tools.panel_benchmark import panel_cost  # with Dear ImGui, which nothing else here needs
+        from duplex.app.tools.panel_benchmark import panel_cost  # imports Dear ImGui
 
         return panel_cost(renderer, measured["passes_ms"], measured["frame_ms"]["median"])
-    except (DuplexError, ImportError):  # no library that Dear ImGui finds
+    except (DuplexError, ImportError):  # a system library of Dear ImGui is missing
         return None
 
 
-def pass_times(renderer: Renderer, path: Sequence[Camera]) -> tuple[dict[str, float], str]:
-    """The median milliseconds of each pass along ``path``, and who counted: the GPU, or the CPU without timer queries.
+def pass_times(renderer: Renderer, path: Sequence[Camera]) -> PassTimes:
+    """Median time of each pass along ``path``, with GPU timer queries if the driver has them, else on the CPU.
 
-    Where the CPU draws, its threads work on after a timer has stopped, so each pass is waited for.
+    A software renderer continues in other threads after a timer query ends, so the CPU clock waits for each pass.
     """
     if not is_software(renderer.ctx):
         gpu = PassTimers(renderer.ctx)
-        counted = dict[str, list[float]]()
+        measured: dict[str, list[float]] = {}
         for camera in (*path, *path):
             renderer.draw(camera, FrameOptions(timers=gpu))
             for name, milliseconds in gpu.milliseconds.items():
-                counted.setdefault(name, []).append(milliseconds)
+                measured.setdefault(name, []).append(milliseconds)
         if gpu.counting:
-            return {name: float(np.median(times)) for name, times in counted.items()}, "GPU"
+            return PassTimes(_medians(measured), "GPU")
     waiting = WaitingTimers(renderer.ctx)
     for camera in (*path, *path):
         renderer.draw(camera, FrameOptions(timers=waiting))
-    return {name: float(np.median(times)) for name, times in waiting.all.items()}, "CPU"
+    return PassTimes(_medians(waiting.all), "CPU")
+
+
+def _medians(times: dict[str, list[float]]) -> dict[str, float]:
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 def calibrate(ctx: moderngl.Context) -> float:
-    """Giga multiply-adds a second that a fragment shader reaches which does nothing else."""
+    """Peak rate of a fragment shader with multiply-adds only, in 1e9 multiply-adds per second."""
     program = ctx.program(
         vertex_shader=source("screen/fullscreen.vert"),
         fragment_shader=source("network/calibration.frag", steps=CALIBRATION_STEPS),
     )
-    program["u_factor"], program["u_term"] = (0.999,) * 4, (1e-3,) * 4
+    program["u_factor"] = (0.999,) * 4
+    program["u_term"] = (1e-3,) * 4
     triangle = ctx.vertex_array(program, [])
     out = ctx.framebuffer([ctx.texture((CALIBRATION_SIDE,) * 2, 4, dtype="f2")])
     out.use()
@@ -136,11 +185,12 @@ def _seconds(action: Callable[[], None]) -> float:
 
 
 def text(result: dict[str, Any]) -> str:
-    """What :func:`benchmark` found, for people."""
+    """The result of :func:`benchmark` as a readable report."""
     width, height = result["size"]
     lines = [f"{width} x {height}, {result['driver']}; passes timed by the {result['timed_by']}"]
     for name, backend in result["backends"].items():
-        frame, passes = backend["frame_ms"], backend["passes_ms"]
+        frame = backend["frame_ms"]
+        passes = backend["passes_ms"]
         share = backend["shading_gmacs"] / backend["calibration_gmacs"]
         lines.append(
             f"{name}: {frame['median']:.2f} ms a frame ({1000 / frame['median']:.1f} a second), 95% within "

@@ -1,4 +1,4 @@
-"""``duplex-viewer``: parse, then a window, a picture, or the bundle's facts."""
+"""``duplex-viewer``: opens the window, or runs one tool without it and prints the result."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from duplex.app.core.errors import DuplexError, printable, run_command
+from duplex.app.core.errors import DuplexError, run_command
 from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.scene.camera import MAX_SIDE
 from duplex.assets import DEMO_BUNDLE
@@ -19,6 +18,11 @@ Color = tuple[float, float, float, float]
 
 def main() -> int:
     """Entry point of ``duplex-viewer``."""
+    arguments = _parser().parse_args()
+    return run_command(lambda: _view(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("duplex-viewer", description="Fly through a bundle made by duplex-bake.")
     parser.add_argument("bundle", nargs="?", type=Path, default=DEMO_BUNDLE, help="the bundle to open [the demo]")
     parser.add_argument("--size", metavar="WxH", help="pixels of the window or picture [800x800, or the path's own]")
@@ -50,16 +54,18 @@ def main() -> int:
     parser.add_argument("--frames", type=int, help="frames of a turn [24 pictures, or 120 in a video]")
     parser.add_argument("--fps", type=float, help="frames a second of a video [30, or the path's own]")
     parser.add_argument("--json", action="store_true", help="print what was measured as one JSON object")
-    arguments = parser.parse_args()
-    return run_command(lambda: _view(arguments))
+    return parser
 
 
 def _view(arguments: argparse.Namespace) -> int:
     from duplex.app.scene.bundle_reader import read_bundle
 
-    size, background = parse_size(arguments.size or "800x800"), _color(arguments.background)
+    size = parse_size(arguments.size or "800x800")
+    background = _color(arguments.background)
     if arguments.info:
-        print(_info(arguments.bundle))
+        from duplex.app.tools.bundle_info import bundle_info
+
+        print(bundle_info(arguments.bundle))
         return 0
     if arguments.doctor:
         from duplex.app.tools.doctor import examine
@@ -95,54 +101,39 @@ def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], background
 
     bundle = read_bundle(arguments.bundle)
     camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
-    driver = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
-    print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {driver}")
+    result = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
+    if result.warning:
+        print(f"warning: {result.warning}", file=sys.stderr)
+    print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {result.driver}")
     return 0
 
 
 def _record(arguments: argparse.Namespace, size: tuple[int, int], background: Color | None) -> int:
-    from duplex.app.render.gpu import create_headless_context
-    from duplex.app.render.recording import Recording
-    from duplex.app.render.renderer import Renderer
     from duplex.app.scene.bundle_reader import read_bundle
-    from duplex.app.scene.orbits import scene_orbit
-    from duplex.app.tools.screenshots import turntable
+    from duplex.app.tools import recordings
 
     _check_recording(arguments)
-    bundle, out = read_bundle(arguments.bundle), arguments.output
+    bundle = read_bundle(arguments.bundle)
+    out = arguments.output
     video = out.suffix.lower() == ".mp4"
+    frames = arguments.frames or (120 if video else 24)
+    if arguments.turntable and not video:
+        sheet = recordings.turntable_images(bundle, out, frames, size, background, arguments.backend)
+        print(f"{frames} pictures in {out}, all of them at a glance in {sheet}")
+        return 0
     if arguments.render:
-        from duplex.app.scene.path_files import read_path
-
-        path = read_path(arguments.render, bundle.to_checkpoint, bundle.to_dataset)
-        path = replace(path, fps=arguments.fps or path.fps)
-        if arguments.size:
-            path = replace(path, width=size[0], height=size[1])
-        cameras, frames, fps = path.cameras(), path.frames, path.fps
+        path_size = size if arguments.size else None
+        animation = recordings.path_animation(bundle, arguments.render, arguments.fps, path_size)
     else:
-        frames, fps = arguments.frames or (120 if video else 24), arguments.fps or 30.0
-        if not video:
-            sheet = turntable(bundle, out, frames, size, background, arguments.backend)
-            print(f"{frames} pictures in {out}, all of them at a glance in {sheet}")
-            return 0
-        cameras = iter(scene_orbit(bundle).cameras(frames, *size))
-    recording = Recording(
-        Renderer(create_headless_context(), bundle, arguments.backend), cameras, frames, out, fps, background
-    )
-    try:
-        while not recording.finished:
-            recording.advance()
-            if sys.stderr.isatty():
-                print(
-                    f"\r{recording.done} of {frames} frames",
-                    end="" if recording.done < frames else "\n",
-                    file=sys.stderr,
-                )
-    finally:
-        if not recording.finished:
-            recording.cancel()
-    print(f"{out}: {frames} frames" + (f", {frames / fps:.1f} s" if video else ""))
+        animation = recordings.turntable(bundle, frames, arguments.fps or 30.0, size)
+    recordings.record(bundle, animation, out, background, arguments.backend, _print_progress)
+    print(f"{out}: {animation.count} frames" + (f", {animation.count / animation.fps:.1f} s" if video else ""))
     return 0
+
+
+def _print_progress(done: int, count: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {count} frames", end="" if done < count else "\n", file=sys.stderr)
 
 
 def _check_recording(arguments: argparse.Namespace) -> None:
@@ -189,23 +180,3 @@ def _color(text: str | None) -> Color | None:
         raise DuplexError(f"--background {text}: expected white, black, transparent or #rrggbb")
     red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue, 1.0
-
-
-def _info(path: Path) -> str:
-    from duplex.app.scene.bundle_reader import read_bundle
-
-    bundle = read_bundle(path)
-    low, high = bundle.bounds
-    texture = bundle.outer.texels.shape
-    lines = {
-        "bundle": f"{path}, {path.stat().st_size} bytes",
-        "faces": f"{len(bundle.outer.mesh.faces)} outer, {len(bundle.inner.mesh.faces)} inner",
-        "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
-        "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
-        "bounds": " to ".join(" ".join(f"{x:.3f}" for x in corner) for corner in (low, high)),
-        "cameras": str(len(bundle.cameras)),
-        "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),
-        "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
-    }
-    text = "\n".join(f"{name:10}{value}" for name, value in lines.items())
-    return printable(text)

@@ -1,4 +1,4 @@
-"""``duplex-viewer --doctor``: what this machine can do, and what to do about what it cannot."""
+"""``duplex-viewer --doctor``: report of the capabilities of this machine, with remedies for what is missing."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LIMITS = (
     "GL_MAX_FRAGMENT_UNIFORM_COMPONENTS",
     "GL_MAX_TEXTURE_IMAGE_UNITS",
 )
-SIZE = (200, 150)
+SIZE = (200, 150)  # of the test image, pixels
 
 
 def examine(bundle: Bundle) -> tuple[str, bool]:
-    """A report of many lines, and whether ``bundle`` can be drawn here at all."""
+    """A report of several lines, and whether the fragment backend can draw ``bundle`` on this machine."""
     lines = [f"system     {platform.platform()}, Python {platform.python_version()}"]
     lines.append("packages   " + ", ".join(_version(name) for name in PACKAGES))
     lines.append("display    " + _display())
@@ -63,8 +63,8 @@ def _version(name: str) -> str:
 def _display() -> str:
     if not sys.platform.startswith("linux"):
         return "the system's own"
-    found = [f"{name}={os.environ[name]}" for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
-    return ", ".join(found) or "none: no window can be opened, but --screenshot, --turntable and --render work"
+    displays = [f"{name}={os.environ[name]}" for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
+    return ", ".join(displays) or "none: no window can be opened, but --screenshot, --turntable and --render work"
 
 
 def _timers(ctx: moderngl.Context, bundle: Bundle) -> str:

@@ -1,4 +1,4 @@
-"""What the panel costs beside the scene: part of ``duplex-viewer scene.bundle --bench``."""
+"""Cost of the window's panel relative to the scene: part of ``duplex-viewer scene.bundle --bench``."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.split_view import second_views
 
 LAYOUT = Layout((1280, 800), (1280, 800), left=WIDTH)
-WARM_UP = 8  # frames that are not counted
+WARM_UP = 8  # frames that are not measured
 MIN_FRAMES = 120
-MIN_REDRAWS = 3  # of a panel that is redrawn once it is stale
+MIN_REDRAWS = 3  # of the cached panel, which is redrawn when it is stale
 
 
 @dataclass(frozen=True)
 class PanelFrame:
-    """What the panel took in one frame, and whether its pixels were restored rather than drawn."""
+    """Time of the panel in one frame; ``restored``: whether its pixels came from the panel cache."""
 
     milliseconds: float
     restored: bool
 
 
 def panel_cost(renderer: Renderer, passes: dict[str, float], scene_milliseconds: float) -> dict[str, float]:
-    """Milliseconds of the panel in a window of 1280 x 800, beside a scene that takes ``scene_milliseconds`` a frame.
+    """Measure the panel in a window of 1280 x 800, beside a scene that takes ``scene_milliseconds`` per frame.
 
-    ``passes``: the milliseconds that it lists, by name. Returns ``mean_ms`` a frame, ``drawn_ms`` of the frames in
-    which the panel is redrawn, and ``share``, the mean relative to the scene.
+    ``passes``: pass times in milliseconds that the panel lists. Returns ``mean_ms``, milliseconds per frame;
+    ``drawn_ms``, of frames in which the panel is redrawn; ``share``, ``mean_ms`` relative to the scene.
     """
     panel = _BenchedPanel(renderer, passes, scene_milliseconds)
     step = scene_milliseconds / 1000
@@ -80,7 +80,7 @@ class _BenchedPanel:
         self.editor = KeyframeEditor(bundle, PathOutput.beside(Path.home(), "scene"))
 
     def frame(self, now: float) -> PanelFrame:
-        """Draw or restore the panel as the window does, ``now`` in seconds."""
+        """Draw the panel or restore it from the cache, as the window does; ``now`` in seconds."""
         ctx = self.renderer.ctx
         self.times.append(self.scene_milliseconds)
         self.out.use()
@@ -98,7 +98,8 @@ class _BenchedPanel:
         return PanelFrame(1000 * (time.perf_counter() - started), restored)
 
     def _facts(self) -> PanelFacts:
-        renderer, bundle = self.renderer, self.renderer.bundle
+        renderer = self.renderer
+        bundle = renderer.bundle
         speed = SpeedFacts(
             passes=self.passes,
             has_timers=True,

@@ -1,4 +1,4 @@
-"""How frame times grow with pixels, faces and the network: ``duplex-viewer scene.bundle --scaling``."""
+"""Scaling of the frame time with pixels, faces and network size: ``duplex-viewer scene.bundle --scaling``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.orbits import scene_orbit
 
 PATH = 8  # cameras around the scene
-SIDES = (200, 400, 800, 1600)
-SUBDIVISIONS = (0, 1, 2)
-WIDTHS = (8, 16, 24, 32)
+SIDES = (200, 400, 800, 1600)  # of a square image, pixels
+SUBDIVISIONS = (0, 1, 2)  # times that each face is split in four
+WIDTHS = (8, 16, 24, 32)  # of the network, channels
 
 
 def scaling(bundle: Bundle) -> dict[str, Any]:
-    """Median frame times over resolutions, face counts and network widths, each with the slope of its logarithms.
+    """Median frame times for several resolutions, face counts and network widths.
 
-    Faces are split in four, which leaves the picture as it is; networks of other widths have random weights.
+    Each face is split in four, which does not change the image; networks of other widths have random weights. Returns
+    for ``pixels``, ``faces`` and ``macs_per_pixel`` an object with ``frame_ms``, size to milliseconds, and ``slope``,
+    the exponent of :func:`slope`.
     """
     ctx = create_headless_context()
 
@@ -44,8 +46,9 @@ def scaling(bundle: Bundle) -> dict[str, Any]:
 
 
 def slope(table: dict[float, float]) -> float:
-    """The exponent of the power law that fits ``table``, cost by size, best: 1 where cost grows in proportion."""
-    sizes, costs = np.log(np.array(list(table))), np.log(np.array(list(table.values())))
+    """The exponent of the power law that best fits ``table``, size to cost: 1 for a cost proportional to size."""
+    sizes = np.log(np.array(list(table)))
+    costs = np.log(np.array(list(table.values())))
     return float(np.polyfit(sizes, costs, 1)[0])
 
 
@@ -63,15 +66,16 @@ def _split_in_four(shell: BundleShell) -> BundleShell:
     ab, bc, ca = (len(mesh.positions) + of_face.reshape(-1, 3)).T
     faces = np.stack([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca], 1).reshape(-1, 3)
 
-    def with_middles(values: Array) -> Array:
+    def with_midpoints(values: Array) -> Array:
         return np.concatenate([values, values[edges].mean(1, dtype=np.float32)])
 
-    finer = Mesh(with_middles(mesh.positions), with_middles(mesh.uvs), faces.astype(np.int32))
+    finer = Mesh(with_midpoints(mesh.positions), with_midpoints(mesh.uvs), faces.astype(np.int32))
     return replace(shell, mesh=finer)
 
 
 def _widened(bundle: Bundle, width: int) -> Bundle:
-    rng, spec = np.random.default_rng(0), NetworkSpec.shallow(bundle.network.feature_channels, width)
+    rng = np.random.default_rng(0)
+    spec = NetworkSpec.shallow(bundle.network.feature_channels, width)
     shapes = [(x.outputs, x.inputs, x.kernel, x.kernel) for x in spec.layers]
     weights = [(rng.standard_normal(s) * (s[1] * s[2] ** 2) ** -0.5).astype(np.float32) for s in shapes]
     weights[0] *= spec.taps()
@@ -80,7 +84,7 @@ def _widened(bundle: Bundle, width: int) -> Bundle:
 
 
 def scaling_text(tables: dict[str, Any]) -> str:
-    """What :func:`scaling` found, for people."""
+    """The result of :func:`scaling` as a readable report."""
     lines = []
     for name, entry in tables.items():
         lines.append(f"{name.replace('_', ' ')}: frame time grows with its power of {entry['slope']:.2f}")
