@@ -25,7 +25,7 @@ from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.spaces import World
+from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.carving import carve
@@ -174,7 +174,7 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mes
     return outer, inner
 
 
-def _stored(shell: Mesh, space: World) -> Mesh:
+def _stored(shell: Mesh, space: Space) -> Mesh:
     world = in_world(shell, space)
     return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
 

@@ -15,7 +15,7 @@ VISIBLE_OPACITY = 0.005  # over one cell: about the faintest step that 8 bits a 
 class DensityGrid:
     """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step`` of field space; 0 where nothing was found.
 
-    They are per unit of field space, along a line of sight (:meth:`duplex.baking.fields.spaces.World.stretch`).
+    They are per unit of field space, along a line of sight (:meth:`duplex.baking.fields.spaces.Space.stretch`).
     """
 
     sigma: Array

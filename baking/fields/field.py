@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera, focus_point
-from duplex.baking.fields.spaces import Ndc, World
+from duplex.baking.fields.spaces import Ndc, Space, World
 
 MAX_WIDTH = 4096
 MAX_SAMPLES = 4096
@@ -68,7 +68,7 @@ class SceneInfo:
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
     hemisphere: bool = True
     principal_shift: float = 0.5 / 800
-    space: World = field(default_factory=World)
+    space: Space = field(default_factory=World)
     bounds: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None
     dataset_to_world: tuple[float, ...] | None = None
     to_checkpoint: tuple[float, ...] | None = None

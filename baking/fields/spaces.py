@@ -8,7 +8,7 @@ in a bundle and the viewer are always in the world, which is Euclidean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,59 +19,98 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 
 
-@dataclass(frozen=True)
-class World:
-    """The field lives in the world: nothing is mapped."""
+class Space(Protocol):
+    """What a field space is; its members are :class:`World`, :class:`Ndc` and :class:`Contracted`."""
 
-    name = "world"
-    straight = True  # rays are straight lines in field space
-    mirrored = False  # what is right-handed in the world is left-handed in field space
+    @property
+    def name(self) -> str:
+        """As flags and manifests name it: ``world``, ``ndc`` or ``contracted``."""
+
+    @property
+    def straight(self) -> bool:
+        """Whether rays are straight lines in field space."""
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether what is right-handed in the world is left-handed in field space."""
 
     def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Rays (n, 3) of the world as rays whose points :meth:`warp` brings into field space."""
-        return origins, directions
 
     def view_directions(self, directions: Tensor, mapped: Tensor) -> Tensor:
         """What the field takes as viewing direction, before it is normalised; both (n, 3).
 
         ``directions``: of the rays in the world; ``mapped``: as :meth:`rays` gives them.
         """
-        return directions
 
     def distances(self, near: float, far: float, count: int) -> Tensor:
         """Where the standard renderer's coarse samples lie along a mapped ray: (count,) float32."""
-        return torch.linspace(near, far, count)
 
     def warp(self, points: Tensor) -> Tensor:
         """Points (..., 3) of mapped rays in field space."""
-        return points
 
     def unwarp(self, points: Array) -> Array:
         """Points (n, 3) of field space in the world, float64."""
-        return np.asarray(points, np.float64)
 
     def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
         """World distances from the eye (n, s) of samples at ``distances`` (n, s) of mapped rays.
 
         ``origins``, ``directions``: of the rays in the world (n, 3).
         """
-        length: Tensor = directions.norm(dim=-1, keepdim=True)
-        return distances * length
 
     def stretch(self, points: Array) -> Array:
         """World units in a unit of field space, along a line of sight, at ``points`` (n, 3) of field space: (n,).
 
         The density of a field is per world unit, except in NDC, where it is per unit of NDC itself.
         """
-        return np.ones(len(points))
 
     def to_json(self) -> dict[str, Any]:
         """As the manifest keeps it; :func:`from_json` reads it."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The field lives in the world: nothing is mapped."""
+
+    name = "world"
+    straight = True
+    mirrored = False
+
+    def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """The same rays."""
+        return origins, directions
+
+    def view_directions(self, directions: Tensor, mapped: Tensor) -> Tensor:
+        """Those of the rays."""
+        return directions
+
+    def distances(self, near: float, far: float, count: int) -> Tensor:
+        """Evenly from ``near`` to ``far``."""
+        return torch.linspace(near, far, count)
+
+    def warp(self, points: Tensor) -> Tensor:
+        """The same points."""
+        return points
+
+    def unwarp(self, points: Array) -> Array:
+        """The same points."""
+        return np.asarray(points, np.float64)
+
+    def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
+        """Distances times the length of the directions."""
+        return _scaled(distances, directions)
+
+    def stretch(self, points: Array) -> Array:
+        """1 everywhere."""
+        return np.ones(len(points))
+
+    def to_json(self) -> dict[str, Any]:
+        """The name alone."""
         return {"name": self.name}
 
 
 @dataclass(frozen=True)
-class Ndc(World):
+class Ndc:
     """Normalised device coordinates of one forward-facing camera (NeRF, appendix C), its near plane at depth 1.
 
     ``x``, ``y``: focal length over half the width, and over half the height, of the camera that it was made for;
@@ -85,6 +124,7 @@ class Ndc(World):
     far: float = 100.0
     field_views: bool = False
     name = "ndc"
+    straight = True
     mirrored = True
 
     @classmethod
@@ -92,36 +132,54 @@ class Ndc(World):
         """For the pictures of ``camera``."""
         return cls(2 * camera.fx / camera.width, 2 * camera.fy / camera.height, field_views=field_views)
 
-    def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+    def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """From the near plane (distance 0) to infinity (distance 1)."""
         depth = torch.where(directions[:, 2:] < -1e-6, directions[:, 2:], torch.full_like(directions[:, 2:], -1e-6))
         o = origins - (self.near + origins[:, 2:]) / depth * directions
-        slope, place = directions[:, :2] / depth, o[:, :2] / o[:, 2:]
+        slope = directions[:, :2] / depth
+        place = o[:, :2] / o[:, 2:]
         scale = -origins.new_tensor([self.x, self.y])
         start = torch.cat([scale * place, 1 + 2 * self.near / o[:, 2:]], -1)
         return start, torch.cat([scale * (slope - place), -2 * self.near / o[:, 2:]], -1)
 
-    def view_directions(self, directions: Tensor, mapped: Tensor) -> Tensor:  # noqa: D102
+    def view_directions(self, directions: Tensor, mapped: Tensor) -> Tensor:
+        """Those in NDC where ``field_views`` says so."""
         return mapped if self.field_views else directions
 
-    def unwarp(self, points: Array) -> Array:  # noqa: D102
+    def distances(self, near: float, far: float, count: int) -> Tensor:
+        """Evenly from ``near`` to ``far``, which are 0 to 1 for the whole ray."""
+        return torch.linspace(near, far, count)
+
+    def warp(self, points: Tensor) -> Tensor:
+        """The same points: mapped rays are in NDC already."""
+        return points
+
+    def unwarp(self, points: Array) -> Array:
+        """Points in the world, at most ``far`` away."""
         points = np.asarray(points, np.float64)
         depth = np.clip(2 * self.near / np.maximum(1 - points[:, 2], 1e-9), 0.1 * self.near, self.far)
         return np.stack([points[:, 0] * depth / self.x, points[:, 1] * depth / self.y, -depth], -1)
 
-    def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:  # noqa: D102
+    def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
+        """Distances up to where the depth is ``far``."""
         # the NDC parameter t of a ray and its world parameter s: t = 1 - o_z / (o_z + s d_z), o on the near plane
-        oz, dz = -self.near, directions[:, 2:].clamp(max=-1e-6)
+        oz = -self.near
+        dz = directions[:, 2:].clamp(max=-1e-6)
         shift = -(self.near + origins[:, 2:]) / dz
         inside = distances.clamp(max=1 - self.near / self.far)
-        length: Tensor = directions.norm(dim=-1, keepdim=True)
-        return (shift + oz * inside / ((1 - inside) * dz)) * length
+        return _scaled(shift + oz * inside / ((1 - inside) * dz), directions)
 
-    def to_json(self) -> dict[str, Any]:  # noqa: D102
+    def stretch(self, points: Array) -> Array:
+        """1 everywhere: the density is per unit of NDC."""
+        return np.ones(len(points))
+
+    def to_json(self) -> dict[str, Any]:
+        """The camera's numbers; ``far`` is not kept."""
         return {"name": self.name, "x": self.x, "y": self.y, "near": self.near, "field_views": self.field_views}
 
 
 @dataclass(frozen=True)
-class Contracted(World):
+class Contracted:
     """All of space in a box of half-side 2 (mip-NeRF 360, equation 10, with the norm ``order``).
 
     Inside the unit ball of the norm nothing changes; ``x`` outside becomes ``(2 - 1 / |x|) x / |x|``.
@@ -132,32 +190,49 @@ class Contracted(World):
     far: float = 50.0
     name = "contracted"
     straight = False
+    mirrored = False
 
-    def distances(self, near: float, far: float, count: int) -> Tensor:  # noqa: D102
-        # half of the samples evenly up to distance 1, the other half evenly in 1 / distance
+    def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """The same rays: their points are contracted, not they."""
+        return origins, directions
+
+    def view_directions(self, directions: Tensor, mapped: Tensor) -> Tensor:
+        """Those of the rays."""
+        return directions
+
+    def distances(self, near: float, far: float, count: int) -> Tensor:
+        """Half of the samples evenly up to distance 1, the other half evenly in 1 / distance."""
         low, high = (_to_unit(value) for value in (near, far))
         s = torch.linspace(low, high, count)
         return torch.where(s < 0.5, 2 * s, 1 / (2 - 2 * s))
 
-    def warp(self, points: Tensor) -> Tensor:  # noqa: D102
+    def warp(self, points: Tensor) -> Tensor:
+        """The contraction."""
         size = torch.linalg.vector_norm(points, ord=self.order, dim=-1, keepdim=True).clamp(min=1e-9)
         return torch.where(size <= 1, points, (2 - 1 / size) * points / size)
 
-    def unwarp(self, points: Array) -> Array:  # noqa: D102
+    def unwarp(self, points: Array) -> Array:
+        """The inverse of the contraction, out to ``far``."""
         points = np.asarray(points, np.float64)
         size = np.maximum(np.linalg.norm(points, ord=self.order, axis=-1, keepdims=True), 1e-9)
         reach = 1 / np.maximum(2 - size, 1 / self.far)
         return np.where(size <= 1, points, points / size * reach)
 
-    def stretch(self, points: Array) -> Array:  # noqa: D102
+    def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
+        """Distances times the length of the directions."""
+        return _scaled(distances, directions)
+
+    def stretch(self, points: Array) -> Array:
+        """The inverse contraction's derivative along a line of sight."""
         size = np.linalg.norm(np.asarray(points, np.float64), ord=self.order, axis=-1)
         return np.where(size <= 1, 1.0, 1 / np.maximum(2 - size, 1 / self.far) ** 2)
 
-    def to_json(self) -> dict[str, Any]:  # noqa: D102
+    def to_json(self) -> dict[str, Any]:
+        """The norm; ``far`` is not kept."""
         return {"name": self.name, "order": "inf" if np.isinf(self.order) else self.order}
 
 
-def from_json(data: Any, place: str = "manifest.json: teacher.space") -> World:
+def from_json(data: Any, place: str = "manifest.json: teacher.space") -> Space:
     """Read a space's :meth:`to_json` from ``place``; the world where there is none. Raises :class:`DuplexError`."""
     try:
         if data is None or data["name"] == "world":
@@ -179,3 +254,9 @@ def from_json(data: Any, place: str = "manifest.json: teacher.space") -> World:
 
 def _to_unit(distance: float) -> float:
     return distance / 2 if distance < 1 else 1 - 1 / (2 * distance)
+
+
+def _scaled(distances: Tensor, directions: Tensor) -> Tensor:
+    """``distances`` (n, s), in lengths of ``directions`` (n, 3), in world units."""
+    length: Tensor = directions.norm(dim=-1, keepdim=True)
+    return distances * length

@@ -24,7 +24,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.density_grid import DensityGrid
-from duplex.baking.fields.spaces import World
+from duplex.baking.fields.spaces import Space, World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import say
@@ -54,7 +54,7 @@ def extract_shells(
     cameras: list[Camera],
     config: ShellConfig,
     ctx: moderngl.Context,
-    space: World | None = None,
+    space: Space | None = None,
     share_of: ShareOf | None = None,
 ) -> tuple[Mesh, Mesh]:
     """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
@@ -84,7 +84,7 @@ def extract_shells(
     return _simplified(outer, config.faces), _simplified(inner, config.faces)
 
 
-def in_world(shell: Mesh, space: World) -> Mesh:
+def in_world(shell: Mesh, space: Space) -> Mesh:
     """The shell in the world: positions float64, faces turned round where the space mirrors."""
     faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
     return Mesh(space.unwarp(shell.positions), shell.uvs, faces)
@@ -132,7 +132,7 @@ def _subset(shell: Mesh, keep: Array) -> Mesh:
     return Mesh.without_uvs(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
 
 
-def _visible(outer: Mesh, inner: Mesh, cameras: list[Camera], ctx: moderngl.Context, space: World) -> tuple[Mesh, Mesh]:
+def _visible(outer: Mesh, inner: Mesh, cameras: list[Camera], ctx: moderngl.Context, space: Space) -> tuple[Mesh, Mesh]:
     """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
     shells = (outer, inner)
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
 from duplex.baking.fields.field import RadianceField, SceneInfo, Teacher
-from duplex.baking.fields.spaces import Ndc, World
+from duplex.baking.fields.spaces import Ndc, Space
 
 UP = np.array([0, 1.0, 0])
 NDC = Ndc(1.6, 2.0)
@@ -21,7 +21,7 @@ BALL, RADIUS, FAR_WALL = np.array([0.2, -0.1, -4.0]), 1.0, 12.0
 class Scenery(RadianceField):
     """An opaque ball before a wall that is a sphere around the origin, known in the world."""
 
-    def __init__(self, space: World, ball: Array):
+    def __init__(self, space: Space, ball: Array):
         super().__init__()
         self.space, self.ball = space, torch.from_numpy(ball).float()
 
@@ -36,7 +36,7 @@ class Scenery(RadianceField):
         return 0.5 + 0.4 * torch.sin(0.8 * latent)
 
 
-def teacher_in(space: World, ball: Array) -> Teacher:
+def teacher_in(space: Space, ball: Array) -> Teacher:
     field = Scenery(space, ball)
     ndc = isinstance(space, Ndc)
     scene = SceneInfo(

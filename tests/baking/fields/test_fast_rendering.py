@@ -16,7 +16,7 @@ from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.spaces import Contracted, Ndc, World
+from duplex.baking.fields.spaces import Contracted, Ndc, Space
 from duplex.baking.geometry.density import DensityConfig, sample_density
 
 
@@ -63,7 +63,7 @@ def test_fast_renderer_agrees_on_real_checkpoints(data: Path, scene: str) -> Non
 
 
 @pytest.mark.parametrize("space", [NDC, Contracted()], ids=["ndc", "contracted"])
-def test_renderers_agree_on_what_the_world_looks_like(space: World) -> None:
+def test_renderers_agree_on_what_the_world_looks_like(space: Space) -> None:
     ball = BALL if isinstance(space, Ndc) else np.array([0.0, 0.1, 0.0])
     eye = np.array([0.2, 0.1, 0.3]) if isinstance(space, Ndc) else np.array([0.5, 0.4, 2.5])
     teacher = teacher_in(space, ball)

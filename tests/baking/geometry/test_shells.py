@@ -15,7 +15,7 @@ from duplex.app.scene.mesh import Mesh
 from duplex.baking.config import BakeConfig
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
-from duplex.baking.fields.spaces import Contracted, Ndc, World
+from duplex.baking.fields.spaces import Contracted, Ndc, Space
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import ShellConfig, extract_shells, in_world
@@ -58,7 +58,7 @@ def test_no_surface_between_the_levels_is_an_explained_error(grid: DensityGrid, 
 
 
 @pytest.mark.parametrize("space", [NDC, Contracted()], ids=["ndc", "contracted"])
-def test_shells_come_back_to_the_world(space: World, ctx: moderngl.Context) -> None:
+def test_shells_come_back_to_the_world(space: Space, ctx: moderngl.Context) -> None:
     ball = BALL if isinstance(space, Ndc) else np.array([0.0, 0.1, 0.0])
     teacher = teacher_in(space, ball)
     grid = sample_density(teacher, None, DensityConfig(grid=112, scan=40))
