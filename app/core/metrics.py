@@ -14,7 +14,7 @@ def psnr(a: Array, b: Array) -> float:
     return -10 * math.log10(max(float(np.mean((a.astype(np.float64) - b) ** 2)), 1e-12))
 
 
-def psnr_of_known(drawn: Array, wanted: Array) -> float:
-    """:func:`psnr` over the pixels where ``wanted`` is not NaN, of which there must be some; both (h, w, 3)."""
-    known = np.isfinite(wanted).all(-1)
-    return psnr(drawn[known], wanted[known])
+def psnr_of_known(drawn: Array, reference: Array) -> float:
+    """:func:`psnr` over the pixels where ``reference`` is finite, at least one; both images are (h, w, 3)."""
+    known = np.isfinite(reference).all(-1)
+    return psnr(drawn[known], reference[known])

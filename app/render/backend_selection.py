@@ -20,7 +20,8 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import evaluate
 
-FRAMES, SECONDS = 240, 10.0  # limits of a measurement, which draws every camera at least once
+FRAMES = 240  # upper limit of a measurement, which draws every camera at least once
+SECONDS = 10.0  # upper limit of a measurement
 MIN_PARITY = 45.0  # dB; a backend below this is not selected
 CHOICE_FRAMES = 3
 CHOICE_SIZE = (160, 120)  # of the parity image, pixels

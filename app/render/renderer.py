@@ -97,7 +97,8 @@ class Renderer:
         targets = self._targets.at((camera.width, camera.height))
         frame = self._draw_gbuffer(camera, targets, FrameOptions())
         surface = colors(self._draw_surface(frame, targets, FrameOptions())[0])[0]
-        scale, margin = self.bundle.network.channels_to_space, self.bundle.network.margin
+        scale = self.bundle.network.channels_to_space
+        margin = self.bundle.network.margin
         values = np.frombuffer(surface.read(), np.float32).reshape(surface.height, surface.width, 4)[::-1]
         inside = values[margin : surface.height - margin, margin : surface.width - margin]
         distance = np.where(inside[..., 3] > 0, inside[..., 2], np.float32(np.inf))

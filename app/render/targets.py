@@ -88,7 +88,8 @@ class TargetCache:
         return self._by_size[size]
 
     def _make(self, size: tuple[int, int]) -> FrameTargets:
-        scale, margin = self.network.channels_to_space, self.network.margin
+        scale = self.network.channels_to_space
+        margin = self.network.margin
         width, height = (-(-side // scale) + 2 * margin for side in size)
         padded = (width, height)
         check_texture_size(self.ctx, max(*size, *padded), "a picture")

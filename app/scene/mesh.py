@@ -13,9 +13,9 @@ from duplex.app.core.arrays import Array
 class Mesh:
     """A triangle mesh.
 
-    ``positions``: (v, 3), float32 or float64, of the world unless the owner says otherwise; ``uvs``: (v, 2) texture
-    coordinates in [0, 1], ``v`` upwards, zeros before the mesh is unwrapped; ``faces``: (f, 3) vertex indices,
-    counterclockwise seen from the front.
+    * ``positions``: (v, 3) float32 or float64, world unless the owner states another frame.
+    * ``uvs``: (v, 2) texture coordinates in [0, 1], ``v = 0`` at row 0 of the texture; zeros before unwrapping.
+    * ``faces``: (f, 3) vertex indices, counterclockwise seen from the front.
     """
 
     positions: Array
@@ -24,5 +24,5 @@ class Mesh:
 
     @classmethod
     def without_uvs(cls, positions: Array, faces: Array) -> Mesh:
-        """A mesh that is not unwrapped yet."""
+        """A mesh that is not unwrapped yet, with zeros as texture coordinates."""
         return cls(positions, np.zeros((len(positions), 2), np.float32), faces)

@@ -24,7 +24,8 @@ from duplex.app.scene.coordinates.ngp_frame import NgpFrame
 
 MAX_FILE_BYTES = 1 << 26
 MAX_KEYFRAMES = 20_000
-SECONDS = MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0  # between two keyframes
+MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0  # between two keyframes
+SECONDS = MIN_SECONDS, MAX_SECONDS
 MAX_TIMESTAMP = MAX_SECONDS * MAX_KEYFRAMES  # seconds
 NGP_CAMERA = np.diag([1.0, -1, -1, 1])  # cameras of instant-ngp look along +z, with y downwards
 

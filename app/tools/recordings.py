@@ -38,7 +38,7 @@ class Animation:
 
 
 def turntable(bundle: Bundle, frames: int, fps: float, size: tuple[int, int]) -> Animation:
-    """One turn around the scene of ``bundle``; ``size``: width and height of a frame in pixels."""
+    """A full circle around the scene of ``bundle``; ``size``: width and height of a frame in pixels."""
     return Animation(scene_orbit(bundle).cameras(frames, *size), frames, fps)
 
 
@@ -86,7 +86,7 @@ def turntable_images(
     background: Rgba | None,
     backend: str = AUTO,
 ) -> Path:
-    """Draw one turn around the scene as ``folder``/000.png, ..., and a contact sheet of at most 60 of the images.
+    """Draw a full circle around the scene as ``folder``/000.png, ..., and a contact sheet of at most 60 of the images.
 
     Returns the path of the contact sheet.
     """

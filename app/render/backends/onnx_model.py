@@ -64,7 +64,8 @@ def textures_to_onnx(spec: NetworkSpec, weights: NetworkWeights) -> bytes:
 
 def _layers(spec: NetworkSpec, weights: NetworkWeights, current: str) -> tuple[list[Any], list[Any]]:
     """Nodes from the value ``current`` to ``shaded``, (1, channels, height, width) float32, and their constants."""
-    nodes, constants = [], []
+    nodes = []
+    constants = []
     for i, (layer, weight, bias) in enumerate(zip(spec.layers, weights.weights, weights.biases, strict=True)):
         constants += [
             numpy_helper.from_array(np.ascontiguousarray(weight), f"weight{i}"),

@@ -1,4 +1,4 @@
-"""Expected failures end a command with one sentence."""
+"""Expected failures that end a command with one sentence."""
 
 from __future__ import annotations
 
