@@ -29,7 +29,7 @@ MAX_NUMBER = 1e12
 
 
 @dataclass(frozen=True)
-class Run:
+class NerfstudioRun:
     """A checkpoint and what stands beside it.
 
     ``state``: the model's members by name; ``config``: file of the configuration, None where there is none;
@@ -106,18 +106,18 @@ def model_state(checkpoint: Checkpoint) -> dict[str, Any]:
     return state
 
 
-def read_run(checkpoint: Checkpoint) -> Run:
+def read_run(checkpoint: Checkpoint) -> NerfstudioRun:
     """The run that a checkpoint belongs to; raises :class:`DuplexError` where files beside it are damaged."""
     place = checkpoint.path.absolute().parent
     folders = (place, place.parent) if place.name == FOLDER else (place,)
     frame = _dataset_to_world(folders)
     missing = "the frame of the dataset's files as the world: no dataparser_transforms.json beside it"
     assumed = (missing,) if frame is None else ()
-    run = Run(checkpoint.path, model_state(checkpoint), dataset_to_world=frame, assumed=assumed)
+    run = NerfstudioRun(checkpoint.path, model_state(checkpoint), dataset_to_world=frame, assumed=assumed)
     for folder in folders:
         if text := read_small_text(folder / "config.yml"):
             method, model = _options(text, folder / "config.yml")
-            return Run(run.path, run.state, folder / "config.yml", method, model, frame, assumed)
+            return NerfstudioRun(run.path, run.state, folder / "config.yml", method, model, frame, assumed)
     return run
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.datasets.frames import SPLITS, Frame, Listing
+from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing
 from duplex.baking.datasets.transforms import frames_of, read_transforms
 
 KIND = "blender"
@@ -31,7 +31,7 @@ def read(folder: Path, split: str | None = None) -> Listing:
     return Listing(KIND, folder, source, frames, np.array([0.0, 0.0, 1.0]), assumed=ASSUMED_SIZE)
 
 
-def _frames(file: Path) -> tuple[Frame, ...]:
+def _frames(file: Path) -> tuple[DatasetFrame, ...]:
     if not file.is_file():
         raise DuplexError(
             f"{file}: no such file: expected the folder of a Blender dataset (transforms_train.json, ...)"

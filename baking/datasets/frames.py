@@ -19,7 +19,7 @@ HOLD_OUT = 8
 
 
 @dataclass(frozen=True)
-class Frame:
+class DatasetFrame:
     """One picture that a file names.
 
     ``name``: file and frame, for errors; ``pose``: camera to world, (4, 4) float64; ``picture``: None when absent;
@@ -43,19 +43,19 @@ class Listing:
     kind: str
     folder: Path
     source: str
-    frames: dict[str, tuple[Frame, ...]]
+    frames: dict[str, tuple[DatasetFrame, ...]]
     up: Array
     near: float | None = None
     far: float | None = None
     to_original: Array = field(default_factory=lambda: np.eye(4))
     assumed: Size | None = None
 
-    def unique(self) -> list[Frame]:
+    def unique(self) -> list[DatasetFrame]:
         """Every frame once, though it stands in two splits."""
         return list({id(frame): frame for frames in self.frames.values() for frame in frames}.values())
 
 
-def every_eighth(frames: list[Frame]) -> dict[str, tuple[Frame, ...]]:
+def every_eighth(frames: list[DatasetFrame]) -> dict[str, tuple[DatasetFrame, ...]]:
     """The usual splits of a dataset without its own: every 8th frame from the first on is unseen in training."""
     held_out = tuple(frames[::HOLD_OUT])
     rest = tuple(frame for i, frame in enumerate(frames) if i % HOLD_OUT) or held_out

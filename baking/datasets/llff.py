@@ -15,7 +15,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.checked_values import MAX_NUMBER
-from duplex.baking.datasets.frames import MAX_FRAMES, Frame, Listing, checked_pose, every_eighth
+from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, Listing, checked_pose, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import pictures_in
 
@@ -43,7 +43,7 @@ def read(folder: Path, split: str | None = None) -> Listing:
     poses[:, :3, 3] *= scale
     average = average_pose(poses, str(file))
     frames = [
-        Frame(f"{file}: frame {i}", np.linalg.inv(average) @ pose, Lens((round(w), round(h)), f, f), picture)
+        DatasetFrame(f"{file}: frame {i}", np.linalg.inv(average) @ pose, Lens((round(w), round(h)), f, f), picture)
         for i, (pose, (h, w, f), picture) in enumerate(zip(poses, optics, _pictures(folder, len(rows)), strict=True))
     ]
     return Listing(

@@ -13,7 +13,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.baking.datasets.frames import SPLITS, Frame, Listing, every_eighth, shown
+from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth, shown
 from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
 
 KIND = "nerfstudio"
@@ -37,7 +37,9 @@ def read(folder: Path, split: str | None = None) -> Listing:
     return Listing(KIND, folder, FILE, splits, up, to_original=_to_original(content, file))
 
 
-def _named_splits(content: dict[str, Any], frames: dict[str, Frame], file: Path) -> dict[str, tuple[Frame, ...]]:
+def _named_splits(
+    content: dict[str, Any], frames: dict[str, DatasetFrame], file: Path
+) -> dict[str, tuple[DatasetFrame, ...]]:
     """The splits that ``train_filenames`` and so on make; a missing one holds what no other names."""
     keys = {split: f"{split}_filenames" for split in SPLITS}
     listed = {split: _listed(content[key], frames, f"{file}: {key}") for split, key in keys.items() if key in content}
@@ -50,7 +52,7 @@ def _named_splits(content: dict[str, Any], frames: dict[str, Frame], file: Path)
     return {split: tuple(frames[name] for name in sorted(names)) for split, names in chosen.items()}
 
 
-def _listed(names: Any, frames: dict[str, Frame], where: str) -> list[str]:
+def _listed(names: Any, frames: dict[str, DatasetFrame], where: str) -> list[str]:
     if not isinstance(names, list):
         raise DuplexError(f"{where}: {type(names).__name__}: expected a list of file names: correct or remove it")
     keys = [_key(str(name)) for name in names]

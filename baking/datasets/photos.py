@@ -11,7 +11,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import Frame, Listing, shown
+from duplex.baking.datasets.frames import DatasetFrame, Listing, shown
 from duplex.baking.datasets.pictures import (
     Size,
     box_filtered,
@@ -114,7 +114,7 @@ def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
     )
 
 
-def photo_of(frame: Frame, folder: Path, principal_shift: float) -> Photo:
+def photo_of(frame: DatasetFrame, folder: Path, principal_shift: float) -> Photo:
     """The photo of a frame whose picture exists."""
     assert frame.picture is not None
     camera = frame.lens.camera(frame.pose, upright_size(frame.picture, frame.lens.size), frame.name)
@@ -129,7 +129,7 @@ def photo_of(frame: Frame, folder: Path, principal_shift: float) -> Photo:
     return Photo(_shifted(camera, principal_shift), frame.picture, distortion, mask, shift)
 
 
-def camera_of(frame: Frame, assumed: Size | None, principal_shift: float) -> Camera:
+def camera_of(frame: DatasetFrame, assumed: Size | None, principal_shift: float) -> Camera:
     """The camera of a frame, at the size of its picture, else at the one that its lens names, else ``assumed``."""
     size: Size | None
     if frame.picture is not None:

@@ -13,7 +13,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.checked_values import MAX_NUMBER
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import MAX_FRAMES, Frame, checked_pose, shown
+from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, checked_pose, shown
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import Size, find_picture
 
@@ -46,7 +46,7 @@ def read_transforms(file: Path, kind: str) -> dict[str, Any]:
     return dict(content)
 
 
-def frames_of(content: dict[str, Any], file: Path) -> list[Frame]:
+def frames_of(content: dict[str, Any], file: Path) -> list[DatasetFrame]:
     """The frames of :func:`read_transforms`'s object, in its order; their paths are relative to the file's folder."""
     return [_frame(frame, content, file) for frame in content["frames"]]
 
@@ -76,7 +76,7 @@ def number_of(holder: dict[str, Any], key: str, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _frame(frame: dict[str, Any], shared: dict[str, Any], file: Path) -> Frame:
+def _frame(frame: dict[str, Any], shared: dict[str, Any], file: Path) -> DatasetFrame:
     path = picture_name(frame)
     name = f"{file}: frame {shown(path)}"
     pose = checked_pose(matrix_of(frame.get("transform_matrix"), f"{name}: camera_to_world"), name)
@@ -84,7 +84,7 @@ def _frame(frame: dict[str, Any], shared: dict[str, Any], file: Path) -> Frame:
     inherited = {k: v for k, v in shared.items() if k != "frames" and not (own_focal and k in FOCAL_KEYS)}
     mask = frame.get("mask_path")
     lens = _lens({**inherited, **frame}, name)
-    return Frame(name, pose, lens, find_picture(file.parent, path), None if mask is None else str(mask))
+    return DatasetFrame(name, pose, lens, find_picture(file.parent, path), None if mask is None else str(mask))
 
 
 def _lens(holder: dict[str, Any], name: str) -> Lens:

@@ -100,7 +100,7 @@ class FastRenderer:
             of, at = rows(ray, now), rows(t, now)
             points = self.space.warp(torch.addcmul(rows(o, of), at[:, None], rows(d, of)))
             held = self._held(points)
-            samples = Samples(rows(of, held), rows(at, held), rows(delta, rows(now, held)), rows(points, held))
+            samples = RaySamples(rows(of, held), rows(at, held), rows(delta, rows(now, held)), rows(points, held))
             self._accumulate(samples, views, lit, part)
         out[hit] = part
         return out
@@ -113,7 +113,7 @@ class FastRenderer:
             index = index * size + corner[:, axis].clamp(0, size - 1)
         return torch.nonzero(rows(self.between.view(-1), index))[:, 0]
 
-    def _accumulate(self, samples: Samples, views: Tensor, lit: Tensor, out: Tensor) -> None:
+    def _accumulate(self, samples: RaySamples, views: Tensor, lit: Tensor, out: Tensor) -> None:
         """Add ``samples`` to ``out`` (rays, 6) and dim ``lit`` (rays,), the transmittance so far."""
         chunk = POINTS_PER_CHUNK if lit.device.type == "cpu" else 1 << 20
         ray = samples.ray
@@ -129,7 +129,7 @@ class FastRenderer:
         lit.scatter_reduce_(0, ray, after, "amin")
 
     def _colour(
-        self, samples: Samples, latents: list[Tensor], low: Tensor, high: Tensor, views: Tensor, out: Tensor
+        self, samples: RaySamples, latents: list[Tensor], low: Tensor, high: Tensor, views: Tensor, out: Tensor
     ) -> None:
         """Add the colours of ``samples``, which raise their rays' opacity from ``low`` to ``high`` (s,), to ``out``.
 
@@ -203,7 +203,7 @@ def rows(values: Tensor, index: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Samples:
+class RaySamples:
     """``s`` samples, sorted by ray and distance: ``ray`` index, ``t`` distance, ``delta`` spacing, each (s,).
 
     ``points``: (s, 3) in field space.

@@ -26,7 +26,7 @@ HARMONICS = 16  # of degrees 0 to 3: what both code bases encode viewing directi
 
 
 @dataclass(frozen=True)
-class Level:
+class HashLevel:
     """``scale``: ``s_l``; ``start``, ``size``: its entries in the table of all levels; ``side``: 0 where hashed."""
 
     scale: float
@@ -35,7 +35,7 @@ class Level:
     side: int = 0
 
 
-def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int) -> list[Level]:
+def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int) -> list[HashLevel]:
     """As tiny-cuda-nn lays them out: ``s_l = N_min b^l - 1``, plain grids (padded to 8 entries) where they fit.
 
     Computed in float32, as there: a rounding up decides about a whole layer of entries.
@@ -46,17 +46,17 @@ def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int
         scale = np.float32(power * np.float32(coarsest) - np.float32(1))
         side = int(np.ceil(scale)) + 1
         size = min(-(-(side**3) // 8) * 8, most)
-        levels.append(Level(float(scale), start, size, side if side**3 <= size else 0))
+        levels.append(HashLevel(float(scale), start, size, side if side**3 <= size else 0))
         start += size
     return levels
 
 
-def nerfstudio_levels(count: int, coarsest: int, finest: int, log2_entries: int) -> list[Level]:
+def nerfstudio_levels(count: int, coarsest: int, finest: int, log2_entries: int) -> list[HashLevel]:
     """As nerfstudio's torch implementation has them: ``s_l = floor(N_min b^l)``, always hashed; float32, as there."""
     growth = float(np.exp((np.log(finest) - np.log(coarsest)) / (count - 1))) if count > 1 else 1.0
     scales = torch.floor(coarsest * torch.pow(growth, torch.arange(count))).tolist()
     size = 1 << log2_entries
-    return [Level(scale, i * size, size) for i, scale in enumerate(scales)]
+    return [HashLevel(scale, i * size, size) for i, scale in enumerate(scales)]
 
 
 class HashGrid(nn.Module):
@@ -65,7 +65,7 @@ class HashGrid(nn.Module):
     ``smooth``: the blending weights go through ``3 w^2 - 2 w^3``.
     """
 
-    def __init__(self, table: Tensor, levels: Sequence[Level], shift: float, *, smooth: bool = False):
+    def __init__(self, table: Tensor, levels: Sequence[HashLevel], shift: float, *, smooth: bool = False):
         super().__init__()
         if table.ndim != 2 or len(table) != levels[-1].start + levels[-1].size:
             raise DuplexError(
@@ -99,7 +99,7 @@ class HashGrid(nn.Module):
         return f"hash grid, {levels} levels of {features} features, {len(self.table)} entries"
 
 
-def _entries(cell: Tensor, level: Level) -> Tensor:
+def _entries(cell: Tensor, level: HashLevel) -> Tensor:
     """Where the eight neighbours (n, 8) of cells (n, 3) lie in the level's part of the table."""
     corners = torch.stack([cell, cell + 1], 1)
     if level.side:  # the far side's neighbours wrap around, as in the original

@@ -13,7 +13,7 @@ from duplex.baking.fields.field import ACTIVATIONS, RadianceField
 
 
 @dataclass(frozen=True)
-class Volume:
+class VoxelVolume:
     """The grids of a checkpoint. ``density``: (1, 1, X, Y, Z) raw, ``features``: (1, c, X, Y, Z).
 
     ``low``, ``high``: corners of both (3,); ``shift``: of the raw density; ``rate``: of the activated one, to make
@@ -31,7 +31,7 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Head:
+class ColorHead:
     """The network that makes colours. ``layers``: with a ReLU between each two; ``views``: encoding of directions.
 
     ``positions``: encoding of positions in the unit cube, None where they are not fed in; ``residual``: the first
@@ -59,7 +59,7 @@ class VoxelGrid(RadianceField):
     mask_scale: Tensor
     mask_shift: Tensor
 
-    def __init__(self, volume: Volume, head: Head | None, activation: str):
+    def __init__(self, volume: VoxelVolume, head: ColorHead | None, activation: str):
         super().__init__()
         self.head, self.activation, self.shift, self.rate = head, activation, volume.shift, volume.rate
         self.layers = nn.ModuleList(head.layers if head else [])

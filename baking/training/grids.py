@@ -23,10 +23,10 @@ from duplex.baking.training.tensorf_config import TensorfConfig
 
 NAMES = ("density_plane", "density_line", "app_plane", "app_line")
 START = 0.1  # standard deviation of the grids' values at the beginning, as in the original code
-Grid = tuple[int, int, int]
+GridSize = tuple[int, int, int]
 
 
-def grid_of(box: Tensor, side: float) -> Grid:
+def grid_of(box: Tensor, side: float) -> GridSize:
     """Vertices along x, y and z of a grid in ``box`` (2, 3) of cubic cells, as many as in a cube of ``side`` cells."""
     size = [float(s) for s in (box[1] - box[0]).double()]
     cell = math.prod(size) ** (1 / 3) / side
@@ -34,7 +34,7 @@ def grid_of(box: Tensor, side: float) -> Grid:
     return x, y, z
 
 
-def new_field(box: Tensor, grid: Grid, config: TensorfConfig, depth: float) -> VmSplit:
+def new_field(box: Tensor, grid: GridSize, config: TensorfConfig, depth: float) -> VmSplit:
     """A random field whose optical depth along the diagonal of ``box`` (2, 3) is about ``depth``."""
     scale = Traits().scale
     shift = math.log(math.expm1(depth / (scale * float((box[1] - box[0]).norm()))))
@@ -57,7 +57,7 @@ def parameters(field: VmSplit) -> list[nn.Parameter]:
 
 
 @torch.no_grad()
-def resample(field: VmSplit, grid: Grid, box: Tensor) -> None:
+def resample(field: VmSplit, grid: GridSize, box: Tensor) -> None:
     """Give the field another number of vertices in another ``box`` (2, 3), no larger than its own; interpolates."""
     ends = (2 * (box - field.low) / field.size - 1).T
     places = [torch.linspace(float(ends[i, 0]), float(ends[i, 1]), grid[i], device=box.device) for i in range(3)]

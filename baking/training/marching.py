@@ -16,7 +16,7 @@ from torch import Tensor
 from duplex.baking.training.occupancy import before
 
 
-class Weights(torch.autograd.Function):
+class SampleWeights(torch.autograd.Function):
     """Weights (s,) of samples with optical ``depth`` (s,) on rays ``ray`` (s,), sorted, of ``rays`` in all."""
 
     @staticmethod
@@ -36,7 +36,7 @@ class Weights(torch.autograd.Function):
         return gradient * transmitted * torch.exp(-depth) - behind, None, None
 
 
-weights_of: Callable[[Tensor, Tensor, int], Tensor] = Weights.apply
+weights_of: Callable[[Tensor, Tensor, int], Tensor] = SampleWeights.apply
 
 
 def gathered(weight: Tensor, ray: Tensor, rays: int, least: float) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ MODEL_NAMES = (
 
 
 @dataclass(frozen=True)
-class Model:
+class CameraModel:
     """A camera model: how many parameters; whether the first two are fx, fy (else one f); the rest as distortion."""
 
     parameters: int
@@ -40,15 +40,15 @@ class Model:
 
 
 MODELS = {
-    "SIMPLE_PINHOLE": Model(3, False, lambda k: None),
-    "PINHOLE": Model(4, True, lambda k: None),
-    "SIMPLE_RADIAL": Model(4, False, Distortion),
-    "RADIAL": Model(5, False, Distortion),
-    "OPENCV": Model(8, True, lambda k: Distortion(k[:2], (), (k[2], k[3]))),
-    "OPENCV_FISHEYE": Model(8, True, lambda k: Distortion(k, fisheye=True)),
-    "FULL_OPENCV": Model(12, True, lambda k: Distortion((*k[:2], k[4]), k[5:], (k[2], k[3]))),
-    "SIMPLE_RADIAL_FISHEYE": Model(4, False, lambda k: Distortion(k, fisheye=True)),
-    "RADIAL_FISHEYE": Model(5, False, lambda k: Distortion(k, fisheye=True)),
+    "SIMPLE_PINHOLE": CameraModel(3, False, lambda k: None),
+    "PINHOLE": CameraModel(4, True, lambda k: None),
+    "SIMPLE_RADIAL": CameraModel(4, False, Distortion),
+    "RADIAL": CameraModel(5, False, Distortion),
+    "OPENCV": CameraModel(8, True, lambda k: Distortion(k[:2], (), (k[2], k[3]))),
+    "OPENCV_FISHEYE": CameraModel(8, True, lambda k: Distortion(k, fisheye=True)),
+    "FULL_OPENCV": CameraModel(12, True, lambda k: Distortion((*k[:2], k[4]), k[5:], (k[2], k[3]))),
+    "SIMPLE_RADIAL_FISHEYE": CameraModel(4, False, lambda k: Distortion(k, fisheye=True)),
+    "RADIAL_FISHEYE": CameraModel(5, False, lambda k: Distortion(k, fisheye=True)),
 }
 
 
@@ -76,7 +76,7 @@ class PosedImage:
         return checked_pose(pose * [1, -1, -1, 1], name)
 
 
-def model_of(name: str, where: str) -> Model:
+def model_of(name: str, where: str) -> CameraModel:
     """The camera model called ``name``; raises :class:`DuplexError` for one that is not read."""
     if name not in MODELS:
         raise DuplexError(
@@ -86,7 +86,7 @@ def model_of(name: str, where: str) -> Model:
     return MODELS[name]
 
 
-def lens_of(model: Model, width: int, height: int, parameters: tuple[float, ...], where: str) -> Lens:
+def lens_of(model: CameraModel, width: int, height: int, parameters: tuple[float, ...], where: str) -> Lens:
     """The lens of a camera's row; raises :class:`DuplexError` for sizes and numbers that no camera has."""
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and np.isfinite(parameters).all()):
         raise DuplexError(

@@ -15,7 +15,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.baking.datasets.colmap import binary as colmap_binary
 from duplex.baking.datasets.colmap import text as colmap_text
 from duplex.baking.datasets.colmap.model import PosedImage
-from duplex.baking.datasets.frames import Frame, Listing, every_eighth, shown
+from duplex.baking.datasets.frames import DatasetFrame, Listing, every_eighth, shown
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import SUFFIXES, find_picture
 
@@ -65,22 +65,22 @@ def _picture(folder: Path, pictures: str, name: str) -> Path | None:
     return find_picture(folder, whole, ("",)) or find_picture(folder, whole.rpartition(".")[0], SUFFIXES)
 
 
-def _frame(image: PosedImage, lenses: dict[int, Lens], picture: Path | None, file: Path) -> Frame:
+def _frame(image: PosedImage, lenses: dict[int, Lens], picture: Path | None, file: Path) -> DatasetFrame:
     name = f"{file}: frame {shown(image.name)}"
     if image.camera not in lenses:
         raise DuplexError(
             f"{name}: camera {image.camera}: expected one that the file of cameras holds: copy both again"
         )
-    return Frame(name, image.pose(name), lenses[image.camera], picture)
+    return DatasetFrame(name, image.pose(name), lenses[image.camera], picture)
 
 
-def _mean_up(frames: list[Frame]) -> Array:
+def _mean_up(frames: list[DatasetFrame]) -> Array:
     up = np.mean([frame.pose[:3, 1] for frame in frames], axis=0)
     length = np.linalg.norm(up)
     return np.asarray(up / length) if length > 1e-6 else np.array([0.0, -1.0, 0.0])
 
 
-def _depths(frames: list[Frame], file: Path, reader: ModuleType) -> tuple[float | None, float | None]:
+def _depths(frames: list[DatasetFrame], file: Path, reader: ModuleType) -> tuple[float | None, float | None]:
     """Least and greatest depth of the points that a camera has in its picture; None, None without points."""
     points = reader.read_points(file) if file.is_file() else np.zeros((0, 3))
     points = points[np.isfinite(points).all(-1)]
@@ -94,7 +94,7 @@ def _depths(frames: list[Frame], file: Path, reader: ModuleType) -> tuple[float 
     return float(np.min(depths)), float(np.max(depths))
 
 
-def _depths_in(frame: Frame, points: Array) -> Array:
+def _depths_in(frame: DatasetFrame, points: Array) -> Array:
     assert frame.lens.size is not None
     camera = frame.lens.camera(frame.pose, frame.lens.size, frame.name)
     with np.errstate(all="ignore"):  # a damaged file may hold points that overflow

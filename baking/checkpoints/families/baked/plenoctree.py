@@ -18,7 +18,7 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.arrays import Box, box_of, floats, whole_numbers
-from duplex.baking.checkpoints.families.baked.plenoctree_leaves import Codebook, Table
+from duplex.baking.checkpoints.families.baked.plenoctree_leaves import LeafCodebook, LeafTable
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, forward_facing
@@ -78,7 +78,9 @@ class PlenOctree(RadianceField):
         self.register_buffer("child", child.view(-1))
         self.register_buffer("scale", _scale(checkpoint))
         self.register_buffer("offset", floats(checkpoint, "offset", (3,)).float())
-        self.leaves = (Codebook if "quant_colors" in checkpoint.content else Table)(checkpoint, tuple(child.shape))
+        self.leaves = (LeafCodebook if "quant_colors" in checkpoint.content else LeafTable)(
+            checkpoint, tuple(child.shape)
+        )
         self.basis, self.count = _format(checkpoint, self.leaves.count)
         lobes = floats(checkpoint, "extra_data", (self.count, 4)).float() if self.basis == "SG" else torch.zeros(0, 4)
         self.register_buffer("lobes", lobes)

@@ -11,7 +11,7 @@ from duplex.baking.checkpoints.arrays import floats, whole_numbers
 from duplex.baking.checkpoints.files import Checkpoint
 
 
-class Table(nn.Module):
+class LeafTable(nn.Module):
     """Leaf data as svox writes it: coefficients channel after channel, then density. ``shape``: of ``child``."""
 
     data: Tensor
@@ -36,7 +36,7 @@ class Table(nn.Module):
         return bool(((self.data[:, :-1] >= 0) & (self.data[:, :-1] <= 1)).all())
 
 
-class Codebook(nn.Module):
+class LeafCodebook(nn.Module):
     """Leaf data after volrend's median cut: for each coefficient a list of colours, and each cell's number in it.
 
     The first few coefficients may have been kept as they were (``data_retained``).

@@ -30,7 +30,7 @@ from duplex.baking.fields.field import (
     linear,
     width_of,
 )
-from duplex.baking.fields.voxel_grid import Head, Volume, VoxelGrid
+from duplex.baking.fields.voxel_grid import ColorHead, VoxelGrid, VoxelVolume
 
 NAME = "DirectVoxGO"
 GRIDS = ("density.grid", "density", "density.xy_plane")  # as released, as first released, as products of planes
@@ -82,7 +82,7 @@ def _check_kind(state: dict[str, Any], options: dict[str, Any]) -> None:
             raise DuplexError(f"{name} is set: expected grids that are activated after interpolation: train without it")
 
 
-def _volume(path: Path, state: dict[str, Any], options: dict[str, Any]) -> Volume:
+def _volume(path: Path, state: dict[str, Any], options: dict[str, Any]) -> VoxelVolume:
     low, high = (_shaped(tensor_of(state.get(n), path, n), n, (3,)) for n in ("xyz_min", "xyz_max"))
     box_of(low, high)
     names = ("density.grid", "k0.grid") if "density.grid" in state else ("density", "k0")
@@ -97,9 +97,9 @@ def _volume(path: Path, state: dict[str, Any], options: dict[str, Any]) -> Volum
             name = "act_shift.grid"
             density = density + _shaped(tensor_of(state[name], path, name), name, (1, 1, 1, 1, planes))
         rate = _number(options.get("voxel_size_ratio"), "voxel_size_ratio") * (planes - 1) / 2
-        return Volume(density, features, low, high, 0.0, rate, _mask(path, state))
+        return VoxelVolume(density, features, low, high, 0.0, rate, _mask(path, state))
     base = float((high - low).double().prod()) / _number(options.get("num_voxels_base"), "num_voxels_base")
-    return Volume(density, features, low, high, _shift(state, options), base ** (-1 / 3), _mask(path, state))
+    return VoxelVolume(density, features, low, high, _shift(state, options), base ** (-1 / 3), _mask(path, state))
 
 
 def _shift(state: dict[str, Any], options: dict[str, Any]) -> float:
@@ -123,7 +123,7 @@ def _mask(path: Path, state: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor] | 
     return mask > 0, scale, shift
 
 
-def _head(path: Path, state: dict[str, Any], volume: Volume, overrides: Overrides) -> Head | None:
+def _head(path: Path, state: dict[str, Any], volume: VoxelVolume, overrides: Overrides) -> ColorHead | None:
     """The colour network, or None where features are colours."""
     weights = {k: v for k, v in state.items() if isinstance(k, str) and k.startswith("rgbnet.")}
     width = volume.features.shape[1]
@@ -146,7 +146,7 @@ def _head(path: Path, state: dict[str, Any], volume: Volume, overrides: Override
             f"rgbnet.0 leaves {taken} inputs for the {width} features of k0: expected all of them, or all but three: "
             "a network of unknown shape"
         )
-    return Head(layers, views, positions, residual=taken == width - 3)
+    return ColorHead(layers, views, positions, residual=taken == width - 3)
 
 
 def _layer_names(weights: dict[str, Tensor]) -> list[str]:

@@ -33,7 +33,7 @@ MAX_SIDE = 4096
 
 
 @dataclass(frozen=True)
-class Options:
+class Svox2Options:
     """What svox2's ``args.json`` says, or its defaults.
 
     ``found``: whether there was one; ``light``: brightness of the background; ``scale``: of the dataset's cameras;
@@ -179,7 +179,7 @@ def _triple(checkpoint: Checkpoint, name: str, otherwise: float) -> Tensor:
     return floats(checkpoint, name, (3,)).float()
 
 
-def _scene(checkpoint: Checkpoint, options: Options, overrides: Overrides, box: Box) -> SceneInfo:
+def _scene(checkpoint: Checkpoint, options: Svox2Options, overrides: Overrides, box: Box) -> SceneInfo:
     layers, ndc = "background_links" in checkpoint.content, _is_ndc(options, overrides)
     light = LLFF_LIGHT if ndc and not options.found else options.light
     assumed: tuple[str, ...] = ()
@@ -205,19 +205,19 @@ def _scene(checkpoint: Checkpoint, options: Options, overrides: Overrides, box: 
     return replace(scene, bounds=box, assumed=(*assumed, why))
 
 
-def _is_ndc(options: Options, overrides: Overrides) -> bool:
+def _is_ndc(options: Svox2Options, overrides: Overrides) -> bool:
     return overrides.space == "ndc" or (overrides.space is None and options.llff)
 
 
-def _options(file: Path) -> Options:
+def _options(file: Path) -> Svox2Options:
     """What matters in svox2's ``args.json``; raises :class:`DuplexError` where that is none."""
     text = read_small_text(file)
     if not text:
-        return Options()
+        return Svox2Options()
     try:
         given: dict[str, Any] = json.loads(text)
         light, scale = given.get("background_brightness"), given.get("scene_scale")
-        options = Options(
+        options = Svox2Options(
             True,
             1.0 if light is None else float(light),
             BLENDER_SCALE if scale is None else float(scale),

@@ -19,7 +19,7 @@ from duplex.baking.fields.hash_grid import (
     MAX_LEVELS,
     MAX_LOG2_ENTRIES,
     HashGrid,
-    Level,
+    HashLevel,
     tiny_cuda_levels,
 )
 from duplex.baking.fields.mlp import Perceptron
@@ -149,7 +149,7 @@ def _check_directions(encoding: dict[str, Any]) -> None:
         )
 
 
-def _levels(encoding: dict[str, Any], aabb_scale: int) -> tuple[list[Level], int]:
+def _levels(encoding: dict[str, Any], aabb_scale: int) -> tuple[list[HashLevel], int]:
     """The grid's levels and the features of an entry; what the configuration leaves out is as instant-ngp sets it."""
     for name, default, readable in (
         ("otype", "none", ("HashGrid", "Grid")),

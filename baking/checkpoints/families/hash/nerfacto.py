@@ -12,7 +12,7 @@ from torch import Tensor
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
-from duplex.baking.checkpoints.nerfstudio_run import Run, is_run, read_run
+from duplex.baking.checkpoints.nerfstudio_run import NerfstudioRun, is_run, read_run
 from duplex.baking.fields.field import Overrides, SceneInfo, numbered, width_of
 from duplex.baking.fields.hash_grid import (
     HARMONICS,
@@ -101,7 +101,7 @@ class Nerfacto(HashField):
         return torch.sigmoid(self.head(torch.cat([harmonics, latent[:, 1:], appearance], -1)))
 
 
-def _other(run: Run) -> DuplexError:
+def _other(run: NerfstudioRun) -> DuplexError:
     """Why a run that is not nerfacto's in plain torch cannot be read."""
     method = f" of method {run.method}" if run.method else ""
     if any(name.startswith("field.mlp_base") and name.endswith("params") for name in run.state):
@@ -115,17 +115,17 @@ def _other(run: Run) -> DuplexError:
     )
 
 
-def _is_instant_ngp(run: Run) -> bool:
+def _is_instant_ngp(run: NerfstudioRun) -> bool:
     """Whether the field is that of nerfstudio's ``instant-ngp``, which leaves the appearance at zero."""
     return any(name.startswith("occupancy_grid.") for name in run.state)
 
 
-def _initial_density(run: Run, layout: tuple[str, str]) -> float:
+def _initial_density(run: NerfstudioRun, layout: tuple[str, str]) -> float:
     """Factor of the density where no configuration tells: the option is one month younger than the newest layout."""
     return 0.01 if run.config is None and layout == LAYOUTS[0] and not _is_instant_ngp(run) else 1.0
 
 
-def _grid(run: Run, name: str) -> HashGrid:
+def _grid(run: NerfstudioRun, name: str) -> HashGrid:
     table = run.tensors([name])[name]
     levels = run.whole("field.num_levels", 1, MAX_LEVELS)
     log2_entries = run.whole("field.log2_hashmap_size", 1, MAX_LOG2_ENTRIES)
@@ -136,7 +136,7 @@ def _grid(run: Run, name: str) -> HashGrid:
     return HashGrid(table, nerfstudio_levels(levels, int(coarsest), finest, log2_entries), 0.0)
 
 
-def _perceptron(run: Run, prefix: str, inputs: int, outputs: int | None) -> Perceptron:
+def _perceptron(run: NerfstudioRun, prefix: str, inputs: int, outputs: int | None) -> Perceptron:
     weights = run.under(prefix)
     names = numbered(weights, prefix)
     if not names:
@@ -144,7 +144,7 @@ def _perceptron(run: Run, prefix: str, inputs: int, outputs: int | None) -> Perc
     return Perceptron.read(weights, names, NAME, inputs, outputs)
 
 
-def _appearance(run: Run, width: int, average: bool) -> Tensor:
+def _appearance(run: NerfstudioRun, width: int, average: bool) -> Tensor:
     """What the colour network gets in the place of a photo's appearance: the mean over all photos, or zeros."""
     name = "field.embedding_appearance.embedding.weight"
     if not average or not width:
@@ -155,7 +155,7 @@ def _appearance(run: Run, width: int, average: bool) -> Tensor:
     return table.mean(0)
 
 
-def _box(run: Run) -> Tensor:
+def _box(run: NerfstudioRun) -> Tensor:
     """Corners (2, 3) of the scene box."""
     box = run.tensors(["field.aabb"]).get("field.aabb")
     if box is None or box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
@@ -163,7 +163,7 @@ def _box(run: Run) -> Tensor:
     return box
 
 
-def _scene(run: Run, box: Tensor, contracted: bool) -> SceneInfo:
+def _scene(run: NerfstudioRun, box: Tensor, contracted: bool) -> SceneInfo:
     background, assumed = run.background("last_sample")
     near, far = run.number("near_plane", 0.05), run.number("far_plane", 1000.0)
     if run.config is None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.families.mlp import nerf_pytorch
-from duplex.baking.checkpoints.families.mlp.kilonerf_field import HEADS, MAX_NETWORKS, Grid, KiloNerf
+from duplex.baking.checkpoints.families.mlp.kilonerf_field import HEADS, MAX_NETWORKS, KiloNerf, NetworkGrid
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import MAX_WEIGHTS, Checkpoint, check_tensors, read_checkpoint, read_small_text
 from duplex.baking.checkpoints.pickles import LONE, Inert
@@ -81,7 +81,9 @@ class KiloNerfFamily(Family):
         return LoadedFields.single(field, replace(scene, bounds=(low, high), assumed=(*scene.assumed, *assumed)))
 
 
-def _grid(first: Tensor, facts: dict[str, Any], occupancy: Tensor | None, overrides: Overrides) -> tuple[Grid, bool]:
+def _grid(
+    first: Tensor, facts: dict[str, Any], occupancy: Tensor | None, overrides: Overrides
+) -> tuple[NetworkGrid, bool]:
     """The grid of the networks whose first layer is ``first``, and whether its resolution is guessed.
 
     The checkpoint itself does not tell it, only files that may be beside it.
@@ -92,14 +94,14 @@ def _grid(first: Tensor, facts: dict[str, Any], occupancy: Tensor | None, overri
     told: tuple[int, int, int] | None = facts.get("resolution")
     if told is None and occupancy is not None:
         told = _from_occupancy(count, occupancy)
-    return Grid(corners, told or _cubes(count, corners[1] - corners[0])), told is None
+    return NetworkGrid(corners, told or _cubes(count, corners[1] - corners[0])), told is None
 
 
 def _is_node(value: Any) -> bool:
     return isinstance(value, Inert) and isinstance(value.state, dict) and "domain_min" in value.state
 
 
-def _distilled(nodes: list[Any], path: Path) -> tuple[dict[str, Tensor], Grid]:
+def _distilled(nodes: list[Any], path: Path) -> tuple[dict[str, Tensor], NetworkGrid]:
     """Weights of all networks, and their grid, from the pickled nodes of a tree that has no branches."""
     if not 1 <= len(nodes) <= MAX_NETWORKS or not all(_is_node(node) and "network" in node.state for node in nodes):
         raise DuplexError(f"{path}: a tree of networks, or one not trained to its end: expected a grid of trained ones")
@@ -124,7 +126,7 @@ def _distilled(nodes: list[Any], path: Path) -> tuple[dict[str, Tensor], Grid]:
         or sum(map(math.prod, first.values())) * len(nodes) > MAX_WEIGHTS
     ):
         raise DuplexError(f"{path}: its networks are no lists of layers, or too large: a damaged file; copy it again")
-    return {key: torch.cat([state[key] for state in states]) for key in first}, Grid(corners, resolution)
+    return {key: torch.cat([state[key] for state in states]) for key in first}, NetworkGrid(corners, resolution)
 
 
 def _parameters(network: Any) -> dict[str, Any]:

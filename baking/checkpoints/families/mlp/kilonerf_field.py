@@ -29,7 +29,7 @@ HEADS = ("feature_linear", "alpha_linear", "direction_layer", "rgb_linear")
 
 
 @dataclass(frozen=True)
-class Grid:
+class NetworkGrid:
     """``corners`` (2, 3) of the box, ``resolution`` of the networks, ``occupancy`` (x, y, z) of finer cells or None."""
 
     corners: Array
@@ -62,7 +62,7 @@ class KiloNerf(RadianceField):
     resolution: Tensor
     occupancy: Tensor
 
-    def __init__(self, weights: dict[str, Tensor], grid: Grid, activation: str):
+    def __init__(self, weights: dict[str, Tensor], grid: NetworkGrid, activation: str):
         super().__init__()
         self.activation = activation
         corners = torch.as_tensor(grid.corners, dtype=torch.float32)

@@ -13,7 +13,7 @@ from torch import Tensor
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
-from duplex.baking.checkpoints.nerfstudio_run import Run, model_state, read_run
+from duplex.baking.checkpoints.nerfstudio_run import NerfstudioRun, model_state, read_run
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import Overrides, SceneInfo, linear, numbered
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
@@ -40,7 +40,7 @@ class NerfstudioVanillaFamily(Family):
         return LoadedFields(coarse, fine, _scene(run))
 
 
-def _network(run: Run, prefix: str, overrides: Overrides) -> NerfMlp:
+def _network(run: NerfstudioRun, prefix: str, overrides: Overrides) -> NerfMlp:
     """One field: skips with the encoded point first, no feature layer, the encoded direction before the trunk's output.
 
     Density is not read off the trunk before its last ReLU, but behind it.
@@ -71,7 +71,7 @@ def _encoding(count: int, highest: float, order: str) -> Encoding:
     return Encoding(tuple(2 * math.pi * f for f in frequencies.tolist()), order, "last")
 
 
-def _scene(run: Run) -> SceneInfo:
+def _scene(run: NerfstudioRun) -> SceneInfo:
     background, assumed = run.background("white")
     if run.config is None:
         assumed = (
