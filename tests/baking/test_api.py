@@ -1,0 +1,91 @@
+"""The Python API of bake, training and evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import duplex
+from duplex.app.scene.bundle_writer import write_bundle
+from duplex.baking.runtime.progress import ProgressEvent
+
+SMALL = {"grid": 48, "scan": 32, "faces": 1500, "texels": 64, "views": 8, "view_size": 48, "steps": 30, "crop": 24}
+
+
+class Cancelled(Exception):
+    """A caller's own."""
+
+
+def test_a_cancelled_bake_is_resumed_with_the_same_result(octahedron: Path, tmp_path: Path) -> None:
+    whole = duplex.bake(octahedron, tmp_path / "whole.bundle", **SMALL, batch=4)
+
+    def cancel(event: ProgressEvent) -> None:
+        if event.stage == "distillation" and event.done == 10:
+            raise Cancelled
+
+    output = tmp_path / "scene.bundle"
+    with pytest.raises(Cancelled):
+        duplex.bake(octahedron, output, progress=cancel, **SMALL, batch=4)
+    assert not output.exists() and (tmp_path / "scene.bundle.baking" / "shells.safetensors").exists()
+    with pytest.raises(duplex.DuplexError, match="an interrupted bake: go on with --resume"):
+        duplex.bake(octahedron, output, **SMALL, batch=4)
+    events: list[ProgressEvent] = []
+    resumed = duplex.bake(octahedron, output, progress=events.append, resume=True, **SMALL, batch=4)
+    assert (resumed.outer.texels == whole.outer.texels).all() and (
+        resumed.outer.mesh.faces == whole.outer.mesh.faces
+    ).all()
+    assert all((a == b).all() for a, b in zip(resumed.weights.weights, whole.weights.weights, strict=True))
+    assert not (tmp_path / "scene.bundle.baking").exists()
+    stages = {event.stage for event in events if event.stage}
+    assert "distillation" in stages and "scan" not in stages  # the density was kept
+    read = duplex.load(output)
+    assert write_bundle(read) == output.read_bytes()
+
+
+def test_nothing_is_printed(octahedron: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    duplex.bake(octahedron, tmp_path / "scene.bundle", **SMALL, batch=4)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"texel": 64}, "texel=64: no such setting: did you mean texels?"),
+        ({"quality": "best"}, "quality 'best': expected draft, standard, high"),
+        ({"grid": 3}, "--grid 3: expected 16 to 1024"),
+        ({"background": "beige"}, "--background beige: expected white, black or #rrggbb"),
+        ({"seed": -1}, "--seed -1: expected 0 to 2^63 - 1"),
+        ({"device": "tpu"}, "--device tpu: not available"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence(
+    octahedron: Path, tmp_path: Path, settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(duplex.DuplexError) as error:
+        duplex.bake(octahedron, tmp_path / "scene.bundle", **settings)
+    assert str(error.value).startswith(words) and not list(tmp_path.glob("scene*"))
+
+
+def test_a_checkpoint_is_opened_with_what_the_user_knows(octahedron: Path) -> None:
+    teacher = duplex.open_checkpoint(octahedron, near=1.5, background="#ff0000")
+    assert teacher.scene.near == 1.5 and teacher.scene.background == (1.0, 0.0, 0.0)
+    with pytest.raises(duplex.DuplexError, match="nearr=1: no such setting: did you mean near"):
+        duplex.open_checkpoint(octahedron, nearr=1)
+
+
+def test_a_bundle_in_memory_is_evaluated_as_its_file(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scene.bundle"
+    bundle = duplex.bake(octahedron, output, **SMALL, batch=4)
+    options = {"teacher": octahedron, "views": 1, "height": 32, "lpips": False, "fast": True}
+    first, second = (duplex.evaluate(scene, **options).to_json() for scene in (bundle, output))
+    assert first == second and first["teacher"]["psnr"] > 10
+    with pytest.raises(duplex.DuplexError, match="hight=32: no such setting: did you mean height"):
+        duplex.evaluate(bundle, hight=32)
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(getattr(duplex, name) is not None for name in duplex.__all__)
+    assert set(dir(duplex)) == set(duplex.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'bakery'"):
+        duplex.bakery  # noqa: B018
