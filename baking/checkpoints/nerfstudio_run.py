@@ -98,7 +98,8 @@ def is_run(checkpoint: Checkpoint) -> bool:
 
 def model_state(checkpoint: Checkpoint) -> dict[str, Any]:
     """The members of the pipeline's model, without prefix; empty for other files."""
-    pipeline, state = checkpoint.content.get("pipeline"), {}
+    pipeline = checkpoint.content.get("pipeline")
+    state = {}
     for name, value in pipeline.items() if isinstance(pipeline, dict) else ():
         prefix = next((p for p in PREFIXES if isinstance(name, str) and name.startswith(p)), None)
         if prefix is not None:
@@ -152,7 +153,8 @@ def _dataset_to_world(folders: tuple[Path, ...]) -> tuple[float, ...] | None:
         return None
     try:
         content = json.loads(read_small_text(file))
-        matrix, scale = np.array(content["transform"], np.float64), float(content["scale"])
+        matrix = np.array(content["transform"], np.float64)
+        scale = float(content["scale"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise DuplexError(
             f"{file}: not the frame of a nerfstudio dataset ({type(error).__name__}): copy it again from the run"

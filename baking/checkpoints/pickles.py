@@ -32,7 +32,8 @@ class Inert:
     state: Any = {}  # noqa: RUF012
 
     def __init__(self, *arguments: Any):
-        self.arguments, self.state = arguments, {}
+        self.arguments = arguments
+        self.state = {}
 
     def __setstate__(self, state: Any) -> None:
         self.state = state

@@ -53,7 +53,8 @@ class Distortion:
         Returns it with (h, w) bool: which pixels have a source inside the picture; the others are 0. ``camera``
         gives the focal lengths and the principal point; its pose does not matter.
         """
-        seen, inside = np.zeros_like(planes), np.zeros(planes.shape[:2], bool)
+        seen = np.zeros_like(planes)
+        inside = np.zeros(planes.shape[:2], bool)
         limit = self._limit(camera)
         for top in range(0, camera.height, ROWS_AT_A_TIME):
             rows = slice(top, min(top + ROWS_AT_A_TIME, camera.height))

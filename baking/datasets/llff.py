@@ -90,7 +90,8 @@ def _read_rows(file: Path) -> Array:
 
 def _checked(rows: Array, file: Path) -> tuple[Array, Array, Array]:
     """Poses (n, 4, 4) in our axes; height, width, focal length (n, 3); depths (n, 2)."""
-    matrices, depths = rows[:, :15].reshape(-1, 3, 5), rows[:, 15:]
+    matrices = rows[:, :15].reshape(-1, 3, 5)
+    depths = rows[:, 15:]
     fixed = np.concatenate([matrices[:, :, 1:2], -matrices[:, :, 0:1], matrices[:, :, 2:4]], -1)
     poses = np.stack([checked_pose(pose, f"{file}: frame {i}") for i, pose in enumerate(fixed)])
     for i, ((height, width, focal), (near, far)) in enumerate(zip(matrices[:, :, 4], depths, strict=True)):

@@ -70,7 +70,8 @@ def _to_original(content: dict[str, Any], file: Path) -> Array:
     """The inverse of ``applied_scale`` times ``applied_transform``, which led to the frame of the file."""
     scale = number_of(content, "applied_scale", str(file))
     scale = 1.0 if scale is None else scale
-    applied, rows = np.eye(4), content.get("applied_transform")
+    applied = np.eye(4)
+    rows = content.get("applied_transform")
     if rows is not None:
         matrix = matrix_of(rows, f"{file}: applied_transform")
         applied[:3] = matrix[:3]

@@ -74,7 +74,8 @@ def upright_size(path: Path, named: Size | None) -> Size:
     shape agrees with it and the stored one does not. Raises :class:`DuplexError` where an orientation is left open.
     """
     with opened(path) as image:
-        stored, orientation = image.size, _orientation(image)
+        stored = image.size
+        orientation = _orientation(image)
     if orientation == 1:
         return stored
     turned = (stored[1], stored[0]) if orientation >= 5 else stored

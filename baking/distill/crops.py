@@ -130,7 +130,8 @@ def cut(
 ) -> Crops:
     """Crops of ``size`` (height, width) whose top left pixels are ``corners`` (row, column) of ``views`` (b,)."""
     pictures, hits = [], []
-    margin, (height, width) = source.margin, size
+    margin = source.margin
+    (height, width) = size
     high, wide = height + 2 * margin, width + 2 * margin
     for view, (y, x) in zip(views.tolist(), corners, strict=True):
         pictures.append(source.pictures[view][y : y + height, x : x + width])
@@ -138,7 +139,8 @@ def cut(
     bytes_, found = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pictures, hits))
     found = found.float()  # of 16 bits until here: a GPU is handed no more than it must
     mask = [found[..., i] != NOWHERE for i in (0, 2)]
-    uv, level = found[..., :4] / UV_STEPS, found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
+    uv = found[..., :4] / UV_STEPS
+    level = found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
     return Crops(
         rgba=bytes_.permute(0, 3, 1, 2).float() / 255,
         valid=(bytes_ != torch.tensor(UNKNOWN, device=device)).any(-1)[:, None].float(),

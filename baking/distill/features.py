@@ -69,7 +69,8 @@ class FeatureTexture(nn.Module):
 
     def __init__(self, side: int, channels: int, levels: int = 1):
         super().__init__()
-        self.side, self.levels = side, levels
+        self.side = side
+        self.levels = levels
         self.texels = nn.Parameter(torch.zeros(side * side, channels))
         self._maps: Mipmaps | None = None
         self._gradient: Mipmaps | None = None
@@ -82,7 +83,8 @@ class FeatureTexture(nn.Module):
         """
         if self._maps is None or self._maps.sides[0] != self.side or self._maps.texels.device != self.texels.device:
             self._maps, self._gradient = (Mipmaps.empty(self.texels, self.side, self.levels) for _ in range(2))
-        finest, half = self._maps.levels[0].view_as(self.texels), 0.5 * LEVELS
+        finest = self._maps.levels[0].view_as(self.texels)
+        half = 0.5 * LEVELS
         self.texels.clamp_(-1, 1)
         if self.rounded:  # in as few passes over memory as it takes
             torch.add(self.texels.new_tensor(half), self.texels, alpha=half, out=finest).round_()

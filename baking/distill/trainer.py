@@ -221,7 +221,8 @@ class Distiller:
 
     def _composited(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """On ``background`` (3,): the colour drawn and the colour wanted (b, 3, h, w), and the opacity drawn."""
-        rgba, behind = self.student.shade(crops), background.view(1, 3, 1, 1)
+        rgba = self.student.shade(crops)
+        behind = background.view(1, 3, 1, 1)
         alpha = rgba[:, 3:] * crops.covered
         return rgba[:, :3] * alpha + behind * (1 - alpha), crops.rgba[:, :3] + behind * (1 - crops.rgba[:, 3:]), alpha
 

@@ -150,10 +150,13 @@ def _kept(
 
 def _shards(sizes: list[int]) -> list[range]:
     """Neighbouring views that share a file, from their sizes in bytes."""
-    shards, start, total = [], 0, 0
+    shards = []
+    start = 0
+    total = 0
     for i, size in enumerate(sizes):
         if i > start and (i - start == SHARD or total + size > SHARD_BYTES):
             shards.append(range(start, i))
-            start, total = i, 0
+            start = i
+            total = 0
         total += size
     return [*shards, range(start, len(sizes))] if sizes else []

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from scipy.sparse import csc_array
 from torch import Tensor
 
-PLANES, LINES = ((0, 1), (0, 2), (1, 2)), (2, 1, 0)
+PLANES = ((0, 1), (0, 2), (1, 2))
+LINES = (2, 1, 0)
 
 
 class Lookup(torch.autograd.Function):
@@ -31,7 +32,8 @@ class Lookup(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: D102
-        (gradient,), (index, weight) = gradients, ctx.saved_tensors
+        (gradient,) = gradients
+        (index, weight) = ctx.saved_tensors
         count, taps = index.shape
         if gradient.device.type == "cpu":  # scattering rows in torch takes twenty times longer
             begins = np.arange(0, count * taps + 1, taps, dtype=np.int32)
@@ -51,7 +53,9 @@ class Cells:
     """Points among the vertices of a ``grid`` of x, y, z vertices: ``unit`` (n, 3) in [0, 1] of its box."""
 
     def __init__(self, unit: Tensor, grid: tuple[int, int, int]):
-        self.grid, self.corner, self.share = grid, [], []
+        self.grid = grid
+        self.corner = []
+        self.share = []
         for axis, size in enumerate(grid):
             place = unit[:, axis] * (size - 1)
             corner = place.floor().clamp_(0, size - 2)
@@ -71,5 +75,6 @@ class Cells:
     def line(self, line: Tensor, i: int) -> Tensor:
         """Linear values (n, c) of line ``i``, (1, c, vertices, 1)."""
         first, u = self.corner[LINES[i]], self.share[LINES[i]]
-        index, weight = torch.stack([first, first + 1], -1), torch.stack([1 - u, u], -1)
+        index = torch.stack([first, first + 1], -1)
+        weight = torch.stack([1 - u, u], -1)
         return look_up(line[0, :, :, 0].T.contiguous(), index, weight)

@@ -33,7 +33,8 @@ class FactorField(RadianceField):
 
     def __init__(self, box: Tensor, grid: tuple[int, int, int], traits: Traits, layers: list[nn.Linear]):
         super().__init__()
-        self.grid, self.traits = grid, traits
+        self.grid = grid
+        self.traits = traits
         self.register_buffer("low", box[0].clone(), persistent=False)
         self.register_buffer("size", box[1] - box[0], persistent=False)
         self.mask: Mask | None = None

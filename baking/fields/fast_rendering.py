@@ -33,7 +33,9 @@ class FastRenderer:
     """
 
     def __init__(self, teacher: Teacher, grid: DensityGrid, sub_steps: int = 2):
-        self.teacher, self.grid, self.sub_steps = teacher, grid, sub_steps
+        self.teacher = teacher
+        self.grid = grid
+        self.sub_steps = sub_steps
         sigma = torch.from_numpy(grid.sigma).to(teacher.device)[None, None]
         largest = F.max_pool3d(sigma, 3, 1, 1)
         smallest = -F.max_pool3d(-F.pad(sigma, (1,) * 6), 3, 1)
@@ -137,10 +139,12 @@ class FastRenderer:
         opacity since it was asked last: a little of much faint matter is as bright as it should be.
         """
         asked = torch.nonzero((high / MIN_WEIGHT).floor() > (low / MIN_WEIGHT).floor())[:, 0]
-        ray, high = rows(samples.ray, asked), rows(high, asked)
+        ray = rows(samples.ray, asked)
+        high = rows(high, asked)
         same = F.pad(ray[1:] == ray[:-1], (1, 0))
         weight = high - torch.where(same, F.pad(high[:-1], (1, 0)), rows(out[:, 5], ray))
-        begin, colors = 0, []
+        begin = 0
+        colors = []
         for latent in latents:
             of = asked[(asked >= begin) & (asked < begin + len(latent))]
             colors.append(self.teacher.fine.color(rows(latent, of - begin), rows(views, rows(samples.ray, of))))
@@ -151,7 +155,8 @@ class FastRenderer:
     def _box(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         high = self.low + self.grid.step * (self.shape - 1)
         inverse = 1 / torch.where(d.abs() < 1e-9, torch.full_like(d, 1e-9), d)
-        a, b = (self.low - o) * inverse, (high - o) * inverse
+        a = (self.low - o) * inverse
+        b = (high - o) * inverse
         return torch.minimum(a, b).amax(-1).clamp(min=0), torch.maximum(a, b).amin(-1)
 
     def _samples(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -181,7 +186,8 @@ class FastRenderer:
         while edges[-1] < scene.far:  # a contraction shrinks lengths at distance r by 2 sqrt(3) / r at least
             edges.append(edges[-1] + step * max(1.0, 0.29 * (edges[-1] - reach)))
         edge = torch.tensor(edges, device=o.device)
-        middle, length = 0.5 * (edge[1:] + edge[:-1]), edge[1:] - edge[:-1]
+        middle = 0.5 * (edge[1:] + edge[:-1])
+        length = edge[1:] - edge[:-1]
         place = self.space.warp(o[:, None] + middle[:, None] * d[:, None]).sub_(self.low).mul_(1 / step).round_()
         inside = ((place >= 0) & (place < self.shape)).all(-1)
         cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).long()

@@ -217,7 +217,8 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
         if near is None or far is None:
             raise DuplexError("a forward-facing scene trained without NDC: give its --near and --far, or its --data")
         return replace(scene, near=near, far=far)
-    space, assumed = Ndc(ASSUMED_FOCAL, ASSUMED_FOCAL * ASSUMED_ASPECT, field_views=field_views), scene.assumed
+    space = Ndc(ASSUMED_FOCAL, ASSUMED_FOCAL * ASSUMED_ASPECT, field_views=field_views)
+    assumed = scene.assumed
     if overrides.camera is not None:
         space = Ndc.of(overrides.camera, field_views=field_views)
     else:
@@ -234,7 +235,8 @@ def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, floa
     ``depths``: near and far in that world; None where they are the dataset's, as nerf-pytorch has it. Raises
     :class:`DuplexError` where nobody tells near and far.
     """
-    scene, scale = replace(scene, hemisphere=True, principal_shift=LLFF_SHIFT), 1.0
+    scene = replace(scene, hemisphere=True, principal_shift=LLFF_SHIFT)
+    scale = 1.0
     if overrides.poses is not None and overrides.to_original is not None:
         turned = to_sphere(overrides.poses)
         scale = float(np.linalg.norm(turned[0, :3]))
@@ -256,7 +258,8 @@ def to_sphere(poses: Array) -> Array:
     """
     center = focus_point(poses)
     away = poses[:, :3, 3] - center
-    distance, middle = float(np.sqrt((away**2).sum(1).mean())), away.mean(0)
+    distance = float(np.sqrt((away**2).sum(1).mean()))
+    middle = away.mean(0)
     if not float(np.linalg.norm(middle)) > 1e-6 * distance:
         raise DuplexError("spherify: its cameras stand in one place or all around: expected them on one side")
     z = middle / np.linalg.norm(middle)

@@ -40,7 +40,9 @@ def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int
 
     Computed in float32, as there: a rounding up decides about a whole layer of entries.
     """
-    levels, start, most = [], 0, 1 << log2_entries
+    levels = []
+    start = 0
+    most = 1 << log2_entries
     for level in range(count):
         power = np.exp2(np.float32(level) * np.log2(np.float32(growth)), dtype=np.float32)
         scale = np.float32(power * np.float32(coarsest) - np.float32(1))
@@ -73,7 +75,9 @@ class HashGrid(nn.Module):
                 f"entries for its {len(levels)} levels: a damaged checkpoint"
             )
         self.table = nn.Parameter(table, requires_grad=False)
-        self.levels, self.shift, self.smooth = tuple(levels), shift, smooth
+        self.levels = tuple(levels)
+        self.shift = shift
+        self.smooth = smooth
 
     def width(self) -> int:
         """Columns of the encoding: L times F."""
@@ -95,7 +99,8 @@ class HashGrid(nn.Module):
 
     def describe(self) -> str:
         """In words, for people."""
-        levels, features = len(self.levels), self.table.shape[1]
+        levels = len(self.levels)
+        features = self.table.shape[1]
         return f"hash grid, {levels} levels of {features} features, {len(self.table)} entries"
 
 
@@ -128,7 +133,11 @@ class HashField(RadianceField):
 
     def __init__(self, grid: HashGrid, base: Perceptron, head: Perceptron, activation: str, gain: float):
         super().__init__()
-        self.grid, self.base, self.head, self.activation, self.gain = grid, base, head, activation, gain
+        self.grid = grid
+        self.base = base
+        self.head = head
+        self.activation = activation
+        self.gain = gain
 
     def place(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Points (n, 3) of field space in the unit cube of the grid, and which of them (n,) bool hold matter at all."""
@@ -138,8 +147,10 @@ class HashField(RadianceField):
         unit, inside = self.place(points)
         where = torch.nonzero(inside)[:, 0]
         raw = self.base(self.grid(unit[where]))
-        sigma, latent = points.new_zeros(len(points)), points.new_zeros(len(points), raw.shape[1])
-        sigma[where], latent[where] = self.gain * ACTIVATIONS[self.activation](raw[:, 0]), raw
+        sigma = points.new_zeros(len(points))
+        latent = points.new_zeros(len(points), raw.shape[1])
+        sigma[where] = self.gain * ACTIVATIONS[self.activation](raw[:, 0])
+        latent[where] = raw
         return sigma, latent
 
     def describe(self) -> dict[str, str]:  # noqa: D102

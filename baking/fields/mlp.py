@@ -55,10 +55,18 @@ class NerfMlp(RadianceField):
 
     def __init__(self, layers: Layers, variant: Variant, points: Encoding, directions: Encoding | None):
         super().__init__()
-        self.variant, self.points, self.directions = variant, points, directions
-        self.trunk, self.views = nn.ModuleList(layers.trunk), nn.ModuleList(layers.views)
-        self.alpha, self.feature, self.rgb, self.output = layers.alpha, layers.feature, layers.rgb, layers.output
-        encoded, width, self.skips = points.width(), points.width(), set()
+        self.variant = variant
+        self.points = points
+        self.directions = directions
+        self.trunk = nn.ModuleList(layers.trunk)
+        self.views = nn.ModuleList(layers.views)
+        self.alpha = layers.alpha
+        self.feature = layers.feature
+        self.rgb = layers.rgb
+        self.output = layers.output
+        encoded = points.width()
+        width = points.width()
+        self.skips = set()
         for i, layer in enumerate(layers.trunk):
             if i and layer.in_features == width + encoded:
                 self.skips.add(i)
@@ -146,8 +154,10 @@ class Perceptron(nn.Sequential):
         for layer in layers:
             parts += [layer, nn.ReLU()]
         super().__init__(*parts[:-1])
-        self.inputs, self.hidden = layers[0].in_features, layers[0].out_features
-        self.outputs, self.depth = layers[-1].out_features, len(layers)
+        self.inputs = layers[0].in_features
+        self.hidden = layers[0].out_features
+        self.outputs = layers[-1].out_features
+        self.depth = len(layers)
 
     @classmethod
     def read(

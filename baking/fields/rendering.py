@@ -32,7 +32,8 @@ def rays_of(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
 def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) -> Tensor:
     """``function`` over rows of ``arguments``, at most ``size`` at a time and fewer where memory runs out, joined."""
     parts: list[Tensor] = []
-    start, total = 0, len(arguments[0])
+    start = 0
+    total = len(arguments[0])
     while start < total or not parts:
 
         def attempt(rows: int, start: int = start) -> Tensor:
@@ -110,7 +111,9 @@ def standard_samples(teacher: Teacher, o: Tensor, d: Tensor) -> tuple[Tensor, Te
 
     The distances are parameters of the rays as the field's space maps them (``space.travelled`` tells world units).
     """
-    scene, space, world = teacher.scene, teacher.scene.space, d
+    scene = teacher.scene
+    space = teacher.scene.space
+    world = d
     o, d = space.rays(o, d)
     length = d.norm(dim=-1, keepdim=True)
     t = space.distances(scene.near, scene.far, scene.coarse_samples).to(o.device).expand(len(o), -1)

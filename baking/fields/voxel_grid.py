@@ -61,7 +61,10 @@ class VoxelGrid(RadianceField):
 
     def __init__(self, volume: VoxelVolume, head: ColorHead | None, activation: str):
         super().__init__()
-        self.head, self.activation, self.shift, self.rate = head, activation, volume.shift, volume.rate
+        self.head = head
+        self.activation = activation
+        self.shift = volume.shift
+        self.rate = volume.rate
         self.layers = nn.ModuleList(head.layers if head else [])
         self.masked = volume.mask is not None
         mask, scale, shift = volume.mask or (torch.ones(1, 1, 1, dtype=torch.bool), torch.zeros(3), torch.zeros(3))
@@ -84,7 +87,8 @@ class VoxelGrid(RadianceField):
         features = self._interpolated(self.features, latent)
         if self.head is None:
             return torch.sigmoid(features)
-        base, columns = features[:, :3], [features[:, 3:] if self.head.residual else features]
+        base = features[:, :3]
+        columns = [features[:, 3:] if self.head.residual else features]
         if self.head.positions is not None:
             columns.append(self.head.positions((latent - self.low) / (self.high - self.low)))
         h = torch.cat([*columns, self.head.views(directions)], -1)

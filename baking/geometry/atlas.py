@@ -47,7 +47,8 @@ def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
     chart = _charts(_edges(shell), direction)
     corner = shell.faces.astype(np.int64) + chart[:, None] * len(shell.positions)
     unique, first, faces = np.unique(corner, return_index=True, return_inverse=True)
-    vertex, vertex_direction = unique % len(shell.positions), np.repeat(direction, 3)[first]
+    vertex = unique % len(shell.positions)
+    vertex_direction = np.repeat(direction, 3)[first]
     flat, _ = _project(shell.positions[vertex], vertex_direction)
     split = Mesh(shell.positions[vertex], flat.astype(np.float32), faces.reshape(-1, 3).astype(np.int32))
     return in_order(_packed(split, chart, config))
@@ -106,7 +107,8 @@ def _charts(edges: tuple[Array, Array], direction: Array) -> Array:
 
 def _project(points: Array, direction: Array) -> tuple[Array, Array]:
     """Plane coordinates (n, 2) and height (n,) of ``points`` (n, 3) along their ``direction`` (n,)."""
-    axis, sign = direction % 3, np.where(direction % 6 < 3, 1.0, -1.0)
+    axis = direction % 3
+    sign = np.where(direction % 6 < 3, 1.0, -1.0)
     rows = np.arange(len(points))
     u = points[rows, (axis + 1) % 3] * sign
     return np.stack([u, points[rows, (axis + 2) % 3]], -1), points[rows, axis] * sign
@@ -135,11 +137,14 @@ def _folded(shell: Mesh, direction: Array, chart: Array) -> Array:
 def _packed(shell: Mesh, chart: Array, config: AtlasConfig) -> Mesh:
     """The shell with its flat charts packed into the unit square, as large as they fit."""
     uvs = np.ascontiguousarray(shell.uvs - shell.uvs.min(0), np.float32)
-    faces, materials = shell.faces.astype(np.uint32), chart.astype(np.uint32)[:, None]
+    faces = shell.faces.astype(np.uint32)
+    materials = chart.astype(np.uint32)[:, None]
     a, b, c = (uvs[faces[:, i]].astype(np.float64) for i in range(3))
     area = 0.5 * np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]).sum()
     density = config.texels / np.sqrt(max(area, 1e-30))  # texels per unit if the charts filled the square
-    best, low, high = None, 0.0, density
+    best = None
+    low = 0.0
+    high = density
     for _ in range(8):
         packed = _pack(uvs, faces, materials, density, config)
         if max(packed.width, packed.height) <= config.texels:
@@ -173,6 +178,8 @@ def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: At
     atlas = xatlas.Atlas()
     atlas.add_uv_mesh(uvs, faces, materials)
     options = xatlas.PackOptions()
-    options.padding, options.texels_per_unit, options.bilinear = config.padding, density, True
+    options.padding = config.padding
+    options.texels_per_unit = density
+    options.bilinear = True
     atlas.generate(pack_options=options)
     return atlas

@@ -65,7 +65,8 @@ def weigh(teacher: Teacher, cameras: list[Camera], rays: int, seed: int) -> list
         origins, directions = (x.cpu()[picked].to(teacher.device) for x in rays_of(camera, teacher.device))
         t, weights, colors = standard_samples(teacher, origins, directions)
         start = teacher.scene.space.travelled(origins, directions, t).cpu()
-        weight, end = weights.cpu(), torch.cat([start[:, 1:], start[:, -1:]], -1)
+        weight = weights.cpu()
+        end = torch.cat([start[:, 1:], start[:, -1:]], -1)
         difference = (weight[..., None] * (colors.cpu() - background)).sum(1).abs().amax(-1)
         found.append(Weighed(camera, chosen, start, end, weight, difference > VISIBLE))
     return found

@@ -97,7 +97,8 @@ def _scan(teacher: Teacher, bounds: Array, count: int) -> DensityGrid:
 
 def _fill(teacher: Teacher, grid: DensityGrid, where: Array, label: str) -> None:
     indices = np.flatnonzero(where)
-    flat, axes = grid.sigma.reshape(-1), grid.axes()
+    flat = grid.sigma.reshape(-1)
+    axes = grid.axes()
     with torch.no_grad(), track(label, len(indices)) as progress:
         for start in range(0, len(indices), POINTS_AT_ONCE):
             part = indices[start : start + POINTS_AT_ONCE]

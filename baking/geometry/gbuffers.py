@@ -52,7 +52,8 @@ class Rasterizer:
         """What ``camera`` sees of the outer shell, and of the inner shell behind it."""
         size = (camera.width, camera.height)
         if size != self.size:
-            self.size, self.targets = size, [surface_targets(self.ctx, size) for _ in range(2)]
+            self.size = size
+            self.targets = [surface_targets(self.ctx, size) for _ in range(2)]
         view = ViewTransform.of(camera, self.center, self.radius)
         first, second = self.targets
         self.passes[0].render(view, out=first)

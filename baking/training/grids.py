@@ -65,7 +65,8 @@ def resample(field: VmSplit, grid: GridSize, box: Tensor) -> None:
         for i, (across, down) in enumerate(PLANES):
             x, y = places[across], places[down]
             if name.endswith("line"):
-                x, y = torch.zeros(1, device=box.device), places[LINES[i]]
+                x = torch.zeros(1, device=box.device)
+                y = places[LINES[i]]
             where = torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))], -1)[None]
             old = getattr(field, name)[i].detach()
             finer = F.grid_sample(old, where, mode="bilinear", padding_mode="border", align_corners=True)

@@ -29,7 +29,8 @@ class SampleWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: D102
-        (gradient,), (depth, ray, transmitted, weight) = gradients, ctx.saved_tensors
+        (gradient,) = gradients
+        (depth, ray, transmitted, weight) = ctx.saved_tensors
         each = gradient * weight
         total = torch.zeros(ctx.rays, device=ray.device).index_add_(0, ray, each)
         behind = total[ray] - before(each, ray, ctx.rays) - each

@@ -46,12 +46,14 @@ class MlpModel:
     """Coarse and fine networks in training."""
 
     def __init__(self, photos: PhotoSet, scene: SceneInfo, config: MlpConfig, steps: int):
-        self.photos, self.config = photos, config
+        self.photos = photos
+        self.config = config
         device = photos.rgba.device
         coarse, fine = (new_network(config).to(device) for _ in range(2))
         self.teacher = Teacher(coarse, fine, scene, nerf_pytorch.NAME, Path(), "", Overrides(), device)
         self.background = torch.tensor(scene.background, device=device)
-        self.steps, self.share = steps, 0.0
+        self.steps = steps
+        self.share = 0.0
         color = photos.rgba[:, :3].float() + (255.0 - photos.rgba[:, 3:]) * self.background
         different = ((color - 255 * self.background).abs() > DIFFERENT).any(-1)
         self.focus = photos.usable[different[photos.usable]]
@@ -78,7 +80,8 @@ class MlpModel:
 
     def _pixels(self, generator: torch.Generator) -> Tensor:
         """The pixels of a batch."""
-        chosen, count = [], self.config.rays
+        chosen = []
+        count = self.config.rays
         focused = count if self.share < FOCUS_SHARE else int(FOCUS * count)
         parts = ((self.focus, focused), (self.photos.usable, count - focused)) if len(self.focus) else ()
         for pixels, number in parts or ((self.photos.usable, count),):
@@ -90,12 +93,15 @@ class MlpModel:
 
     def _render(self, origins: Tensor, directions: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Premultiplied colour and opacity (n, 4) by the coarse and by the fine network, samples jittered."""
-        scene, space = self.teacher.scene, self.teacher.scene.space
+        scene = self.teacher.scene
+        space = self.teacher.scene.space
         o, d = space.rays(origins, directions)
-        length, views = d.norm(dim=-1, keepdim=True), F.normalize(space.view_directions(directions, d), dim=-1)
+        length = d.norm(dim=-1, keepdim=True)
+        views = F.normalize(space.view_directions(directions, d), dim=-1)
         t = space.distances(scene.near, scene.far, scene.coarse_samples).to(o.device).expand(len(o), -1)
         middles = 0.5 * (t[:, 1:] + t[:, :-1])
-        low, high = torch.cat([t[:, :1], middles], -1), torch.cat([middles, t[:, -1:]], -1)
+        low = torch.cat([t[:, :1], middles], -1)
+        high = torch.cat([middles, t[:, -1:]], -1)
         t = low + (high - low) * torch.rand(t.shape, generator=generator, device=o.device)
         coarse, weights = self._through(self.teacher.coarse, o, d, views, t, length)
         middles = 0.5 * (t[:, 1:] + t[:, :-1])
@@ -141,7 +147,8 @@ class MlpModel:
 def new_network(config: MlpConfig) -> NerfMlp:
     """A random network as yenchenlin/nerf-pytorch makes it."""
     points, directions = (Encoding.powers(count).width() for count in FREQUENCIES)
-    hidden, half = config.hidden, config.hidden // 2
+    hidden = config.hidden
+    half = config.hidden // 2
     shapes = {"pts_linears.0": (points, hidden)}
     for i in range(1, config.layers):
         shapes[f"pts_linears.{i}"] = (hidden + points * (i == SKIP), hidden)

@@ -25,7 +25,9 @@ class Occupancy:
     """
 
     def __init__(self, box: Tensor, vertices: Tensor, sigma: Tensor | None = None):
-        self.box, self.vertices, self.sigma = box, vertices, sigma
+        self.box = box
+        self.vertices = vertices
+        self.sigma = sigma
         self.counts = [side - 1 for side in reversed(vertices.shape)]  # x, y, z
         self.cell = (box[1] - box[0]) / torch.tensor(self.counts, device=box.device)
         self.occupied = _pooled(vertices.float(), 2, 0) > 0
@@ -79,7 +81,8 @@ class Occupancy:
         bound = self.bound[self._index(o[ray], d[ray], t)]
         bound = torch.where(t < end[ray][:, None], bound, -torch.ones_like(bound)).view(-1)
         occupied = torch.nonzero(bound >= 0)[:, 0]
-        ray, t = ray[torch.div(occupied, STRETCH, rounding_mode="floor")], t.view(-1)[occupied]
+        ray = ray[torch.div(occupied, STRETCH, rounding_mode="floor")]
+        t = t.view(-1)[occupied]
         seen = before(bound[occupied] * step, ray, len(o)) < OPAQUE
         return ray[seen], t[seen]
 
@@ -94,7 +97,8 @@ class Occupancy:
     def _index(self, o: Tensor, d: Tensor, t: Tensor) -> Tensor:
         """Cells (n, k) of points at distances ``t`` (n, k) of rays (n, 3); those outside count to the nearest."""
         index: Tensor | None = None
-        place, speed = (o - self.box[0]) / self.cell, d / self.cell
+        place = (o - self.box[0]) / self.cell
+        speed = d / self.cell
         for axis in (2, 1, 0):
             along = torch.addcmul(place[:, axis : axis + 1], speed[:, axis : axis + 1], t).int()
             along = along.clamp_(0, self.counts[axis] - 1)

@@ -67,8 +67,10 @@ class PhotoSet:
     def rays(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Origins and directions of unit depth, both (m, 3) float32, through the centres of pixels ``index`` (m,)."""
         photo = torch.bucketize(index, self.first[1:], right=True)
-        inside, width = index - self.first[photo], self.widths[photo]
-        row, pose = torch.div(inside, width, rounding_mode="floor"), self.poses[photo]
+        inside = index - self.first[photo]
+        width = self.widths[photo]
+        row = torch.div(inside, width, rounding_mode="floor")
+        pose = self.poses[photo]
         x, y = Pinhole(*self.lenses[photo].T).on_plane(inside - row * width, row)
         right, up, backward, position = pose.unbind(-1)
         return position, directions_through(x[:, None], y[:, None], right, up, backward)
@@ -79,7 +81,8 @@ class PhotoSet:
 
     def alpha(self, photo: int) -> tuple[Tensor, Tensor]:
         """Alpha and usability of one photo's pixels, both (h, w): float32 in [0, 1], and bool."""
-        begin, end = int(self.first[photo]), int(self.first[photo + 1])
+        begin = int(self.first[photo])
+        end = int(self.first[photo + 1])
         shape = (-1, int(self.widths[photo]))
         used = torch.zeros(end - begin, dtype=torch.bool, device=self.rgba.device)
         low, high = torch.searchsorted(self.usable, torch.tensor([begin, end], device=self.rgba.device)).tolist()

@@ -39,7 +39,10 @@ class TensorfModel:
     """A VM-split field in training, and where in its box there is something."""
 
     def __init__(self, photos: PhotoSet, scene: SceneInfo, config: TensorfConfig, steps: int):
-        self.photos, self.scene, self.config, self.steps = photos, scene, config, steps
+        self.photos = photos
+        self.scene = scene
+        self.config = config
+        self.steps = steps
         device = photos.rgba.device
         box, vertices = self._first_box(torch.tensor(scene.bounds, dtype=torch.float32, device=device))
         self.occupancy = Occupancy(box, vertices)
@@ -47,7 +50,8 @@ class TensorfModel:
         fog = FOG if self.has_alpha else THICK_FOG
         self.field = grids.new_field(box, grids.grid_of(box, config.first_voxels), config, fog)
         self.background = torch.tensor(scene.background, device=device)
-        self.cost, self.share = float(np.mean(self.field.grid)) / 2, 0.0
+        self.cost = float(np.mean(self.field.grid)) / 2
+        self.share = 0.0
         self.alive = self._touched()
 
     def _first_box(self, box: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +93,8 @@ class TensorfModel:
         device = self.alive.device
         index = self.alive[torch.randint(len(self.alive), (rays,), generator=generator, device=device)]
         offset = torch.rand(rays, generator=generator, device=device)
-        rgba, wanted = self._march(*self.photos.rays(index), offset), self.photos.colors(index)
+        rgba = self._march(*self.photos.rays(index), offset)
+        wanted = self.photos.colors(index)
         missing = wanted[:, 3:] - rgba[:, 3:]
         squared = ((rgba[:, :3] - wanted[:, :3] + missing * self.background) ** 2).mean()
         opacity = self.config.opacity if self.has_alpha else 0.0
@@ -113,7 +118,8 @@ class TensorfModel:
     def _march(self, origins: Tensor, directions: Tensor, offset: Tensor) -> Tensor:
         o, d, views, limits = self._mapped(origins, directions)
         ray, t = self.occupancy.samples(o, d, limits, self._step(), offset)
-        field, rays = self.field, len(o)
+        field = self.field
+        rays = len(o)
         unit = ((o[ray] + t[:, None] * d[ray] - field.low) / field.size).clamp(0, 1)
         weight = weights_of(field.sigma(unit) * self._step(), ray, rays)
         least = FOG_WEIGHT if self.share < MASKINGS[1] else MIN_WEIGHT
@@ -128,7 +134,8 @@ class TensorfModel:
         """World rays as the field takes them: origins, unit directions, viewing directions, and where they run."""
         scene = self.scene
         o, d = scene.space.rays(origins, directions)
-        views, length = F.normalize(scene.space.view_directions(directions, d), dim=-1), d.norm(dim=-1)
+        views = F.normalize(scene.space.view_directions(directions, d), dim=-1)
+        length = d.norm(dim=-1)
         d = d / length[:, None]
         start, end = self.occupancy.interval(o, d)
         return o, d, views, (torch.maximum(start, scene.near * length), torch.minimum(end, scene.far * length))

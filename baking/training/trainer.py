@@ -142,7 +142,8 @@ class FieldTrainer:
         index = photos.usable[int(ends[0]) : int(ends[1])]
         if not len(index):
             return None
-        drawn, wanted = self.model.render_rays(*photos.rays(index)), photos.colors(index)
+        drawn = self.model.render_rays(*photos.rays(index))
+        wanted = photos.colors(index)
         on_it = [(rgba[:, :3] + (1 - rgba[:, 3:]) * self.model.background).clamp(0, 1) for rgba in (drawn, wanted)]
         return float(((on_it[0] - on_it[1]).double() ** 2).mean())
 

@@ -74,7 +74,9 @@ class _Cursor:
     """A place in a file's bytes that never moves past their end."""
 
     def __init__(self, content: Any, file: Path) -> None:
-        self._content, self._file, self._at = content, file, 0
+        self._content = content
+        self._file = file
+        self._at = 0
 
     def take(self, layout: Struct) -> tuple[Any, ...]:
         start = self._at

@@ -37,7 +37,8 @@ def read(folder: Path, split: str | None = None) -> Listing:
     found = _model(folder)
     assert found is not None
     model, suffix, reader = found
-    lenses, file = reader.read_cameras(model / f"cameras{suffix}"), model / f"images{suffix}"
+    lenses = reader.read_cameras(model / f"cameras{suffix}")
+    file = model / f"images{suffix}"
     images = sorted(reader.read_images(file), key=lambda image: image.name)
     pictures = _picture_folder(folder, images)
     frames = [_frame(image, lenses, _picture(folder, pictures, image.name), file) for image in images]

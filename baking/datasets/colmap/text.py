@@ -52,7 +52,8 @@ def read_images(file: Path) -> list[PosedImage]:
 
 def read_points(file: Path) -> Array:
     """Positions of the points, or of an even sample of them: (n, 3) float64."""
-    points, step = [], 1
+    points = []
+    step = 1
     with _opened(file) as stream:
         for i, line in enumerate(_records(stream)):
             if i % step:
@@ -60,7 +61,8 @@ def read_points(file: Path) -> Array:
             _, x, y, z, _ = line.split(maxsplit=4)
             points.append((float(x), float(y), float(z)))
             if len(points) == 2 * MAX_SAMPLE:
-                points, step = points[::2], 2 * step
+                points = points[::2]
+                step = 2 * step
     return np.array(points, np.float64).reshape(-1, 3)
 
 

@@ -70,7 +70,8 @@ class PlenOctree(RadianceField):
     def __init__(self, checkpoint: Checkpoint, activation: str):
         super().__init__()
         child = whole_numbers(checkpoint, "child", (None, None, None, None))
-        nodes, self.side = child.shape[0], child.shape[1]
+        nodes = child.shape[0]
+        self.side = child.shape[1]
         if set(child.shape[1:]) != {self.side} or not 2 <= self.side <= 16:
             raise DuplexError(f"child has the shape {tuple(child.shape)}: expected nodes x N x N x N, N from 2 to 16")
         self.depth = _depth(child.view(nodes, -1).numpy())
@@ -116,7 +117,9 @@ class PlenOctree(RadianceField):
             leaf[left] = index
             skip = self.child[index].long()
             deeper = torch.nonzero(skip)[:, 0]
-            left, place, node = left[deeper], place[deeper], node[deeper] + skip[deeper]
+            left = left[deeper]
+            place = place[deeper]
+            node = node[deeper] + skip[deeper]
         return leaf
 
     def box(self) -> Box:
@@ -133,9 +136,12 @@ class PlenOctree(RadianceField):
 
 def _depth(child: Array) -> int:
     """Levels of the tree ``child`` (nodes, cells); raises :class:`DuplexError` where it is none."""
-    level, seen, depth = np.zeros(1, np.int64), 0, 0
+    level = np.zeros(1, np.int64)
+    seen = 0
+    depth = 0
     while len(level):
-        depth, seen = depth + 1, seen + len(level)
+        depth = depth + 1
+        seen = seen + len(level)
         if depth > MAX_DEPTH or seen > len(child):
             raise DuplexError(f"child is no tree of {len(child)} nodes at most {MAX_DEPTH} deep: a damaged file")
         row, cell = np.nonzero(child[level])

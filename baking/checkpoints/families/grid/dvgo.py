@@ -132,7 +132,8 @@ def _head(path: Path, state: dict[str, Any], volume: VoxelVolume, overrides: Ove
             raise DuplexError(f"k0 has {width} features and no rgbnet takes them: expected 3 colours: a damaged file")
         return None
     weights = check_tensors(weights, path, "rgbnet")
-    names, layers = _layer_names(weights), list[nn.Linear]()
+    names = _layer_names(weights)
+    layers = list[nn.Linear]()
     for i, name in enumerate(names):
         layers.append(
             linear(weights, name, NAME, layers[-1].out_features if i else None, None if names[i + 1 :] else 3)

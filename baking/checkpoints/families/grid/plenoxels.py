@@ -26,7 +26,8 @@ from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, Sc
 from duplex.baking.fields.spherical_harmonics import COUNTS, spherical_harmonics
 
 NAME = "Plenoxels"
-HARMONICS, OTHER_BASES = 1, {4: "a learned 3D texture", 255: "a learned network"}
+HARMONICS = 1
+OTHER_BASES = {4: "a learned 3D texture", 255: "a learned network"}
 BLENDER_SCALE = 2 / 3  # by which svox2 moves the cameras of NeRF-synthetic nearer
 LLFF_LIGHT = 0.5  # background of svox2's configuration for LLFF
 MAX_SIDE = 4096
@@ -89,8 +90,10 @@ class Plenoxels(RadianceField):
         radius, center = _triple(checkpoint, "radius", 1.0), _triple(checkpoint, "center", 0.0)
         if not bool((radius > 0).all()):
             raise DuplexError(f"radius is {radius.tolist()}: expected positive numbers: a damaged file")
-        self.activation, self.shape = activation, tuple(links.shape)
-        sides, axes = torch.tensor(links.shape), torch.tensor([1.0, -1.0 if flipped else 1.0, 1.0])
+        self.activation = activation
+        self.shape = tuple(links.shape)
+        sides = torch.tensor(links.shape)
+        axes = torch.tensor([1.0, -1.0 if flipped else 1.0, 1.0])
         self.register_buffer("links", links.view(-1))
         self.register_buffer("density_data", density)
         self.register_buffer("coefficients", coefficients)
@@ -118,7 +121,8 @@ class Plenoxels(RadianceField):
         top = grid.new_tensor([x - 2, y - 2, z - 2])
         place = torch.minimum(grid.clamp(min=0), top + 1)
         low = torch.minimum(place.floor(), top)
-        share, cell = place - low, low.long()
+        share = place - low
+        cell = low.long()
         first = (cell[:, 0] * y + cell[:, 1]) * z + cell[:, 2]
         total = place.new_zeros(len(grid), data.shape[1])
         for i, j, k in itertools.product((0, 1), repeat=3):
@@ -137,7 +141,8 @@ class Plenoxels(RadianceField):
         return box_of(corners.amin(0), corners.amax(0))
 
     def describe(self) -> dict[str, str]:  # noqa: D102
-        voxels, harmonics = len(self.density_data), self.coefficients.shape[1] // 3
+        voxels = len(self.density_data)
+        harmonics = self.coefficients.shape[1] // 3
         return {
             "network": f"none: {' x '.join(map(str, self.shape))} grid, {voxels} voxels of {harmonics} harmonics",
             "density": self.activation,
@@ -180,7 +185,8 @@ def _triple(checkpoint: Checkpoint, name: str, otherwise: float) -> Tensor:
 
 
 def _scene(checkpoint: Checkpoint, options: Svox2Options, overrides: Overrides, box: Box) -> SceneInfo:
-    layers, ndc = "background_links" in checkpoint.content, _is_ndc(options, overrides)
+    layers = "background_links" in checkpoint.content
+    ndc = _is_ndc(options, overrides)
     light = LLFF_LIGHT if ndc and not options.found else options.light
     assumed: tuple[str, ...] = ()
     if not options.found:
@@ -193,7 +199,8 @@ def _scene(checkpoint: Checkpoint, options: Svox2Options, overrides: Overrides, 
     if ndc:
         scene = forward_facing(scene, overrides, ndc=True, field_views=True)
         return replace(scene, bounds=box, principal_shift=0.0)
-    size, moved = float(np.linalg.norm(np.diff(box, axis=0))), options.scale
+    size = float(np.linalg.norm(np.diff(box, axis=0)))
+    moved = options.scale
     if not layers and np.allclose(box, [[-1] * 3, [1] * 3]):
         frame = tuple((np.diag([moved, moved, moved, 1.0])).reshape(-1).tolist())
         scene = replace(scene, near=2 * moved, far=6 * moved, dataset_to_world=frame)

@@ -102,7 +102,8 @@ def _layers(weights: dict[str, Tensor], traits: Traits, channels: int) -> list[n
         raise DuplexError(f"{channels} features: {traits.shading} shading takes {expected}")
     if traits.shading in ("SH", "RGB"):
         return []
-    layers, width = [], Shading.width(traits, channels)
+    layers = []
+    width = Shading.width(traits, channels)
     for name, outputs in (("0", None), ("2", None), ("4", 3)):
         layers.append(linear(weights, f"renderModule.mlp.{name}", NAME, width, outputs))
         width = layers[-1].out_features

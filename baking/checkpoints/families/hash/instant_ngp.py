@@ -166,11 +166,13 @@ def _scene(snapshot: dict[str, Any], traits: NgpTraits, field: InstantNgp) -> Sc
     diagonal = float(np.linalg.norm(box[1] - box[0]))
     eyes = _eyes(snapshot)
     if eyes is None:
-        nearest, farthest = NEAR, 2 * diagonal
+        nearest = NEAR
+        farthest = 2 * diagonal
         assumed = (*assumed, "near and far by the size of the box, as no photos are named: --near, --far")
     else:
         away = np.linalg.norm(eyes - box.mean(0), axis=-1)
-        nearest, farthest = max(NEAR, float(away.min()) - diagonal / 2), float(away.max()) + diagonal / 2
+        nearest = max(NEAR, float(away.min()) - diagonal / 2)
+        farthest = float(away.max()) + diagonal / 2
     return SceneInfo(
         near=nearest / frame.scale,
         far=max(farthest, 2 * nearest) / frame.scale,

@@ -142,7 +142,8 @@ def _check_directions(encoding: dict[str, Any]) -> None:
     nested = encoding.get("nested")
     first = nested[0] if isinstance(nested, list) and nested else encoding
     first = first if isinstance(first, dict) else {}
-    kind, degree = said(first.get("otype")), said(first.get("degree", 4))
+    kind = said(first.get("otype"))
+    degree = said(first.get("degree", 4))
     if kind.lower() != "sphericalharmonics" or degree != "4":
         raise DuplexError(
             f"directions encoded by {kind} of degree {degree}: duplex reads SphericalHarmonics of degree 4"
@@ -196,7 +197,8 @@ def _shapes(network: dict[str, Any], inputs: int, outputs: int, align: int) -> l
     for name, expected in (("activation", "ReLU"), ("output_activation", "None")):
         if said(network.get(name, expected)).lower() != expected.lower():
             raise DuplexError(f"a network with {name} {said(network[name])}: duplex reads {expected}")
-    neurons, hidden = whole(network, "n_neurons", 128, (1, MAX_WIDTH)), whole(network, "n_hidden_layers", 5, (0, 16))
+    neurons = whole(network, "n_neurons", 128, (1, MAX_WIDTH))
+    hidden = whole(network, "n_hidden_layers", 5, (0, 16))
     widths = [inputs, *[neurons] * hidden, _padded(outputs, align)]
     return [(after, before) for before, after in pairwise(widths)]
 

@@ -68,7 +68,8 @@ class NerfactoFamily(Family):
         average = run.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
         field = Nerfacto(grid, base, head, overrides.activation or "exp", gain)
         if not contracted:
-            field.low, field.size = box[0], box[1] - box[0]
+            field.low = box[0]
+            field.size = box[1] - box[0]
         field.appearance = _appearance(run, head.inputs - known, average)
         return LoadedFields.single(field, _scene(run, box, contracted))
 
@@ -175,9 +176,11 @@ def _scene(run: NerfstudioRun, box: Tensor, contracted: bool) -> SceneInfo:
     bounds = None
     if not contracted:
         low, high = (tuple(float(x) for x in corner) for corner in box)
-        bounds, farthest = (low, high), 2 * float((box[1] - box[0]).norm())
+        bounds = (low, high)
+        farthest = 2 * float((box[1] - box[0]).norm())
         if far > farthest:  # the standard renderer spreads its samples evenly
-            far, assumed = farthest, (*assumed, f"far {farthest:g}, twice the scene box across: --far")
+            far = farthest
+            assumed = (*assumed, f"far {farthest:g}, twice the scene box across: --far")
     return SceneInfo(
         near=near,
         far=far,

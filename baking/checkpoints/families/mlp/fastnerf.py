@@ -36,13 +36,15 @@ class FastNerf(RadianceField):
 
     def __init__(self, weights: dict[str, Tensor], overrides: Overrides):
         super().__init__()
-        self.activation, order = overrides.activation or "softplus", overrides.encoding or "ftd"
+        self.activation = overrides.activation or "softplus"
+        order = overrides.encoding or "ftd"
         inputs = [width_of(weights, f"{name}.0") for name in NETS]
         self.points, self.directions = (Encoding.fitting(n, name, order) for n, name in zip(inputs, NETS, strict=True))
         self.fpos, self.fdir = (
             Perceptron.read(weights, _layers(weights, name), NAME, n) for n, name in zip(inputs, NETS, strict=True)
         )
-        outputs, self.count = self.fpos.outputs, self.fdir.outputs
+        outputs = self.fpos.outputs
+        self.count = self.fdir.outputs
         if outputs != 3 * self.count + 1:
             raise DuplexError(
                 f"Fpos gives {outputs} values: expected {3 * self.count + 1} for Fdir's {self.count}: "

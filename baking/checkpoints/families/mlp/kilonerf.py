@@ -88,7 +88,8 @@ def _grid(
 
     The checkpoint itself does not tell it, only files that may be beside it.
     """
-    corners, count = _corners(facts, overrides), first.shape[0] if first.ndim == 3 else 0
+    corners = _corners(facts, overrides)
+    count = first.shape[0] if first.ndim == 3 else 0
     if not 1 <= count <= MAX_NETWORKS:
         raise DuplexError(f"{FIRST} holds {count} networks: expected 1 to {MAX_NETWORKS} in three dimensions")
     told: tuple[int, int, int] | None = facts.get("resolution")

@@ -47,7 +47,8 @@ class Linears(nn.Module):
         super().__init__()
         self.register_buffer("weight", weight.detach().contiguous())
         self.register_buffer("bias", bias.detach()[:, None, :].contiguous())
-        self.inputs, self.outputs = weight.shape[1], weight.shape[2]
+        self.inputs = weight.shape[1]
+        self.outputs = weight.shape[2]
 
     def forward(self, x: Tensor, owner: Tensor) -> Tensor:
         """Blocks ``x`` (b, B, inputs) through the networks ``owner`` (b,)."""
@@ -199,7 +200,9 @@ def _frequencies(width: int, name: str) -> int:
 def _check(trunk: list[Linears], heads: tuple[Linears, ...]) -> set[int]:
     """Which layers of the trunk take ``[encoded, hidden]``; raises :class:`DuplexError` where widths do not fit."""
     feature, alpha, views, rgb = heads
-    encoded, width, skips = trunk[0].inputs, trunk[0].inputs, set()
+    encoded = trunk[0].inputs
+    width = trunk[0].inputs
+    skips = set()
     for i, layer in enumerate(trunk):
         if i and layer.inputs == width + encoded:
             skips.add(i)

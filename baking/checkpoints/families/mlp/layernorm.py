@@ -37,11 +37,14 @@ class Block(nn.Sequential):
         layers: list[nn.Module] = []
         linears: list[nn.Linear] = []
         while not layers or f"{name}.{len(layers)}.weight" in weights:
-            i, before = len(layers), linears[-1].out_features if linears else None
+            i = len(layers)
+            before = linears[-1].out_features if linears else None
             linears.append(linear(weights, f"{name}.{i}", NAME, before))
             layers += [linears[-1], nn.ReLU(), _norm(weights, f"{name}.{i + 2}", linears[-1].out_features)]
         super().__init__(*layers)
-        self.inputs, self.outputs, self.depth = linears[0].in_features, linears[-1].out_features, len(linears)
+        self.inputs = linears[0].in_features
+        self.outputs = linears[-1].out_features
+        self.depth = len(linears)
 
 
 class LayerNormNerf(RadianceField):
@@ -54,7 +57,8 @@ class LayerNormNerf(RadianceField):
         self.points = Encoding.fitting(self.block_0.inputs, "block_0.0", order, "none", math.pi)
         views = self.block_2.inputs - self.block_1.outputs
         self.directions = Encoding.fitting(views, "block_2.0", order, "none", math.pi)
-        found, expected = self.block_1.inputs, self.block_0.outputs + self.block_0.inputs
+        found = self.block_1.inputs
+        expected = self.block_0.outputs + self.block_0.inputs
         if found != expected:
             raise DuplexError(f"block_1.0 takes {found} inputs: expected {expected}: a network of unknown shape")
         self.sigma = linear(weights, "density", NAME, self.block_1.outputs, 1)

@@ -47,7 +47,8 @@ class NerfPlFamily(Family):
         """Coarse and fine networks, and the scene as the checkpoint's hyperparameters have it."""
         scene = _scene(checkpoint, overrides)
         ndc = overrides.space == "ndc" or (overrides.space is None and scene.space.name == "ndc")
-        state, fields = _state(checkpoint), []
+        state = _state(checkpoint)
+        fields = []
         for prefix in NETWORKS:
             if prefix + FIRST in state:
                 mine = {key.removeprefix(prefix): v for key, v in state.items() if str(key).startswith(prefix)}

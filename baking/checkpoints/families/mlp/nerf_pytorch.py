@@ -49,7 +49,8 @@ class NerfPytorchFamily(Family):
 
 def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: skips with the encoded position first, a feature layer without activation."""
-    order, variant = overrides.encoding or "ftd", Variant(density=overrides.activation or "relu")
+    order = overrides.encoding or "ftd"
+    variant = Variant(density=overrides.activation or "relu")
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     trunk = [linear(weights, name, NAME) for name in numbered(weights, "pts_linears.")]
     if not trunk:

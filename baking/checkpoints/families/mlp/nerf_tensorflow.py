@@ -40,7 +40,8 @@ class NerfTensorflowFamily(Family):
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, whichever of the two files is given, and the scene as ``args.txt`` has it."""
-        given, scene = network(checkpoint, overrides), nerf_pytorch.scene_of(checkpoint.path, overrides)
+        given = network(checkpoint, overrides)
+        scene = nerf_pytorch.scene_of(checkpoint.path, overrides)
         name = FILE_NAME.fullmatch(checkpoint.path.stem)
         sibling = _sibling(checkpoint.path, name) if name else None
         if name is None or sibling is None:
@@ -71,7 +72,8 @@ def _state(checkpoint: Checkpoint) -> dict[str, Tensor]:
         raise DuplexError(f"{layers} layers: expected a trunk and {len(heads)} more: a network of unknown shape")
     state = {}
     for i, name in enumerate(names):
-        state[f"{name}.weight"], state[f"{name}.bias"] = arrays[2 * i].T, arrays[2 * i + 1]
+        state[f"{name}.weight"] = arrays[2 * i].T
+        state[f"{name}.bias"] = arrays[2 * i + 1]
     return state
 
 

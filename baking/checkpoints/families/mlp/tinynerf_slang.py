@@ -31,7 +31,8 @@ class TinyNerf(RadianceField):
 
     def __init__(self, weights: dict[str, Tensor], box: Tensor, overrides: Overrides):
         super().__init__()
-        self.activation, order = overrides.activation or EXPONENTIAL, overrides.encoding or "dtf"
+        self.activation = overrides.activation or EXPONENTIAL
+        order = overrides.encoding or "dtf"
         self.points = Encoding(_scales(weights, POINTS), order, "none")
         self.directions = Encoding(_scales(weights, VIEWS), order, "none")
         self.register_buffer("box", box)
