@@ -17,7 +17,7 @@ from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.views import View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
-from duplex.app.scene.camera import Camera
+from duplex.app.scene.camera import MAX_SIDE, Camera
 
 Color = Rgba | tuple[float, float, float]
 
@@ -113,7 +113,10 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
 
 def _resized(bundle: Bundle, camera: Camera | int, size: tuple[int, int] | None) -> Camera:
     chosen = bundle.camera(camera) if isinstance(camera, int) else camera
-    return chosen.resized(*size) if size else chosen
+    width, height = size or (chosen.width, chosen.height)
+    if not all(1 <= side <= MAX_SIDE for side in (width, height)):
+        raise DuplexError(f"size {width} x {height}: expected 1 to {MAX_SIDE} pixels a side")
+    return chosen.resized(width, height) if size else chosen
 
 
 def _rgba(color: Color) -> Rgba:

@@ -40,6 +40,7 @@ def test_several_cameras_come_back_stacked(demo: Bundle) -> None:
         ({"camera": 99}, "camera 99: this bundle has cameras 0 to 7"),
         ({"backend": "vulkan"}, "backend 'vulkan': expected auto, fragment, compute, onnx"),
         ({"view": "outer colour"}, "view 'outer colour'"),
+        ({"size": (0, 32)}, "size 0 x 32: expected 1 to 16384 pixels a side"),
         ({"view": "layer 9 channels 0-3"}, "view 'layer 9 channels 0-3': this bundle has no such view"),
     ],
 )
