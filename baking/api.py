@@ -15,7 +15,7 @@ from typing import Any
 from duplex.app.core.errors import DuplexError
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
-from duplex.baking.config import BakeConfig, configured
+from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
@@ -27,8 +27,7 @@ from duplex.baking.runtime.progress import Listener, reporting, say
 from duplex.baking.runtime.workspace import Workspace
 from duplex.baking.settings import names_of
 from duplex.baking.subject import SceneOptions, read_background, read_bounds, read_subject
-from duplex.baking.training.config import TrainConfig
-from duplex.baking.training.config import configured as configured_training
+from duplex.baking.training.config import TrainConfig, train_config
 from duplex.baking.training.job import TrainingReport, TrainingWorkspace, TrainJob
 from duplex.baking.training.job import train as train_job
 from duplex.baking.training.scene import Given
@@ -73,7 +72,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
     with reporting(progress):
-        config = configured(quality, stages)
+        config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         if output.is_dir():
             raise DuplexError(f"{output}: a folder: expected the name of the bundle to write")
@@ -135,7 +134,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         chosen = read_seed(seed)
         if output.is_dir():
             raise DuplexError(f"{output}: a folder: expected the name of the checkpoint to write")
-        config = configured_training(quality, stages)
+        config = train_config(quality, stages)
         torch_device = pick_device(device)
         background, bounds = read_background(scene.get("background")), read_bounds(scene.get("bounds"))
         given = Given(scene.get("near"), scene.get("far"), background, bounds)

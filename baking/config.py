@@ -12,7 +12,7 @@ from duplex.baking.distill.views import ViewConfig
 from duplex.baking.geometry.atlas import AtlasConfig
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.geometry.shells import ShellConfig
-from duplex.baking.settings import Presets, check_ranges, checked_presets, filled
+from duplex.baking.settings import Presets, check_ranges, checked_presets, configured
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,9 @@ PRESETS: Presets = checked_presets(
 )
 
 
-def configured(quality: str, given: Mapping[str, Any]) -> BakeConfig:
+def bake_config(quality: str, given: Mapping[str, Any]) -> BakeConfig:
     """The preset ``quality`` with the ``given`` settings on top; raises :class:`DuplexError`."""
-    if quality not in PRESETS:
-        raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(PRESETS)}")
-    config = filled(BakeConfig, PRESETS[quality], given)
+    config = configured(BakeConfig, PRESETS, quality, given)
     check(config)
     return config
 

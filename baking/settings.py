@@ -115,14 +115,22 @@ def names_of(config_type: type) -> frozenset[str]:
     return frozenset(field.name for _, stage in _stages(config_type) for field in dataclasses.fields(stage))
 
 
-def filled(config_type: type[Config], preset: Mapping[str, Any], given: Mapping[str, Any]) -> Config:
-    """The stages' defaults, ``preset`` on top of them, and on top of that the settings that were ``given``."""
+def configured(config_type: type[Config], presets: Presets, quality: str, given: Mapping[str, Any]) -> Config:
+    """The stages' defaults, the preset ``quality`` on top of them, and on top of that the settings that were ``given``.
+
+    Raises :class:`DuplexError` for an unknown preset and for a value out of its range.
+    """
+    if quality not in presets:
+        raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(presets)}")
+    preset = presets[quality]
     stages = {}
     for stage, config in _stages(config_type):
         names = [field.name for field in dataclasses.fields(config)]
         values = {n: preset[n] for n in names if n in preset} | {n: given[n] for n in names if n in given}
         stages[stage] = dataclasses.replace(config, **values)
-    return config_type(**stages)
+    config = config_type(**stages)
+    check_ranges(config)
+    return config
 
 
 def _stages(config_type: type) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from duplex.app.core.files import write_atomically
 from duplex.app.render.gpu import create_headless_context
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
-from duplex.baking.config import PRESETS, BakeConfig, configured
+from duplex.baking.config import PRESETS, BakeConfig, bake_config
 from duplex.baking.evaluation.ablation import ablate, table
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.job import BakeJob, identity
@@ -52,7 +52,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
-    config, seed = configured(arguments.quality, given_settings(arguments, BakeConfig)), read_seed(arguments.seed)
+    config, seed = bake_config(arguments.quality, given_settings(arguments, BakeConfig)), read_seed(arguments.seed)
     options = SceneOptions(**scene_options(arguments))
     subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
     job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)

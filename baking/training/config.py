@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.settings import Presets, check_ranges, checked_presets, filled
+from duplex.baking.settings import Presets, checked_presets, configured
 from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.tensorf_config import TensorfConfig
 from duplex.baking.training.trainer import TrainingConfig
@@ -66,17 +66,10 @@ PRESETS: Presets = checked_presets(
 )
 
 
-def configured(quality: str, given: Mapping[str, Any]) -> TrainConfig:
+def train_config(quality: str, given: Mapping[str, Any]) -> TrainConfig:
     """The preset ``quality`` with the ``given`` settings on top; raises :class:`DuplexError`."""
-    if quality not in PRESETS:
-        raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(PRESETS)}")
-    config = filled(TrainConfig, PRESETS[quality], given)
-    _check(config)
-    return config
-
-
-def _check(config: TrainConfig) -> None:
-    check_ranges(config)
+    config = configured(TrainConfig, PRESETS, quality, given)
     first, last = config.tensorf.first_voxels, config.tensorf.voxels
     if first > last:
         raise DuplexError(f"--first-voxels {first}: expected 8 to {last}")
+    return config

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.config import PRESETS, BakeConfig, configured
+from duplex.baking.config import PRESETS, BakeConfig, bake_config
 from duplex.baking.settings import add_flags, checked_presets, given_settings, setting
 from duplex.baking.training import config as training
 
@@ -44,21 +44,21 @@ class Everything:
 )
 def test_a_value_out_of_range_is_named_with_its_flag(name: str, value: float, words: str) -> None:
     with pytest.raises(DuplexError) as error:
-        configured("draft", {name: value})
+        bake_config("draft", {name: value})
     assert str(error.value).startswith(words)
 
 
 def test_settings_lie_on_top_of_the_preset() -> None:
-    high = configured("high", {"grid": 64})
+    high = bake_config("high", {"grid": 64})
     assert high.density.grid == 64 and high.atlas.texels == PRESETS["high"]["texels"]
-    assert configured("draft", {}) == BakeConfig()
+    assert bake_config("draft", {}) == BakeConfig()
     with pytest.raises(DuplexError, match="expected draft, standard, high"):
-        configured("best", {})
+        bake_config("best", {})
 
 
 def test_the_first_grid_is_no_finer_than_the_last() -> None:
     with pytest.raises(DuplexError, match="--first-voxels 65: expected 8 to 64"):
-        training.configured("draft", {"voxels": 64, "first_voxels": 65})
+        training.train_config("draft", {"voxels": 64, "first_voxels": 65})
 
 
 def test_a_misspelt_preset_is_an_error() -> None:
