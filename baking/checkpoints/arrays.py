@@ -1,6 +1,6 @@
 """The arrays of an ``.npz`` file, checked before anything is computed from them.
 
-Unlike :func:`duplex.baking.checkpoints.files.tensor_of` these keep half precision: voxels fill gigabytes as it is.
+Unlike :func:`duplex.baking.checkpoints.files.tensor_of`, these keep half precision, because voxel grids are large.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Shape = tuple[int | None, ...]
 def floats(checkpoint: Checkpoint, name: str, shape: Shape) -> Tensor:
     """The member ``name`` as a finite tensor, float16 where the file has that, float32 otherwise.
 
-    ``shape``: None where any size will do. Raises :class:`DuplexError` that names what is wrong with it.
+    ``shape``: None where any size will do. Raises :class:`DuplexError` for any other member.
     """
     array = checkpoint.content.get(name)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":

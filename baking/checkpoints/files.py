@@ -1,4 +1,4 @@
-"""Reading checkpoints as the hostile files that they may be: nothing in here runs what a file says."""
+"""Reading checkpoint files, which may be hostile: no code from a file is executed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that has been read, but not yet understood.
+    """The content of a file whose family is not yet known.
 
     ``kind``: ``torch`` (torch.save), ``npz``, ``npy`` or ``msgpack``; ``content``: its members by name; those of an
     ``npy`` file, an array of arrays, are called ``"0"``, ``"1"``, ...
@@ -95,7 +95,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_tensors(state: Any, path: Path, name: str) -> dict[str, Tensor]:
-    """``state`` as a dictionary of finite float32 tensors; raises :class:`DuplexError` that names what is not."""
+    """``state`` as a dictionary of finite float32 tensors; raises :class:`DuplexError` that names a wrong member."""
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DuplexError(f"{path}: {name} is no state dict of tensors: a checkpoint of unknown layout")
     if sum(v.numel() for v in state.values()) > MAX_WEIGHTS:

@@ -1,6 +1,6 @@
-"""What a nerfstudio run leaves in its folder: ``nerfstudio_models/step-*.ckpt``, ``config.yml``, and the frame.
+"""The files of a nerfstudio run: ``nerfstudio_models/step-*.ckpt``, ``config.yml``, and the frame.
 
-The configuration is YAML of pickled Python objects. Here it is read as plain data: nothing that it names is made.
+The configuration is YAML of pickled Python objects. It is read as plain data: no object that it names is created.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MAX_NUMBER = 1e12
 
 @dataclass(frozen=True)
 class NerfstudioRun:
-    """A checkpoint and what stands beside it.
+    """A checkpoint and the files beside it.
 
     ``state``: the model's members by name; ``config``: file of the configuration, None where there is none;
     ``method``: what nerfstudio calls it, empty where unknown; ``model``: its options; ``dataset_to_world``: as
-    :class:`~duplex.baking.fields.field.SceneInfo` has it; ``assumed``: what no file said.
+    :class:`~duplex.baking.fields.field.SceneInfo` has it; ``assumed``: what no file states.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class NerfstudioRun:
         return default if value is None else value
 
     def background(self, default: str) -> tuple[tuple[float, float, float], tuple[str, ...]]:
-        """The background that the model was trained against, and what of it had to be assumed."""
+        """The background that the model was trained against, and which part of it is assumed."""
         name = _said(self.model.get("background_color", default))
         if name in COLORS:
             return COLORS[name], ()

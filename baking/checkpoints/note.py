@@ -1,4 +1,4 @@
-"""What duplex notes in the checkpoints that it trains, where another code base's layout has no place for it."""
+"""The scene in the checkpoints of duplex-train, for which the layouts of other code bases have no member."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SAMPLES = ("coarse_samples", "fine_samples")
 
 
 def write(scene: SceneInfo) -> dict[str, Any]:
-    """``scene`` as plain numbers, lists and dictionaries, which any restricted unpickler reads."""
+    """``scene`` as plain numbers, lists and dictionaries, which restricted unpicklers accept."""
     return {
         "near": scene.near,
         "far": scene.far,

@@ -1,4 +1,4 @@
-"""Pickles by restricted unpicklers: what torch.save writes, and numpy's arrays of objects. No file's code is run."""
+"""Restricted unpicklers for torch.save files and numpy's object arrays: no code from a file is executed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NPY = b"\x93NUMPY"
 
 NUMPY_BUILDERS = ("_reconstruct", "scalar")
 MULTIARRAY = importlib.import_module("numpy._core.multiarray")
-LONE = "tensor"  # what the content of a file that holds a single tensor is called
+LONE = "tensor"  # member name of a file that holds a single tensor
 
 
 class Inert:
@@ -53,7 +53,7 @@ COMMON_STATE_CLASSES = (
     "pathlib._local.PosixPath",
     "pathlib._local.WindowsPath",
 )
-# Classes that are nothing but a container: the plain one is made in their place.
+# Container classes: the plain container is created instead.
 CONTAINERS: dict[str, type] = {
     "pytorch_lightning.utilities.parsing.AttributeDict": dict,
     "lightning.pytorch.utilities.parsing.AttributeDict": dict,
@@ -61,7 +61,7 @@ CONTAINERS: dict[str, type] = {
     "lightning.fabric.utilities.data.AttributeDict": dict,
     "collections.deque": list,
 }
-# Dictionaries of a class of their own: read as ordinary ones.
+# Dictionary classes: read as ordinary dictionaries.
 DICTIONARIES = ("mmcv.utils.config.ConfigDict",)
 
 
@@ -91,7 +91,7 @@ def read_torch(path: Path, state_classes: Iterable[str] = ()) -> dict[str, Any]:
         raise DuplexError(f"{path}: it declares tensors that do not fit into memory: broken or hostile") from None
     except DuplexError:
         raise
-    except Exception:  # whatever a damaged stream of opcodes provokes in torch's unpickler
+    except Exception:  # torch's unpickler raises various errors on damaged opcodes
         raise _not_a_checkpoint(path) from None
     if isinstance(content, Inert) and isinstance(content.state, dict):
         return {"_modules": {}, **content.state}
@@ -122,7 +122,7 @@ class ArrayUnpickler(pickle.Unpickler):
     wanted = ""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What builds an array, and nothing else."""
+        """The constructors of arrays; everything else is refused."""
         allowed: dict[str, Callable[..., Any] | type] = {
             f"numpy.{core}.multiarray.{builder}": getattr(MULTIARRAY, builder)
             for builder in NUMPY_BUILDERS

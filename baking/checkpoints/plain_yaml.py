@@ -1,4 +1,4 @@
-"""YAML from strangers: no tag is obeyed, and neither time nor memory grows faster than the text."""
+"""YAML from untrusted files: tags are ignored, and time and memory grow no faster than the text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-MAX_BRACKETS = 1000  # the time that YAML takes for them grows with the square
+MAX_BRACKETS = 1000  # parsing time grows with their square
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -1,6 +1,6 @@
 """Crops of views, as a training step takes them.
 
-Half of them come from views drawn evenly, half from views in proportion to the error that their last crops had.
+Half of the crops come from uniformly drawn views, half from views drawn in proportion to the error of their last crops.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from duplex.app.scene.network import view_bands
 from duplex.baking.distill.views import NOWHERE, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5
-MEMORY = 0.7  # of a view's error, when a new crop of it comes in
+MEMORY = 0.7  # weight of the old value in the moving average of a view's error
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Crops:
 
 
 class CropSampler:
-    """Draws crops of ``crop`` pixels from where the views of some sets show something."""
+    """Draws crops of ``crop`` x ``crop`` pixels from the covered parts of views."""
 
     def __init__(self, sets: list[ViewSet], crop: int, device: torch.device):
         self.device = device
@@ -85,7 +85,7 @@ class CropSampler:
                 f"none of {len(sets[0].cameras)} views to learn from shows the scene: expected more --views, a larger "
                 "--window, or photos of this scene"
             )
-        self.errors = torch.full((len(self.spans),), torch.nan)  # none is known at first
+        self.errors = torch.full((len(self.spans),), torch.nan)  # unknown at first
 
     def _spans(self, hits: Array) -> Array | None:
         """First and last row (2,), and column (2,), at which a crop of a view may begin; None for an empty view."""
@@ -97,7 +97,7 @@ class CropSampler:
         return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
 
     def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
-        """A batch with ``counts`` crops of each set; for a set that shows nothing the first one stands in."""
+        """A batch with ``counts`` crops of each set; the first set replaces a set without covered views."""
         given = [count if len(views) else 0 for views, count in zip(self.sets, counts, strict=True)]
         counts = [given[0] + sum(counts) - sum(given), *given[1:]]
         chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
@@ -106,7 +106,7 @@ class CropSampler:
         return replace(crops, dither=torch.rand(crops.mask[0].shape, generator=generator).to(self.device))
 
     def learned(self, crops: Crops, errors: Tensor) -> None:
-        """Note the mean squared ``errors`` (b,) of ``crops``."""
+        """Update the errors of the views with the mean squared ``errors`` (b,) of ``crops``."""
         for view, error in zip(crops.views.tolist(), errors.cpu(), strict=True):
             known = torch.where(self.errors[view].isnan(), error, self.errors[view])
             self.errors[view] = MEMORY * known + (1 - MEMORY) * error
@@ -137,7 +137,7 @@ def cut(
         pictures.append(source.pictures[view][y : y + height, x : x + width])
         hits.append(source.hits[view][y : y + high, x : x + wide])
     bytes_, found = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pictures, hits))
-    found = found.float()  # of 16 bits until here: a GPU is handed no more than it must
+    found = found.float()  # 16 bits until here, to keep the transfer to a GPU small
     mask = [found[..., i] != NOWHERE for i in (0, 2)]
     uv = found[..., :4] / UV_STEPS
     level = found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
@@ -169,6 +169,6 @@ def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Ten
 
 
 def _range(occupied: Array, crop: int, size: int) -> tuple[int, int]:
-    """First and last start of a crop along an axis of ``size`` pixels of which those at ``occupied`` show something."""
+    """First and last start of a crop along an axis of ``size`` pixels with covered pixels at ``occupied``."""
     low = min(max(int(occupied[0]) - crop // 4, 0), size - crop)
     return low, max(low, min(max(int(occupied[-1]) - 3 * crop // 4, 0), size - crop))

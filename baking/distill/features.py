@@ -1,7 +1,8 @@
-"""The feature textures while they are learned: values in [-1, 1], seen through the 8 bits they will be stored in.
+"""The feature textures during training: values in [-1, 1], rounded as in the 8 bits in which they are stored.
 
-A training step of a large texture is bound by memory, not by arithmetic: the mip levels are built in one table that
-is kept from step to step, and the gradient of all levels is gathered in another before it is folded into the finest.
+Memory bandwidth, not arithmetic, limits a training step with a large texture. So the mip levels are built in one table
+that is reused from step to step, and a second table accumulates the gradient of all levels before it is folded into the
+finest one.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ LEVELS = 255
 
 @dataclass(frozen=True)
 class Mipmaps:
-    """A texture and its halves: ``texels`` (sum of side^2, c), the finest level first, and the ``sides`` of all."""
+    """A texture and its mip levels: ``texels`` (sum of side^2, c), the finest level first, and the ``sides`` of all."""
 
     texels: Tensor
     sides: tuple[int, ...]
 
     @classmethod
     def empty(cls, like: Tensor, side: int, levels: int) -> Mipmaps:
-        """Room for at most ``levels`` levels of a texture of ``side`` x ``side`` texels ``like`` (n, c)."""
+        """Memory for at most ``levels`` levels of a texture of ``side`` x ``side`` texels ``like`` (n, c)."""
         sides = [side]
         while len(sides) < levels and sides[-1] % 2 == 0:
             sides.append(sides[-1] // 2)
@@ -40,17 +41,17 @@ class Mipmaps:
         return [part.view(side, side, -1) for part, side in zip(parts, self.sides, strict=True)]
 
     def average(self) -> Mipmaps:
-        """Fill all levels but the finest, each texel with the mean of four of the level before; returns itself."""
+        """Fill all levels but the finest, each texel with the mean of four finer texels; returns itself."""
         levels = self.levels
         for fine, coarse in itertools.pairwise(levels):
             half, channels = coarse.shape[0], coarse.shape[2]
-            pairs = fine.view(half, 2, -1)  # of rows, whose sums are long and contiguous
+            pairs = fine.view(half, 2, -1)  # pairs of rows: long contiguous sums
             columns = (pairs[:, 0] + pairs[:, 1]).view(half, half, 2, channels)
             torch.add(columns[:, :, 0], columns[:, :, 1], out=coarse).mul_(0.25)
         return self
 
     def fold(self) -> Tensor:
-        """The adjoint of :meth:`average`: add each level, coarsest first, to the one before; (side^2, c)."""
+        """The adjoint of :meth:`average`: add each level, coarsest first, to the next finer one; (side^2, c)."""
         levels = self.levels
         for fine, coarse in reversed(list(itertools.pairwise(levels))):
             half, channels = coarse.shape[0], coarse.shape[2]
@@ -62,7 +63,7 @@ class Mipmaps:
 class FeatureTexture(nn.Module):
     """A square texture of ``channels`` features; parameter ``texels`` (side * side, channels), row by row.
 
-    ``levels``: mip levels at most; ``rounded``: whether it is seen as the 8 bits that it is stored in.
+    ``levels``: mip levels at most; ``rounded``: whether samples are rounded to the 8 bits of the stored texture.
     """
 
     rounded = True
@@ -77,16 +78,16 @@ class FeatureTexture(nn.Module):
 
     @torch.no_grad()
     def mipmaps(self) -> Mipmaps:
-        """The texels as the exported 8-bit texture gives them, and their means; valid until the next call.
+        """The texels as in the exported 8-bit texture, and their mip levels; valid until the next call.
 
-        Texels that an optimisation step has moved out of [-1, 1] are brought back.
+        Texels that an optimisation step has moved out of [-1, 1] are clamped.
         """
         if self._maps is None or self._maps.sides[0] != self.side or self._maps.texels.device != self.texels.device:
             self._maps, self._gradient = (Mipmaps.empty(self.texels, self.side, self.levels) for _ in range(2))
         finest = self._maps.levels[0].view_as(self.texels)
         half = 0.5 * LEVELS
         self.texels.clamp_(-1, 1)
-        if self.rounded:  # in as few passes over memory as it takes
+        if self.rounded:  # with as few passes over memory as possible
             torch.add(self.texels.new_tensor(half), self.texels, alpha=half, out=finest).round_()
             torch.add(self.texels.new_tensor(-1), finest, alpha=1 / half, out=finest)
         else:
@@ -95,7 +96,7 @@ class FeatureTexture(nn.Module):
 
     def forward(self, uv: Tensor, level: Tensor, dither: Tensor | None = None) -> Tensor:
         """:func:`sample` at ``uv`` (n, 2) and ``level`` (n,), that of a texture of one texel; (n, channels)."""
-        if self.texels.grad is None:  # else autograd would keep the table of gradients itself for one
+        if self.texels.grad is None:  # otherwise autograd would adopt the shared table as the gradient
             self.texels.grad = torch.zeros_like(self.texels)
         return sample(self.texels, self.mipmaps(), uv, level + math.log2(self.side), dither, self._gradient)
 
@@ -113,15 +114,15 @@ def sample(
     dither: Tensor | None = None,
     gradient: Mipmaps | None = None,
 ) -> Tensor:
-    """What OpenGL's clamped trilinear filter gives of ``maps``: (n, c) at ``uv`` (n, 2) and ``level`` (n,).
+    """Samples of ``maps`` as OpenGL's clamped trilinear filter takes them: (n, c) at ``uv`` (n, 2) and ``level`` (n,).
 
-    Level 0 is the finest. ``texels`` (side * side, c) gets the gradient: what rounding may lie between it and ``maps``
-    counts as the identity. ``dither``: (n,) in [0, 1); with it one level is taken, by chance in proportion to its
-    share, for half the work. ``gradient``: a table like ``maps`` to gather the gradient in.
+    Level 0 is the finest. ``texels`` (side * side, c) gets the gradient; the rounding between it and ``maps``
+    counts as the identity. ``dither``: (n,) in [0, 1); with it, one of the two levels is chosen at random, in
+    proportion to its weight, which halves the work. ``gradient``: a table like ``maps`` that accumulates the gradient.
     """
     level = level.clamp(0, len(maps.sides) - 1)
     if dither is not None:
-        taken = (level + dither).floor().clamp(max=len(maps.sides) - 1)  # the sum may be rounded up
+        taken = (level + dither).floor().clamp(max=len(maps.sides) - 1)  # the sum may round up
         found = [_corners(maps, uv, taken)]
     else:
         low = level.floor()
@@ -155,7 +156,7 @@ class _Sampled(torch.autograd.Function):
     def forward(
         context: Any, texels: Tensor, maps: Mipmaps, gradient: Mipmaps | None, rows: Tensor, weights: Tensor
     ) -> Tensor:
-        context.save_for_backward(rows, weights)  # not the table: the next step may have filled it anew by then
+        context.save_for_backward(rows, weights)  # not the table: the next step may overwrite it
         context.total = gradient or Mipmaps(torch.empty_like(maps.texels), maps.sides)
         return F.embedding_bag(rows, maps.texels, per_sample_weights=weights, mode="sum")
 

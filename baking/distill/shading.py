@@ -1,4 +1,4 @@
-"""The shading network in torch, built from the description that the viewer also builds its shaders from."""
+"""The shading network in torch, built from the same description as the viewer's shaders."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ShadingNetwork(nn.Module):
         )
 
     def load(self, weights: NetworkWeights) -> ShadingNetwork:
-        """Take over exported ``weights``; returns itself."""
+        """Load exported ``weights``; returns itself."""
         state: dict[str, Tensor] = {}
         for i, (weight, bias) in enumerate(zip(weights.weights, weights.biases, strict=True)):
             state |= {f"{i}.weight": torch.from_numpy(weight), f"{i}.bias": torch.from_numpy(bias)}

@@ -13,9 +13,9 @@ from duplex.baking.distill.shading import ShadingNetwork
 
 
 class Student(nn.Module):
-    """Both shells' feature textures and the shading network, with the one forward pass that training needs.
+    """Both shells' feature textures and the shading network, with the forward pass for training.
 
-    ``view_channels``: how many channels of the encoded view directions the network is shown; the others are 0.
+    ``view_channels``: number of channels of the encoded view directions that the network gets; the others are 0.
     """
 
     view_channels = VIEW_CHANNELS
@@ -46,7 +46,7 @@ class Student(nn.Module):
         return self.network(inputs)  # type: ignore[no-any-return]
 
     def refine(self) -> None:
-        """Double the side of both textures, interpolating."""
+        """Double the resolution of both textures by bilinear interpolation."""
         for texture in self.textures:
             plane = texture.texels.detach().T.reshape(1, -1, texture.side, texture.side)
             larger = F.interpolate(plane, scale_factor=2, mode="bilinear", align_corners=False)

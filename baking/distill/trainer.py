@@ -1,8 +1,8 @@
-"""Distillation: features and shading network learn the teacher's pictures (Wan et al., CVPR 2023, 3.2 and 3.3).
+"""Distillation: features and shading network are trained on the teacher's views (Wan et al., CVPR 2023, 3.2 and 3.3).
 
-The shells do not move, so a view's texture coordinates are known beforehand and only texture look-ups and the
-network carry gradients. The textures start coarse and are doubled twice on the way: a coarse texel is seen by
-many more pixels, so it finds its value sooner and keeps unseen texels close to their neighbours.
+The shells do not move, so a view's texture coordinates are computed once, and only texture look-ups and the
+network carry gradients. The textures start coarse and are doubled twice: a coarse texel is seen by many more pixels, so
+it converges faster and keeps unseen texels close to their neighbours.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from duplex.baking.settings import setting
 WARM_UP = 50  # steps
 FINAL_RATE = 0.02  # share of the learning rates that is left at the end
 CURVE_POINTS = 16
-STRIP = 256  # rows of a picture that is judged, at once
+STRIP = 256  # rows of a picture that are rendered at once
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class CurvePoint(NamedTuple):
 
 
 class Distiller:
-    """Trains a :class:`Student`; all of its state goes into one file and comes back from it."""
+    """Trains a :class:`Student`; one file holds its whole state."""
 
     def __init__(self, spec: NetworkSpec, texels: int, config: DistillConfig, seed: int, device: torch.device):
         self.config = config
@@ -121,10 +121,10 @@ class Distiller:
         held_out: ViewSet | None = None,
         saved: Callable[[], None] = lambda: None,
     ) -> None:
-        """Train to the end of the schedule, saving to ``state`` now and then and calling ``saved`` after that.
+        """Train to the end of the schedule, saving to ``state`` at intervals and calling ``saved`` after each save.
 
-        ``views``: the teacher's, and then perhaps the photos'; ``held_out``: pictures of the teacher that are never
-        trained on, for :attr:`curve`.
+        ``views``: those of the teacher, then those of the photos if there are any; ``held_out``: views of the teacher,
+        not trained on, for :attr:`curve`.
         """
         color = torch.tensor(background, device=self.device)
         sampler = CropSampler(views, self.config.crop, self.device)
@@ -158,7 +158,7 @@ class Distiller:
         sampler.learned(crops, errors)
 
     def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:
-        """What is drawn and what is wanted of each view on ``background``, (h, w, 3) float32; NaN: not known."""
+        """The drawn and the target picture of each view on ``background``, (h, w, 3) float32; NaN where unknown."""
         for i, camera in enumerate(views.cameras):
             strips = []
             for top in range(0, camera.height, STRIP):
@@ -175,7 +175,7 @@ class Distiller:
         return float(np.mean([psnr_of_known(*both) for both in self.pictures(views, background)]))
 
     def _counts(self, sets: int) -> list[int]:
-        """Crops of each set of views in the next batch."""
+        """Number of crops of each set of views in the next batch."""
         photos = 0
         if sets > 1 and self.step >= (1 - self.config.photo_steps) * self.config.steps:
             photos = round(self.config.photo_share * self.config.batch)
@@ -194,7 +194,7 @@ class Distiller:
         self.optimizer = renewed_adam(self.optimizer, self._groups())
 
     def _backward(self, crops: Crops, background: Tensor) -> Tensor:
-        """Leave the batch's gradient in the parameters, in portions if memory wants it.
+        """Accumulate the batch's gradient in the parameters, in smaller portions when memory runs out.
 
         Returns the mean squared errors (b,) of the crops where the shells are hit.
         """
@@ -220,7 +220,7 @@ class Distiller:
         return errors
 
     def _composited(self, crops: Crops, background: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """On ``background`` (3,): the colour drawn and the colour wanted (b, 3, h, w), and the opacity drawn."""
+        """On ``background`` (3,): the drawn and the target colour (b, 3, h, w), and the drawn opacity."""
         rgba = self.student.shade(crops)
         behind = background.view(1, 3, 1, 1)
         alpha = rgba[:, 3:] * crops.covered

@@ -1,7 +1,7 @@
-"""Distillation views: what the teacher or a photo shows, and where the shells are hit, for camera after camera.
+"""Distillation views: for each camera, the picture of the teacher or a photo, and the hits on the shells.
 
-They lie in files of the workspace that are mapped into memory, so that a bake's memory does not grow with them: 16
-bytes a pixel, of which a training step touches a few crops.
+They are stored in memory-mapped files of the workspace, so that their number does not increase the memory of a bake: 16
+bytes for each pixel, of which a training step reads a few crops.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from duplex.baking.runtime.threads import Map, one_view_a_thread
 from duplex.baking.settings import setting
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
-SHARD, SHARD_BYTES = 80, 1 << 26  # views in a file at most, and bytes, unless a single view has more
-NOWHERE = 0xFFFF  # in place of a texture coordinate: the layer is not hit
-UNKNOWN = (255, 255, 255, 0)  # a pixel that does not count: no premultiplied colour is like that
-VIEW_BYTES = 16  # of a pixel: colour and alpha, and two texture coordinates with their levels of detail
+SHARD = 80  # views in one file, at most
+SHARD_BYTES = 1 << 26  # of one file, at most, unless a single view is larger
+NOWHERE = 0xFFFF  # stored as texture coordinate where the layer is not hit
+UNKNOWN = (255, 255, 255, 0)  # marks pixels to ignore: impossible as a premultiplied colour
+VIEW_BYTES = 16  # for each pixel: colour and alpha, and two texture coordinates with their levels of detail
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class ViewConfig:
 
 @dataclass(frozen=True)
 class ViewSet:
-    """What cameras see, view by view, of any sizes.
+    """Views of any sizes: pictures and shell hits.
 
     ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
     (h + 2 m, w + 2 m, 6) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
     65535 where there is none, and both levels of detail in steps of 1 / 2048 from -16 on; ``margin``: the m pixels by
-    which these reach beyond the picture; ``opacity``: of each view whether alpha is known.
+    which these reach beyond the picture; ``opacity``: whether each view's alpha is known.
     """
 
     cameras: list[Camera]
@@ -67,7 +68,7 @@ class ViewSet:
 
 
 def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) -> list[Array]:
-    """The teacher's pictures, kept in files that begin with ``stem``; those that are there are not rendered again."""
+    """The teacher's pictures, stored in files that begin with ``stem``; existing files are not rendered again."""
 
     def drawn(index: int) -> Array:
         return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
@@ -78,9 +79,9 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) ->
 
 
 def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
-    """Photos with the heights to read them at: their own, and halves of it, but none too small for a ``crop``.
+    """Photos with the heights to read them at: their own and halves of it, as long as a ``crop`` fits.
 
-    A renderer sees a surface from afar as well as from near, and photos of one distance show it at one scale only.
+    The viewer shows a surface from near and from far, but photos of one distance show it at one scale only.
     """
     return [
         (photo, photo.camera.height >> i)
@@ -91,7 +92,10 @@ def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
 
 
 def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], list[bool]]:
-    """Photos at the heights beside them, with their cameras, and which tell opacity; kept as ``stem`` says."""
+    """Cameras and pictures of photos at the heights beside them, and whether each one's alpha is known.
+
+    Pictures are stored in files that begin with ``stem``.
+    """
     cameras = [photo.camera_at(height) for photo, height in photos]
 
     def read(index: int) -> Array:
@@ -107,7 +111,7 @@ def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list
 def make_view_set(
     cameras: list[Camera], pictures: list[Array], rasterizer: Rasterizer, margin: int, stem: Path
 ) -> ViewSet:
-    """Join pictures with the hits of the same cameras, which are kept in files that begin with ``stem``."""
+    """Pictures with the shell hits of the same cameras; the hits are stored in files that begin with ``stem``."""
 
     def hits(index: int) -> Array:
         layers = rasterizer.layers(cameras[index].padded(margin))
@@ -133,7 +137,7 @@ def _kept(
     label: str,
     each: Map = map,
 ) -> list[Array]:
-    """Arrays of ``shapes`` from the files that begin with ``stem``; those that do not exist, ``each`` draws."""
+    """Arrays of ``shapes`` from the files that begin with ``stem``; missing files are drawn through ``each``."""
     arrays: list[Array] = []
     item = np.dtype(dtype).itemsize
     with track(label, len(shapes)) as progress:
@@ -149,7 +153,7 @@ def _kept(
 
 
 def _shards(sizes: list[int]) -> list[range]:
-    """Neighbouring views that share a file, from their sizes in bytes."""
+    """Ranges of consecutive views that share a file, from their sizes in bytes."""
     shards = []
     start = 0
     total = 0

@@ -1,4 +1,4 @@
-"""A field's density on a regular grid: what the shells are level sets of, and what the fast renderer skips space by."""
+"""A field's density on a regular grid: the shells are its level sets, and the fast renderer skips its empty cells."""
 
 from __future__ import annotations
 

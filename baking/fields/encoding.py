@@ -1,4 +1,4 @@
-"""Positional encodings (NeRF, equation 4) in every order of columns in which code bases write them.
+"""Positional encodings (NeRF, equation 4) in every column order that code bases use.
 
 Alphabet of :class:`Encoding.order`: ``t`` the trigonometric function (sine, then cosine), ``f`` the frequency,
 ``d`` the coordinate; the last letter runs fastest.
@@ -61,7 +61,7 @@ class Encoding:
         """Encode ``x`` (n, d): (n, :meth:`width` of d) of the same dtype."""
         n, d = x.shape
         count = len(self.scales)
-        out = x.new_empty(self.width(d), n)  # column after column in memory: everything below runs along a column
+        out = x.new_empty(self.width(d), n)  # columns are contiguous: everything below runs along a column
         begin = d if self.identity == "first" else 0
         sizes = {"t": 2, "f": count, "d": d}
         waves = out[begin : begin + 2 * count * d].view(*(sizes[letter] for letter in self.order), n)
@@ -74,7 +74,7 @@ class Encoding:
         return out.t()
 
     def describe(self) -> str:
-        """In words, for people."""
+        """A short description for reports."""
         unit = "pi 2^k" if self.scales and abs(self.scales[0] - math.pi) < 1e-6 else "2^k"
         where = {"first": "with identity", "last": "identity last", "none": "no identity"}[self.identity]
         return f"{len(self.scales)} frequencies ({unit}), order {self.order}, {where}"

@@ -1,4 +1,4 @@
-"""Values of planes and lines between their vertices, quick in both directions.
+"""Interpolated values of planes and lines, with a fast backward pass.
 
 Plane ``i`` spans the axes ``PLANES[i]`` (columns, rows), line ``i`` runs along ``LINES[i]``.
 """
@@ -35,7 +35,7 @@ class Lookup(torch.autograd.Function):
         (gradient,) = gradients
         (index, weight) = ctx.saved_tensors
         count, taps = index.shape
-        if gradient.device.type == "cpu":  # scattering rows in torch takes twenty times longer
+        if gradient.device.type == "cpu":  # torch takes twenty times longer to scatter rows
             begins = np.arange(0, count * taps + 1, taps, dtype=np.int32)
             parts = (weight.numpy().reshape(-1), index.numpy().reshape(-1), begins)
             scattered = csc_array(parts, shape=(ctx.shape[0], count)) @ gradient.contiguous().numpy()
@@ -50,7 +50,7 @@ look_up: Callable[[Tensor, Tensor, Tensor], Tensor] = Lookup.apply
 
 
 class Cells:
-    """Points among the vertices of a ``grid`` of x, y, z vertices: ``unit`` (n, 3) in [0, 1] of its box."""
+    """The cells that hold points ``unit`` (n, 3), in [0, 1] of the box, of a ``grid`` of x, y, z vertices."""
 
     def __init__(self, unit: Tensor, grid: tuple[int, int, int]):
         self.grid = grid

@@ -15,7 +15,7 @@ SHADINGS = ("MLP_Fea", "MLP_PE", "MLP", "SH", "RGB")
 
 @dataclass(frozen=True)
 class Traits:
-    """What a factorised field is beside its weights.
+    """The settings of a factorised field, without its weights.
 
     ``shading``: ``MLP_Fea``, ``MLP_PE``, ``MLP``, ``SH`` or ``RGB``; ``views``, ``features``, ``points``: frequencies
     of the encodings of viewing direction, features and position; ``activation``: a name in
@@ -52,7 +52,7 @@ class Shading(nn.Module):
 
     @staticmethod
     def width(traits: Traits, channels: int) -> int:
-        """Inputs of the network's first layer for features of ``channels`` numbers."""
+        """Inputs of the network's first layer for ``channels`` features."""
         second = {"MLP_Fea": channels * traits.features, "MLP_PE": 3 * traits.points, "MLP": 0}[traits.shading]
         return channels + 3 + 2 * second + 6 * traits.views
 

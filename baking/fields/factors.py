@@ -3,8 +3,8 @@
 Alphabet: a component of VM is a plane ``M`` times a line ``v``, of CP the product of three lines (equations 3 and
 4). Plane ``i`` spans the axes ``PLANES[i]`` (columns, rows), line ``i`` runs along ``LINES[i]``. A grid's vertices
 lie on the faces of its box: the first one at its low, the last one at its high corner. The parameters are called
-and shaped as apchenstu/TensoRF has them, so that ``state_dict()`` is that code's layout; in memory their channels
-lie together, which a look-up on a CPU is several times faster with.
+and shaped as in apchenstu/TensoRF, so that ``state_dict()`` has that code's layout. In memory the channels are
+contiguous, which makes look-ups on a CPU several times faster.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ POINTS_AT_ONCE = 1 << 18
 
 
 class FactorField(RadianceField):
-    """What VM-split, VM and CP have in common. ``box``: (2, 3), low and high corner, outside of which is nothing.
+    """The common part of VM-split, VM and CP. ``box``: (2, 3), low and high corner; the density is 0 outside.
 
-    The latent that :meth:`density` gives is the place in the box, in [-1, 1], and whether there can be anything:
-    the colour's features are looked up only where a colour is asked for, and what is empty is black.
+    The latent of :meth:`density` is the position in the box, in [-1, 1], and whether the mask allows density there.
+    Colour features are looked up only in :meth:`color`; empty points are black.
     """
 
     low: Tensor
@@ -58,7 +58,7 @@ class FactorField(RadianceField):
         return sigma, torch.cat([unit * 2 - 1, inside[:, None]], -1)
 
     def sigma(self, unit: Tensor) -> Tensor:
-        """Density (n,) at ``unit`` (n, 3) in [0, 1] of the box, whatever the mask says."""
+        """Density (n,) at ``unit`` (n, 3) in [0, 1] of the box, without the mask."""
         feature = self.products("density", Cells(unit, self.grid)).sum(-1)
         shift = 0.0 if self.traits.activation == "relu" else self.traits.shift
         return ACTIVATIONS[self.traits.activation](feature + shift).clamp(min=0) * self.traits.scale
@@ -94,7 +94,7 @@ class FactorField(RadianceField):
 
 
 class VmSplit(FactorField):
-    """Planes and lines of its own for density and for colour (``TensorVMSplit``)."""
+    """Separate planes and lines for density and for colour (``TensorVMSplit``)."""
 
     def __init__(self, box: Tensor, traits: Traits, weights: dict[str, Tensor], layers: list[nn.Linear]):
         grid = tuple(weights[f"density_line.{LINES.index(axis)}"].shape[2] for axis in range(3))
@@ -109,7 +109,7 @@ class VmSplit(FactorField):
 
 
 class Vm(FactorField):
-    """Planes and lines whose first channels are colour and whose last are density (``TensorVM``)."""
+    """Shared planes and lines: the first channels are colour, the last ones density (``TensorVM``)."""
 
     def __init__(self, box: Tensor, traits: Traits, weights: dict[str, Tensor], layers: list[nn.Linear]):
         side = weights["line_coef"].shape[2]
@@ -126,7 +126,7 @@ class Vm(FactorField):
 
 
 class Cp(FactorField):
-    """Three lines a component (``TensorCP``)."""
+    """Three lines for each component (``TensorCP``)."""
 
     def __init__(self, box: Tensor, traits: Traits, weights: dict[str, Tensor], layers: list[nn.Linear]):
         grid = tuple(weights[f"density_line.{LINES.index(axis)}"].shape[2] for axis in range(3))
@@ -141,7 +141,7 @@ class Cp(FactorField):
 
 
 class Mask(nn.Module):
-    """Where a field has density: inside the cells of a grid that touch a vertex which is set.
+    """Where a field has density: in the grid cells with at least one set vertex.
 
     ``vertices``: (z, y, x) bool, from the low to the high corner of ``box`` (2, 3).
     """
@@ -155,7 +155,9 @@ class Mask(nn.Module):
         super().__init__()
         self.counts = tuple(vertices.shape)
         self.register_buffer("vertices", vertices.bool(), persistent=False)
-        padded = F.pad(vertices.to(torch.float32)[None, None], (2,) * 6)  # a cell further out is still half set
+        padded = F.pad(
+            vertices.to(torch.float32)[None, None], (2,) * 6
+        )  # the border cells have set vertices on one side
         self.register_buffer("cells", F.max_pool3d(padded, 2, 1)[0, 0].bool(), persistent=False)
         self.register_buffer("low", box[0].clone(), persistent=False)
         self.register_buffer("size", box[1] - box[0], persistent=False)
@@ -170,7 +172,7 @@ class Mask(nn.Module):
 
 
 def packed(weight: Tensor) -> nn.Parameter:
-    """A grid (1, c, h, w) as a parameter whose channels lie together in memory."""
+    """A grid (1, c, h, w) as a parameter with contiguous channels."""
     return nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
 
 

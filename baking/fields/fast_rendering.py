@@ -1,10 +1,10 @@
-"""The fast renderer for distillation: network evaluations only where the density grid says something is visible.
+"""The fast renderer for distillation: it evaluates the network only in cells that the density grid marks as visible.
 
-A ray is marched in steps of one grid cell through two bounds of the density, both looked up in the grid: the
-largest value around a cell says whether the network must be asked at all, the smallest one how much light can
-still get there. What remains, a few cells a ray, is integrated with sub-steps through the fine network (the
-letters are those of :mod:`duplex.baking.fields.rendering`). Grid and march are in the field's space; where rays are
-curved there, the steps grow with the distance, as the space's cells do in the world.
+A ray marches in steps of one grid cell. Two bounds of the density are looked up in the grid: the largest value around a
+cell decides whether the network is evaluated, the smallest value bounds the transmittance that is left. The remaining
+cells, a few for each ray, are integrated with sub-steps through the fine network (the letters are those of
+:mod:`duplex.baking.fields.rendering`). Grid and march are in field space. Where rays are curved there, the steps grow
+with the distance, as the cells do in the world.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from duplex.baking.fields.density_grid import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
 
-MIN_TRANSMITTANCE = 1 / 255  # what is behind shows in no picture of 8 bits
-MIN_WEIGHT = 1e-3  # that a ray gathers before a colour is worth asking for
-BAND = 8  # samples of each ray that are evaluated before looking which rays still get light
+MIN_TRANSMITTANCE = 1 / 255  # less is invisible in 8 bits
+MIN_WEIGHT = 1e-3  # of a ray, that has to accumulate before a colour is evaluated
+BAND = 8  # samples of each ray between two tests of the transmittance
 
 
 class FastRenderer:
-    """Renders ``teacher`` inside ``grid``; everything outside the grid's occupied cells is empty to it.
+    """Renders ``teacher`` inside ``grid``; it treats everything outside the grid's occupied cells as empty.
 
     ``sub_steps``: network samples for each grid cell that a ray crosses.
     """
@@ -41,11 +41,11 @@ class FastRenderer:
         smallest = -F.max_pool3d(-F.pad(sigma, (1,) * 6), 3, 1)
         occupied = largest * grid.step > VISIBLE_OPACITY
         self.space = teacher.scene.space
-        if not self.space.straight:  # the length of a step is not known there beforehand: no light is counted off
+        if not self.space.straight:  # steps have no fixed length there: no bound of the transmittance
             smallest = torch.zeros_like(smallest)
-        # a cube between eight samples of the grid is empty where they are
+        # a cube between eight grid samples is empty if all of them are
         self.between = (F.max_pool3d(sigma, 2, 1)[0, 0] * grid.step > VISIBLE_OPACITY).contiguous()
-        # one number a cell: the least density where occupied, -1 where empty
+        # for each cell: the smallest density where occupied, -1 where empty
         self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
         self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
         self.shape = torch.tensor(grid.sigma.shape, device=teacher.device)
@@ -63,9 +63,9 @@ class FastRenderer:
 
     @torch.no_grad()
     def probe(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """What :meth:`render_rays` gives, (n, 4), and how far light still comes from along each ray, (n,).
+        """What :meth:`render_rays` gives, (n, 4), and the distance of the last visible sample of each ray, (n,).
 
-        The distance is infinite where a ray leaves with more than one percent of its transmittance.
+        The distance is infinite where more than one percent of the transmittance is left.
         """
         out = self._march(origins, directions)
         return out[:, :4], torch.where(out[:, 3] > 0.99, out[:, 4], torch.inf)
@@ -79,7 +79,7 @@ class FastRenderer:
         )
 
     def _march_chunk(self, o: Tensor, d: Tensor, views: Tensor) -> Tensor:
-        """Premultiplied colour, opacity, distance of the last sample that got light, opacity with a colour: (n, 6)."""
+        """Premultiplied colour, opacity, distance of the last visible sample, opacity that has a colour: (n, 6)."""
         out = o.new_zeros(len(o), 6)
         if self.space.straight:
             start, end = self._box(o, d)
@@ -95,7 +95,7 @@ class FastRenderer:
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
         rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
         part = o.new_zeros(len(o), 6)
-        for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end there
+        for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end early
             now = torch.nonzero((rank >= low) & (rank < low + BAND) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
                 break
@@ -108,7 +108,7 @@ class FastRenderer:
         return out
 
     def _held(self, points: Tensor) -> Tensor:
-        """Indices (k,) of those ``points`` (n, 3) that lie between samples of the grid of which one is not empty."""
+        """Indices (k,) of those ``points`` (n, 3) that lie in a cube with an occupied grid sample."""
         corner = ((points - self.low) * (1 / self.grid.step)).floor_().int()
         index = torch.zeros_like(corner[:, 0])
         for axis, size in enumerate(self.between.shape):
@@ -135,8 +135,8 @@ class FastRenderer:
     ) -> None:
         """Add the colours of ``samples``, which raise their rays' opacity from ``low`` to ``high`` (s,), to ``out``.
 
-        The network is asked where that passes a multiple of :data:`MIN_WEIGHT`, and what it says counts for all the
-        opacity since it was asked last: a little of much faint matter is as bright as it should be.
+        A colour is evaluated where the opacity passes a multiple of :data:`MIN_WEIGHT`. It counts for all opacity
+        since the previous colour, so that faint matter keeps its brightness.
         """
         asked = torch.nonzero((high / MIN_WEIGHT).floor() > (low / MIN_WEIGHT).floor())[:, 0]
         ray = rows(samples.ray, asked)
@@ -160,7 +160,7 @@ class FastRenderer:
         return torch.minimum(a, b).amax(-1).clamp(min=0), torch.maximum(a, b).amin(-1)
 
     def _samples(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Ray index, distance and spacing, each (s,), of the samples worth the network, by ray and distance."""
+        """Ray index, distance and spacing, each (s,), of the samples to evaluate, sorted by ray and distance."""
         step = self.grid.step
         count = int(((end - start).max() / step).ceil())
         middle = start[:, None] + step * (torch.arange(count, device=o.device) + 0.5)
@@ -179,7 +179,7 @@ class FastRenderer:
         return ray.repeat_interleave(self.sub_steps), t, torch.full_like(t, step / self.sub_steps)
 
     def _curved_samples(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`_samples`, where rays are not straight: steps that cross less than a cell wherever they are."""
+        """As :meth:`_samples`, for curved rays: every step crosses less than one cell."""
         scene, step = self.teacher.scene, self.grid.step
         reach = float(o.norm(dim=-1).max())
         edges = [scene.near]
@@ -199,12 +199,12 @@ class FastRenderer:
 
 
 def rays_per_chunk(device: torch.device) -> int:
-    """How many rays are marched at once."""
+    """Number of rays in one chunk."""
     return 1 << 14 if device.type == "cpu" else 1 << 16
 
 
 def rows(values: Tensor, index: Tensor) -> Tensor:
-    """``values[index]`` of a one-dimensional ``index``, in a third of the time."""
+    """``values[index]`` of a one-dimensional ``index``, three times as fast."""
     return values.index_select(0, index)
 
 

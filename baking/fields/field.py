@@ -46,18 +46,17 @@ class RadianceField(nn.Module):
 
 @dataclass(frozen=True)
 class SceneInfo:
-    """What a checkpoint, its sibling files, or their defaults, say about its scene.
+    """The scene as a checkpoint, the files beside it, or their defaults state it.
 
     ``near``, ``far``: ray interval in world units (0 and 1 in NDC); ``background``: RGB in [0, 1] that the teacher
     was trained against; ``coarse_samples``, ``fine_samples``: the standard renderer's counts; ``up``: world
     direction; ``hemisphere``: cameras only saw the side of ``up``; ``principal_shift``: how far the principal point
     lies right of and below the middle, in image heights (the original code's rays pass through pixel corners, not
     centres); ``space``: where the field lives; ``bounds``: low and high corner of what the field covers, in field
-    space, or None where only near and far tell; ``dataset_to_world``: (4, 4) row by row, similarity from the
-    original frame of the dataset (``Dataset.to_original``) to the world of this teacher, None where cameras are in
-    it as they are read; ``to_checkpoint``:
-    (4, 4) row by row, from the world to the frame in which the file's own numbers are, None likewise;
-    ``assumed``: what no file said and was therefore assumed, each with the flag that says otherwise.
+    space, or None where only near and far are known; ``dataset_to_world``: (4, 4) row by row, similarity from the
+    original frame of the dataset (``Dataset.to_original``) to the world of this teacher, None where the two are
+    the same; ``to_checkpoint``: (4, 4) row by row, from the world to the frame of the file's own numbers, None
+    likewise; ``assumed``: what no file states and is therefore assumed, each with the flag that overrides it.
     """
 
     near: float = 2.0
@@ -75,7 +74,7 @@ class SceneInfo:
     assumed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise :class:`DuplexError` for what no scene can have."""
+        """Raise :class:`DuplexError` for impossible values."""
         if not 0 <= self.near < self.far < MAX_DISTANCE:
             raise DuplexError(f"near {self.near:g} and far {self.far:g}: expected 0 <= near < far < {MAX_DISTANCE:g}")
         for name, count, least in (("coarse", self.coarse_samples, 4), ("fine", self.fine_samples, 0)):
@@ -93,7 +92,7 @@ class SceneInfo:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user says about a checkpoint; None where its own files, or the family's defaults, are believed.
+    """What the user says about a checkpoint; None where its own files, or the family's defaults, hold.
 
     ``near``, ``far``, ``background``, ``bounds`` (2, 3), ``samples`` (coarse, fine), ``up``, ``hemisphere``: as in
     :class:`SceneInfo`; ``space``: name of a space; ``camera``: one of the dataset's, whose pictures NDC was made
@@ -123,7 +122,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "softplus": F.softplus,
     "shifted-softplus": lambda x: F.softplus(x - 1),  # mip-NeRF, section 3
-    "exp": lambda x: torch.exp(x.clamp(max=15)),  # beyond, everything is opaque
+    "exp": lambda x: torch.exp(x.clamp(max=15)),  # larger values are opaque anyway
 }
 
 
@@ -181,7 +180,7 @@ def linear(
 
 
 def width_of(weights: dict[str, Tensor], name: str) -> int:
-    """How many inputs the layer ``name`` takes; 0 where that cannot be told (:func:`linear` then says why)."""
+    """How many inputs the layer ``name`` takes; 0 without a weight matrix, which :func:`linear` refuses."""
     weight = weights.get(f"{name}.weight")
     return weight.shape[1] if weight is not None and weight.ndim == 2 else 0
 
@@ -202,14 +201,14 @@ def numbered(weights: dict[str, Tensor], prefix: str, suffix: str = "") -> list[
 
 
 LLFF_SHIFT = 0.5 / 756
-ASSUMED_FOCAL = 1.6  # focal length over half the width, about that of a telephone's camera
+ASSUMED_FOCAL = 1.6  # focal length over half the width, about that of a phone's camera
 ASSUMED_ASPECT = 4 / 3
 
 
 def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_views: bool = False) -> SceneInfo:
     """``scene`` as one of forward-facing photos (LLFF), in NDC or not.
 
-    ``overrides.camera`` gives the focal length that NDC needs; without one it is assumed, and said so.
+    ``overrides.camera`` gives the focal length that NDC needs; without one, it is assumed and noted.
     """
     scene = replace(scene, up=(0.0, 1.0, 0.0), hemisphere=False, principal_shift=LLFF_SHIFT)
     if not ndc:
@@ -233,7 +232,7 @@ def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, floa
     """``scene`` of photos taken around it, which the LLFF loader of its code turned and scaled (:func:`to_sphere`).
 
     ``depths``: near and far in that world; None where they are the dataset's, as nerf-pytorch has it. Raises
-    :class:`DuplexError` where nobody tells near and far.
+    :class:`DuplexError` where near and far are unknown.
     """
     scene = replace(scene, hemisphere=True, principal_shift=LLFF_SHIFT)
     scale = 1.0
@@ -254,7 +253,7 @@ def to_sphere(poses: Array) -> Array:
     """The similarity (4, 4) by which ``spherify_poses`` of nerf-pytorch moves cameras ``poses`` (n, 4, 4).
 
     Afterwards their axes meet in the origin, ``+z`` is the side where they are, and the root mean square of their
-    distances is 1. Raises :class:`DuplexError` for cameras that are on no side of anything.
+    distances is 1. Raises :class:`DuplexError` for cameras all around the scene or in one place.
     """
     center = focus_point(poses)
     away = poses[:, :3, 3] - center
@@ -271,4 +270,4 @@ def to_sphere(poses: Array) -> Array:
     return moved
 
 
-NDC_BOUNDS = ((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # what the cameras of LLFF captures see, as TensoRF takes it
+NDC_BOUNDS = ((-1.5, -1.67, -1.0), (1.5, 1.67, 1.0))  # the view of the cameras of LLFF captures, after TensoRF

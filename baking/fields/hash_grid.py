@@ -22,7 +22,7 @@ from duplex.baking.fields.mlp import Perceptron
 
 PRIMES = (1, 2654435761, 805459861)  # equation 4
 MAX_LEVELS, MAX_LOG2_ENTRIES = 64, 28
-HARMONICS = 16  # of degrees 0 to 3: what both code bases encode viewing directions by
+HARMONICS = 16  # of degrees 0 to 3: the encoding of viewing directions in both code bases
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class HashLevel:
 
 
 def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int) -> list[HashLevel]:
-    """As tiny-cuda-nn lays them out: ``s_l = N_min b^l - 1``, plain grids (padded to 8 entries) where they fit.
+    """The levels of tiny-cuda-nn: ``s_l = N_min b^l - 1``, plain grids (padded to 8 entries) where they fit.
 
-    Computed in float32, as there: a rounding up decides about a whole layer of entries.
+    Computed in float32, as there, because the result is rounded up to a whole number of entries.
     """
     levels = []
     start = 0
@@ -54,7 +54,7 @@ def tiny_cuda_levels(count: int, coarsest: int, growth: float, log2_entries: int
 
 
 def nerfstudio_levels(count: int, coarsest: int, finest: int, log2_entries: int) -> list[HashLevel]:
-    """As nerfstudio's torch implementation has them: ``s_l = floor(N_min b^l)``, always hashed; float32, as there."""
+    """The levels of nerfstudio's torch implementation: ``s_l = floor(N_min b^l)``, always hashed; float32, as there."""
     growth = float(np.exp((np.log(finest) - np.log(coarsest)) / (count - 1))) if count > 1 else 1.0
     scales = torch.floor(coarsest * torch.pow(growth, torch.arange(count))).tolist()
     size = 1 << log2_entries
@@ -98,14 +98,14 @@ class HashGrid(nn.Module):
         return torch.cat(features, -1)
 
     def describe(self) -> str:
-        """In words, for people."""
+        """A short description for reports."""
         levels = len(self.levels)
         features = self.table.shape[1]
         return f"hash grid, {levels} levels of {features} features, {len(self.table)} entries"
 
 
 def _entries(cell: Tensor, level: HashLevel) -> Tensor:
-    """Where the eight neighbours (n, 8) of cells (n, 3) lie in the level's part of the table."""
+    """Indices (n, 8), in the level's part of the table, of the eight corners of cells (n, 3)."""
     corners = torch.stack([cell, cell + 1], 1)
     if level.side:  # the far side's neighbours wrap around, as in the original
         x, y, z = _axes(corners * corners.new_tensor([1, level.side, level.side**2]))
@@ -115,7 +115,7 @@ def _entries(cell: Tensor, level: HashLevel) -> Tensor:
 
 
 def _blend(shares: Tensor) -> Tensor:
-    """Products (n, 8) of one of two shares (n, 2, 3) for each axis, in the order of :func:`_entries`."""
+    """Trilinear weights (n, 8) from two weights for each axis (n, 2, 3), in the order of :func:`_entries`."""
     x, y, z = _axes(shares)
     return (x * y * z).view(-1, 8)
 
@@ -140,7 +140,7 @@ class HashField(RadianceField):
         self.gain = gain
 
     def place(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (n, 3) of field space in the unit cube of the grid, and which of them (n,) bool hold matter at all."""
+        """Points (n, 3) of field space in the unit cube of the grid, and which of them (n,) bool may have density."""
         raise NotImplementedError
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102

@@ -1,6 +1,6 @@
-"""The network of the NeRF paper (Mildenhall et al., ECCV 2020, figure 7) with everything that code bases vary.
+"""The network of the NeRF paper (Mildenhall et al., ECCV 2020, figure 7) with the variants of all code bases.
 
-A family's module says how its layers are called and which of the variants it has; the evaluation is here.
+A family's module gives the names of the layers and the variant; the evaluation is here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from duplex.baking.fields.field import ACTIVATIONS, RadianceField, linear
 
 @dataclass(frozen=True)
 class Variant:
-    """What code bases do differently.
+    """The differences between code bases.
 
     ``skip_input_first``: a skip's layer takes ``[encoded, hidden]``, not ``[hidden, encoded]``;
     ``first_is_linear``: no ReLU behind the first layer; ``feature_relu``: a ReLU behind the feature layer;
@@ -138,7 +138,7 @@ class NerfMlp(RadianceField):
 
 
 class Perceptron(nn.Sequential):
-    """Linear layers one after the other, a ReLU behind each but the last.
+    """Linear layers with a ReLU after each but the last.
 
     ``inputs``, ``hidden``, ``outputs``: widths of what it takes, of its first layer, of what it gives; ``depth``: how
     many layers.
@@ -172,7 +172,7 @@ class Perceptron(nn.Sequential):
 
 
 def _expect(layer: nn.Linear, name: str, inputs: int, outputs: int | None) -> None:
-    """Raise :class:`DuplexError` where a layer's widths are not those that its neighbours ask for."""
+    """Raise :class:`DuplexError` where a layer's widths do not fit its neighbours'."""
     if layer.in_features != inputs:
         raise DuplexError(
             f"the {name} layer takes {layer.in_features} inputs where {inputs} come: a network of unknown shape"

@@ -18,7 +18,7 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.fields.field import RadianceField, Teacher
 from duplex.baking.runtime.out_of_memory import retry_with_less
 
-POINTS_PER_CHUNK = 1 << 12  # so that the activations stay in the caches of a CPU
+POINTS_PER_CHUNK = 1 << 12  # so that activations fit into the CPU caches
 RAYS_PER_CHUNK = 1 << 12
 
 
@@ -30,7 +30,7 @@ def rays_of(camera: Camera, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def in_chunks(function: Callable[..., Tensor], size: int, *arguments: Tensor) -> Tensor:
-    """``function`` over rows of ``arguments``, at most ``size`` at a time and fewer where memory runs out, joined."""
+    """``function`` on chunks of at most ``size`` rows of ``arguments``, joined; smaller chunks when memory runs out."""
     parts: list[Tensor] = []
     start = 0
     total = len(arguments[0])

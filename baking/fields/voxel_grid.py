@@ -1,4 +1,4 @@
-"""A radiance field of dense voxel grids, whose colours a shallow network may make from interpolated features."""
+"""A radiance field of dense voxel grids, with or without a shallow network for the colours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VoxelVolume:
 
 @dataclass(frozen=True)
 class ColorHead:
-    """The network that makes colours. ``layers``: with a ReLU between each two; ``views``: encoding of directions.
+    """The colour network. ``layers``: with a ReLU between each two; ``views``: encoding of directions.
 
     ``positions``: encoding of positions in the unit cube, None where they are not fed in; ``residual``: the first
     three features are added to the network's output instead of being fed in.

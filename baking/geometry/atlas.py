@@ -1,6 +1,6 @@
-"""Texture coordinates: every face is laid flat along the axis that its surroundings look towards most.
+"""Texture coordinates: every face is projected along the coordinate axis that is closest to the normals around it.
 
-A general unwrapper weighs seams against stretch for minutes; a shell needs neither. Faces vote with their
+A general unwrapper balances seams against stretch and takes minutes; a shell does not need that. Faces vote with their
 neighbours for one of the six axis directions, connected faces of one direction become a chart, and a chart is
 its own orthographic projection (stretch at most about sqrt(3), where a face stands diagonally). A chart that
 folds over itself is split by depth. xatlas then only packs.
@@ -22,7 +22,7 @@ from duplex.baking.settings import setting
 
 SMOOTHING = 4  # rounds of voting between neighbours
 SMALL_CHART = 24  # faces
-STEEP = 0.2  # cosine between face and axis under which the face may not be projected along it
+STEEP = 0.2  # smallest cosine between a face's normal and its projection axis
 FOLD_ROUNDS = 4
 MAX_SHRINKS = 12
 
@@ -36,7 +36,7 @@ class AtlasConfig:
 
 
 def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
-    """The shell with ``uvs`` in [0, 1] and its vertices split along the borders of charts."""
+    """The shell with ``uvs`` in [0, 1]; vertices are split along chart borders."""
     direction = _directions(shell)
     for _ in range(FOLD_ROUNDS):
         chart = _charts(_edges(shell), direction)
@@ -67,7 +67,7 @@ def _edges(shell: Mesh) -> tuple[Array, Array]:
 
 
 def _directions(shell: Mesh) -> Array:
-    """For each face the axis direction (0-5: +x, +y, +z, -x, -y, -z) that it is projected along, (f,) int64."""
+    """The projection axis of each face, (f,) int64: 0 to 5 for +x, +y, +z, -x, -y, -z."""
     count = len(shell.faces)
     a, b, c = (shell.positions[shell.faces[:, i]].astype(np.float64) for i in range(3))
     normal = np.cross(b - a, c - a)
@@ -88,7 +88,7 @@ def _directions(shell: Mesh) -> Array:
     for _ in range(SMOOTHING):
         vote = np.eye(6)[direction]
         direction = np.argmax(near @ vote + 0.5 * vote + 0.5 * liking - forbidden, 1)
-    for _ in range(SMOOTHING):  # small charts join a larger neighbour where that is not too steep
+    for _ in range(SMOOTHING):  # small charts join a larger neighbour if they are not too steep for its axis
         size = np.bincount(chart := _charts((p, q), direction))[chart]
         vote = near @ (np.eye(6)[direction] * (size >= SMALL_CHART)[:, None])
         joined = np.argmax(vote - forbidden, 1)
@@ -97,7 +97,7 @@ def _directions(shell: Mesh) -> Array:
 
 
 def _charts(edges: tuple[Array, Array], direction: Array) -> Array:
-    """The number of the chart of each face: connected faces of one direction."""
+    """The chart number of each face, (f,) int64; a chart is a set of connected faces with one axis."""
     p, q = edges
     same = direction[p] == direction[q]
     count = len(direction)
@@ -115,7 +115,7 @@ def _project(points: Array, direction: Array) -> tuple[Array, Array]:
 
 
 def _folded(shell: Mesh, direction: Array, chart: Array) -> Array:
-    """Faces (bool) that lie above another part of their own chart."""
+    """Faces (f,) bool that overlap another part of their chart from above."""
     corners = shell.positions[shell.faces].astype(np.float64)
     extent = np.linalg.norm(shell.positions.max(0) - shell.positions.min(0))
     cell = extent / 400
@@ -135,7 +135,7 @@ def _folded(shell: Mesh, direction: Array, chart: Array) -> Array:
 
 
 def _packed(shell: Mesh, chart: Array, config: AtlasConfig) -> Mesh:
-    """The shell with its flat charts packed into the unit square, as large as they fit."""
+    """The shell with its flat charts packed into the unit square at the largest scale that fits."""
     uvs = np.ascontiguousarray(shell.uvs - shell.uvs.min(0), np.float32)
     faces = shell.faces.astype(np.uint32)
     materials = chart.astype(np.uint32)[:, None]
@@ -154,7 +154,7 @@ def _packed(shell: Mesh, chart: Array, config: AtlasConfig) -> Mesh:
         density = 0.5 * (low + high) if best else density * 0.8
         if best and high - low < 0.02 * high:
             break
-    for _ in range(MAX_SHRINKS):  # very many small charts
+    for _ in range(MAX_SHRINKS):  # for a very large number of small charts
         if best is not None:
             break
         density *= 0.7

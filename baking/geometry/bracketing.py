@@ -1,8 +1,8 @@
-"""How well the shells bracket the surface: the measure of the duplex mesh, before anything is learned.
+"""How well the shells bracket the surface: a measure of the duplex mesh before training.
 
-It also chooses the inner shell's level. Where the shells lie far apart, what a ray sees changes between its two hits
-with the direction; where they lie on each other, the second one tells nothing that the first has not told. The
-pictures are best in between.
+It also chooses the level of the inner shell. If the shells are far apart, the colour between the two hits of a ray
+depends too much on the direction; if they coincide, the second hit adds no information. The best quality lies in
+between.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from duplex.baking.geometry.gbuffers import Rasterizer
 
 VISIBLE = 10 / 255
 LEVEL_STEPS = 6
-LEVELS = (0.1, 0.95)  # opacities over one grid cell between which the inner shell is looked for
+LEVELS = (0.1, 0.95)  # opacities over one grid cell: search range for the inner shell
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Bracketing:
 
 @dataclass(frozen=True)
 class Weighed:
-    """``n`` random rays of one camera: where along them the teacher's colour comes from.
+    """Volume-rendering weights of the teacher along ``n`` random rays of one camera.
 
     ``pixels``: (n,) int64, row by row; ``start``, ``end``: (n, s) world distances between which each sample's
     ``weight`` (n, s) lies, up to the next one; ``seen``: (n,) bool, whether the teacher differs from its background.
@@ -95,7 +95,7 @@ def bracketing(weighed: list[Weighed], rasterizer: Rasterizer) -> Bracketing:
 
 
 def inner_level(share_at: Callable[[float], float], wanted: float, bounds: tuple[float, float] = LEVELS) -> float:
-    """The opacity between ``bounds`` at which ``share_at`` comes to ``wanted``: deeper levels bracket more."""
+    """The opacity between ``bounds`` at which ``share_at`` reaches ``wanted``; deeper levels bracket more."""
     low, high = bounds
     for _ in range(LEVEL_STEPS):
         middle = 0.5 * (low + high)

@@ -1,9 +1,9 @@
-"""Which cells of the scan matter: seen by some camera, and not a backdrop.
+"""Which cells of the scan to keep: those that a camera sees and that are not a backdrop.
 
-A NeRF trained against a plain background is free to paint that background as opaque matter ("a white floor"):
-no training view can tell. Such a backdrop must not become a shell, or the viewer could never put another
-background behind the scene. It is recognised in pictures: pixels of the background's colour, connected to the picture's
-border, many of them opaque. A teacher whose surroundings are empty has none, and then nothing is carved.
+A NeRF trained against a plain background may represent that background by opaque matter ("a white floor"), because no
+training view shows the difference. Such a backdrop must not become a shell, or the viewer could not replace the
+background. It is detected in rendered views: pixels of the background colour, connected to the image border, many of
+them opaque. A teacher with empty surroundings has no backdrop, and nothing is carved.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import rays_of
 
 BACKDROP_TOLERANCE = 3 / 255
-MIN_OPAQUE = 0.05  # the share of background-coloured pixels that must be opaque to be called a backdrop
-BACKDROP_VOTES = 0.1  # of the cameras that see either a cell or the backdrop in its place, the share for the backdrop
-FRAME_SHARE = 0.25  # the share of all cameras that must have a cell in their picture
+MIN_OPAQUE = 0.05  # share of opaque ones among the background-coloured pixels from which on they are a backdrop
+BACKDROP_VOTES = 0.1  # largest share of cameras that see the backdrop in the place of a cell
+FRAME_SHARE = 0.25  # share of all cameras that must have a cell in their image
 
 
 def carve(teacher: Teacher, scan: DensityGrid, solid: Array, cameras: list[Camera]) -> Array:
-    """The cells of ``solid`` (bool, laid out as ``scan``) that some camera sees and that are no backdrop."""
+    """The cells of ``solid`` (bool, laid out as ``scan``) that a camera sees and that are not a backdrop."""
     renderer = FastRenderer(teacher, scan, sub_steps=3)
     cells = np.argwhere(solid)
     points = scan.low + scan.step * cells
@@ -36,7 +36,7 @@ def carve(teacher: Teacher, scan: DensityGrid, solid: Array, cameras: list[Camer
         shape = (camera.height, camera.width)
         behind = _backdrop(rgbw.reshape(*shape, 4), teacher.scene.background)
         column, row, distance, inside = _project(camera, points)
-        before = inside & behind[row, column]  # what stands there, or hides under it, nobody has ever seen
+        before = inside & behind[row, column]  # no training view has seen this cell or what it hides
         lit += inside & ~before & (distance < reach.reshape(shape)[row, column] + 2 * scan.step)
         in_frame += inside
         backdrop += before
@@ -47,7 +47,7 @@ def carve(teacher: Teacher, scan: DensityGrid, solid: Array, cameras: list[Camer
 
 
 def _backdrop(rgbw: Array, background: tuple[float, float, float]) -> Array:
-    """Pixels (h, w) that look like the background out to the picture's border; none where they are mostly empty."""
+    """Background-coloured pixels (h, w) connected to the image border; none where most of them are transparent."""
     shown = rgbw[..., :3] + (1 - rgbw[..., 3:]) * np.array(background, np.float32)
     labels, _ = ndimage.label(np.abs(shown - background).max(-1) < BACKDROP_TOLERANCE)
     rim = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))

@@ -1,4 +1,4 @@
-"""The teacher's density on a regular grid over the part of space that holds something."""
+"""The teacher's density on a regular grid around the occupied part of space."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def sample_density(
 
 
 def search_box(scene: SceneInfo) -> Array:
-    """Where to look for matter, (2, 3) in field space: the scene's bounds, or what rays between near and far fill."""
+    """The box to scan, (2, 3) in field space: the scene's bounds, or what rays between near and far can reach."""
     if scene.bounds is not None:
         return np.array(scene.bounds, np.float64)
     half = 2.0 if isinstance(scene.space, Contracted) else 0.5 * (scene.far - scene.near)
@@ -85,7 +85,7 @@ def search_box(scene: SceneInfo) -> Array:
 
 
 def _scan(teacher: Teacher, bounds: Array, count: int) -> DensityGrid:
-    """A coarse grid whose cells hold the largest of a few densities inside them, so that thin parts are met."""
+    """A coarse grid with the larger of two density samples in each cell, so that thin parts are not missed."""
     step = float((bounds[1] - bounds[0]).max() / (count - 1))
     shape = tuple(int(n) for n in np.ceil((bounds[1] - bounds[0]) / step) + 1)
     grid = DensityGrid(np.zeros(shape, np.float32), bounds[0].astype(np.float64), step)
@@ -109,7 +109,7 @@ def _fill(teacher: Teacher, grid: DensityGrid, where: Array, label: str) -> None
 
 
 def _without_floaters(solid: Array) -> Array:
-    """``solid`` without its connected parts smaller than a small share of the largest."""
+    """``solid`` without connected parts that are much smaller than the largest one."""
     labels, count = ndimage.label(solid, structure=np.ones((3, 3, 3)))
     if count < 2:
         return solid

@@ -1,4 +1,4 @@
-"""Where rays hit the two shells, rasterised by the viewer's own G-buffer passes."""
+"""The hits of rays on the two shells, rasterised by the viewer's own G-buffer passes."""
 
 from __future__ import annotations
 

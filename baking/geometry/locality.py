@@ -1,6 +1,6 @@
 """The order of a mesh's faces and vertices: neighbours in space are neighbours in the file.
 
-A graphics card then finds most corners of a face among those that it has just transformed, and the file packs better.
+This improves the GPU's vertex cache and the compression of the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.mesh import Mesh
 
-BITS = 10  # of a coordinate along the curve
+BITS = 10  # of each coordinate on the curve
 
 
 def in_order(shell: Mesh) -> Mesh:
@@ -27,7 +27,7 @@ def in_order(shell: Mesh) -> Mesh:
 
 
 def _along_curve(points: Array) -> Array:
-    """The places (n,) int64 of ``points`` (n, 3) on the curve."""
+    """Positions (n,) int64 of ``points`` (n, 3) along the curve."""
     extent = max(float(np.ptp(points, axis=0).max()), 1e-12)
     cells = ((points - points.min(0)) / extent * ((1 << BITS) - 1)).astype(np.int64)
     bits = np.arange(BITS)

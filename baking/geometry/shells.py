@@ -3,9 +3,10 @@
 The two level sets are chosen by opacity, not by density, which has no scale of its own. With the opacity over
 one grid cell, ``alpha = 1 - exp(-sigma step)``:
 
-* the outer shell lies where a cell starts to be visible at all: ``alpha = outer_opacity``, a few percent;
-* the inner shell lies where a cell stops much light: ``alpha = inner_opacity``. How much is chosen for each scene:
-  so that a given share of the volume-rendering weight lies in between (:mod:`duplex.baking.geometry.bracketing`).
+* the outer shell lies where a cell becomes visible: ``alpha = outer_opacity``, a few percent;
+* the inner shell lies where a cell absorbs much light: ``alpha = inner_opacity``. The level is chosen for each scene
+  so that a given share of the volume-rendering weight lies between the shells
+  (:mod:`duplex.baking.geometry.bracketing`).
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ def extract_shells(
     space: Space | None = None,
     share_of: ShareOf | None = None,
 ) -> tuple[Mesh, Mesh]:
-    """Outer and inner shell of ``grid``: level sets, without floaters and what no camera sees, simplified.
+    """Outer and inner shell of ``grid``: level sets without floaters and invisible faces, simplified.
 
-    They are in the space of the grid, which ``space`` brings back to the world of the cameras: where a scene goes on
-    to the horizon, triangles and texels are spent as that space sees it. ``share_of``: measures the bracketing of two
-    shells; without it an inner level that is not given is a usual one.
+    The shells are in the space of the grid; ``space`` maps it to the world of the cameras. In an unbounded scene,
+    triangles and texels are thus distributed by field space. ``share_of``: measures the bracketing of two
+    shells; without it, the inner level defaults to a fixed opacity.
     """
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
     outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
@@ -85,7 +86,7 @@ def extract_shells(
 
 
 def in_world(shell: Mesh, space: Space) -> Mesh:
-    """The shell in the world: positions float64, faces turned round where the space mirrors."""
+    """The shell in the world: positions float64, faces reversed where the space mirrors."""
     faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
     return Mesh(space.unwarp(shell.positions), shell.uvs, faces)
 
@@ -118,7 +119,7 @@ def _without_floaters(shell: Mesh, share: float) -> Mesh:
 
 
 def _components(shell: Mesh) -> Array:
-    """The number of the connected part that each vertex belongs to."""
+    """The number of each vertex' connected part, (v,)."""
     f = shell.faces
     rows, columns = f[:, [0, 1]].reshape(-1), f[:, [1, 2]].reshape(-1)
     count = len(shell.positions)
@@ -133,9 +134,9 @@ def _subset(shell: Mesh, keep: Array) -> Mesh:
 
 
 def _visible(outer: Mesh, inner: Mesh, cameras: list[Camera], ctx: moderngl.Context, space: Space) -> tuple[Mesh, Mesh]:
-    """Both shells without the faces that no camera sees; a ring of neighbours stays for safety."""
+    """Both shells without the faces that no camera sees; two rings of neighbours are kept as a margin."""
     shells = (outer, inner)
-    seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last one collects misses (-1)
+    seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last entry collects misses (-1)
     rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):

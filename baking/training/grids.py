@@ -1,4 +1,4 @@
-"""VM-split grids as the trainer needs them: made, refined, kept sparse and smooth, written."""
+"""VM-split grids in training: initialisation, resampling, regularisation, export."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def parameters(field: VmSplit) -> list[nn.Parameter]:
 
 @torch.no_grad()
 def resample(field: VmSplit, grid: GridSize, box: Tensor) -> None:
-    """Give the field another number of vertices in another ``box`` (2, 3), no larger than its own; interpolates."""
+    """Interpolate the field's grids to other vertices in another ``box`` (2, 3), no larger than its own."""
     ends = (2 * (box - field.low) / field.size - 1).T
     places = [torch.linspace(float(ends[i, 0]), float(ends[i, 1]), grid[i], device=box.device) for i in range(3)]
     for name in NAMES:

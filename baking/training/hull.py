@@ -1,4 +1,4 @@
-"""What the photos' own transparency says about space: the visual hull."""
+"""The visual hull: where space is empty according to the transparency of the photos."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch import Tensor
 from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
 from duplex.baking.training.photos import PhotoSet
 
-COARSE = 4  # vertices are first tried on a grid so many times coarser
-LARGEST = 512  # pixels along a side of the masks that vertices are looked up in
+COARSE = 4  # factor of the coarser grid that is tested first
+LARGEST = 512  # pixels along a side of the masks
 POINTS_AT_ONCE = 1 << 19
 
 
 def seen_vertices(photos: PhotoSet, box: Tensor, counts: tuple[int, int, int]) -> Tensor:
-    """The vertices, (z, y, x) bool, of a grid of ``counts`` (x, y, z) in ``box`` (2, 3) that may hold something.
+    """The vertices, (z, y, x) bool, of a grid of ``counts`` (x, y, z) in ``box`` (2, 3) that may be occupied.
 
-    Those are in the view of some photo, and no photo that sees them shows nothing but transparency around them.
+    They are in the view of at least one photo, and no photo shows only transparency around them.
     """
     masks = [_mask(photos, i) for i in range(len(photos.poses))]
     coarse = tuple(max(n // COARSE, 8) for n in counts)
@@ -30,10 +30,10 @@ def seen_vertices(photos: PhotoSet, box: Tensor, counts: tuple[int, int, int]) -
 def _carved(
     photos: PhotoSet, masks: list[tuple[Tensor, float]], box: Tensor, counts: tuple[int, ...], vertices: Tensor
 ) -> Tensor:
-    """Those of ``vertices`` that survive every photo."""
+    """Those of ``vertices`` that no photo shows as empty."""
     where = torch.nonzero(vertices)
     steps = (box[1] - box[0]) / (torch.tensor(counts, device=box.device) - 1)
-    reach = float(steps.norm())  # a vertex stands for its cells
+    reach = float(steps.norm())  # a vertex represents its adjacent cells
     kept = []
     for part in torch.split(where, POINTS_AT_ONCE):
         points = box[0] + part.flip(-1) * steps
@@ -51,7 +51,7 @@ def _carved(
 
 
 def _look(photos: PhotoSet, i: int, mask: Tensor, shrink: float, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-    """Whether photo ``i`` has ``points`` (n, 3) in view, and whether it shows nothing around them: (n,) bool each."""
+    """Whether ``points`` (n, 3) are in photo ``i``'s view, and whether it is transparent around them: (n,) bool."""
     lens = Pinhole(*photos.lenses[i].tolist())
     x, y, depth = lens.project(to_camera_space(points, photos.poses[i]))
     x, y = x * shrink, y * shrink

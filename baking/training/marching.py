@@ -1,4 +1,4 @@
-"""Volume rendering of samples that lie packed one ray after the other.
+"""Volume rendering of packed samples, sorted by ray.
 
 Alphabet (Mildenhall et al., ECCV 2020, equation 3): optical depth of a sample ``tau = sigma delta``; transmittance
 ``T_i = exp(-sum_{j<i} tau_j)``; weight ``w_i = T_i (1 - exp(-tau_i))``; colour of a ray ``sum w_i c_i``.
@@ -41,15 +41,15 @@ weights_of: Callable[[Tensor, Tensor, int], Tensor] = SampleWeights.apply
 
 
 def gathered(weight: Tensor, ray: Tensor, rays: int, least: float) -> tuple[Tensor, Tensor]:
-    """The samples (k,) whose colours are worth asking for, and what each of them stands for (k,).
+    """The samples (k,) whose colours are evaluated, and the weight that each represents (k,).
 
-    They are those at which the sum of ``weight`` (s,) along a ray passes a multiple of ``least``; each stands for all
-    of the weight since the one before, so that a little of much faint matter is as bright as it should be.
+    They are those at which the sum of ``weight`` (s,) along a ray passes a multiple of ``least``; each represents all
+    of the weight since the previous one, so that faint matter keeps its brightness.
     """
     low = before(weight.detach(), ray, rays)
     asked = ((low + weight.detach()) / least).floor() > (low / least).floor()
     index = torch.nonzero(asked)[:, 0]
-    turn = torch.cumsum(asked, 0) - asked.long()  # the next one asked, from each sample on
+    turn = torch.cumsum(asked, 0) - asked.long()  # the next evaluated sample, for each sample
     held = torch.nonzero(F.pad(ray[index], (0, 1), value=-1)[turn] == ray)[:, 0]
     return index, weight.new_zeros(len(index)).index_add(0, turn[held], weight[held])
 

@@ -21,10 +21,10 @@ from duplex.baking.settings import setting
 from duplex.baking.training.photos import PhotoSet
 
 FREQUENCIES = (10, 4)  # of positions and of directions, as in the paper
-SKIP = 5  # the layer that sees the position again
-START_DENSITY = 0.5  # so that no network begins, and stays, empty
-FOCUS_SHARE = 0.1  # of the training sees only what differs from the background, for the same reason
-FOCUS = 0.5  # share of the rays through such pixels afterwards
+SKIP = 5  # the layer that gets the encoded position again
+START_DENSITY = 0.5  # so that no network starts, and stays, empty
+FOCUS_SHARE = 0.1  # share of the training on foreground pixels only, for the same reason
+FOCUS = 0.5  # share of rays through foreground pixels afterwards
 DIFFERENT = 4  # of 255
 FIRST = {"trunk": "pts_linears", "views": "views_linears"}
 NAMES = {"alpha": "alpha_linear", "feature": "feature_linear", "rgb": "rgb_linear"}
@@ -65,7 +65,7 @@ class MlpModel:
         return [{"params": parameters, "initial": self.config.mlp_rate}]
 
     def prepare(self, step: int) -> bool:
-        """Note where the training stands; no new parameters."""
+        """Update the progress; there are never new parameters."""
         self.share = step / self.steps
         return False
 
@@ -89,7 +89,7 @@ class MlpModel:
         return torch.cat(chosen)
 
     def regularize(self) -> None:
-        """Nothing beside the loss."""
+        """No regularisation beside the loss."""
 
     def _render(self, origins: Tensor, directions: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Premultiplied colour and opacity (n, 4) by the coarse and by the fine network, samples jittered."""
@@ -123,24 +123,24 @@ class MlpModel:
         return rendering.render_rays(self.teacher, origins, directions)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything beside the optimiser that :meth:`restore` needs."""
+        """The state, without the optimiser's, for :meth:`restore`."""
         return {f"{k}.{name}": v for k, network in self.networks.items() for name, v in network.state_dict().items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what :meth:`tensors` gave."""
+        """Restore the state from :meth:`tensors`."""
         for key, network in self.networks.items():
             state = {name.removeprefix(f"{key}."): v for name, v in tensors.items() if name.startswith(f"{key}.")}
             network.load_state_dict(state)
 
     def checkpoint(self) -> bytes:
-        """The networks as a file of yenchenlin/nerf-pytorch, with one more member, the note of duplex."""
+        """The networks as a file of yenchenlin/nerf-pytorch, with duplex's note as an additional member."""
         content: dict[str, Any] = {key: named(network) for key, network in self.networks.items()}
         stream = io.BytesIO()
         torch.save({"global_step": 0, **content, note.MEMBER: note.write(self.teacher.scene)}, stream)
         return stream.getvalue()
 
     def describe(self) -> str:
-        """A few words."""
+        """A short description for reports."""
         return self.teacher.fine.describe()["network"]
 
 

@@ -1,7 +1,7 @@
-"""Where along rays a field is worth asking: a grid over its box, told apart into empty and occupied cells.
+"""Where along rays a field is evaluated: a grid of empty and occupied cells over its box.
 
-The grid is also a bound of the density, which ends rays behind what is opaque. Looking it up at every step of every
-ray would take longer than the field itself, so a coarser look ahead finds the stretches of rays near occupied cells.
+The grid also bounds the density, which terminates rays behind opaque cells. A look-up at every step of every ray would
+take longer than the field itself, so a coarser pass first finds the stretches of rays near occupied cells.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STRETCH = 8  # steps of a stretch of a ray that is looked at as a whole
-OPAQUE = 7.0  # optical depth behind which nothing is seen
-ROUNDING = 1e-3  # weight of a vertex that a point on its neighbour gets by rounding, and more
-TRUST = 0.5  # share of the least density in a cell's corners that the cell's inside surely has
+STRETCH = 8  # steps in a stretch of a ray, the unit of the coarse pass
+OPAQUE = 7.0  # optical depth behind which nothing is visible
+ROUNDING = 1e-3  # more than the interpolation weight that rounding can cause
+TRUST = 0.5  # lower bound of the density in a cell, as a share of the smallest at its corners
 
 
 class Occupancy:
@@ -41,7 +41,7 @@ class Occupancy:
         return float(self.occupied.float().mean())
 
     def tight(self) -> Tensor:
-        """The box, (2, 3), around all occupied cells, and a little more."""
+        """The box, (2, 3), around all occupied cells, with a margin of one cell."""
         where = torch.nonzero(self.vertices).flip(-1)
         ends = self.box[0] + torch.stack([where.amin(0) - 1, where.amax(0) + 1]) * self.cell
         return torch.stack([torch.maximum(ends[0], self.box[0]), torch.minimum(ends[1], self.box[1])])

@@ -1,8 +1,8 @@
 """Training VM-split grids: Chen et al., "TensoRF: Tensorial Radiance Fields", ECCV 2022, sections 4 and 5.
 
-Three things make it quick on a CPU: where photos are transparent in any view, nothing is ever sampled (the visual
-hull); every mask of the occupied cells also ends rays behind what is opaque; and a step takes as many rays as have
-about the same number of coloured samples, few while everything is fog, thousands once surfaces are sharp.
+Three things make it fast on a CPU: space that is transparent in any photo is never sampled (the visual hull); the
+occupancy grid also terminates rays behind opaque cells; and the number of rays in a step adapts to a constant number of
+coloured samples, few rays while everything is fog, thousands once surfaces are sharp.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.tensorf_config import TensorfConfig
 
 UPSAMPLINGS = (0.08, 0.16, 0.25, 0.35)  # shares of the training at which the grid grows
-MASKINGS = (0.05, 0.1, 0.16, 0.25, 0.35, 0.5, 0.65, 0.8)  # and at which empty cells are told
-FILTERINGS = (0.25, 0.5)  # those after which rays that meet nothing any more are left out
+MASKINGS = (0.05, 0.1, 0.16, 0.25, 0.35, 0.5, 0.65, 0.8)  # and at which the occupancy grid is updated
+FILTERINGS = (0.25, 0.5)  # and at which rays that miss all occupied cells are removed
 MAX_MASK = 256  # vertices along a side of the mask
 MASK_ALPHA = 2e-3  # opacity of a step below which a vertex is empty
-HULL = 64, 128  # side of the grids that find the box around the scene, and what in it is empty from the first
+HULL = 64, 128  # side of the grids for the scene's box, and for the first occupancy in it
 FOG, THICK_FOG = 0.15, 1.5  # optical depth of the box at the beginning: with transparent photos, and without
-FOG_WEIGHT, MIN_WEIGHT = 1e-4, 1e-3  # that a ray gathers before a colour is worth asking for: while all is fog, later
+FOG_WEIGHT, MIN_WEIGHT = 1e-4, 1e-3  # of a ray that has to accumulate before a colour is evaluated: in the fog, later
 MAX_RAYS, RAYS_AT_ONCE, POINTS_AT_ONCE = 1 << 14, 1 << 13, 1 << 16
 
 
 class TensorfModel:
-    """A VM-split field in training, and where in its box there is something."""
+    """A VM-split field in training, and the occupancy of its box."""
 
     def __init__(self, photos: PhotoSet, scene: SceneInfo, config: TensorfConfig, steps: int):
         self.photos = photos
@@ -55,7 +55,7 @@ class TensorfModel:
         self.alive = self._touched()
 
     def _first_box(self, box: Tensor) -> tuple[Tensor, Tensor]:
-        """The box around what may hold something, and which of its vertices do."""
+        """The box around what may be occupied, and which of its vertices may be."""
         if self.scene.space.name != "world":
             return box, torch.ones((2, 2, 2), dtype=torch.bool, device=box.device)
         vertices = seen_vertices(self.photos, box, grids.grid_of(box, HULL[0]))
@@ -73,7 +73,7 @@ class TensorfModel:
         ]
 
     def prepare(self, step: int) -> bool:
-        """What is due before ``step``: new masks, a finer grid; returns whether there are new parameters."""
+        """Update occupancy and resolution as ``step`` requires; returns whether there are new parameters."""
         self.share = step / self.steps
         if step in _due(MASKINGS, self.steps):
             self._update_mask()
@@ -101,7 +101,7 @@ class TensorfModel:
         return squared + opacity * (missing**2).mean(), float(squared.detach())
 
     def regularize(self) -> None:
-        """Add the gradients of sparsity and smoothness, which need no graph, to those of the loss."""
+        """Add the gradients of sparsity and smoothness, which need no autograd graph, to those of the loss."""
         grids.add_sparsity(self.field, self.config.l1)
         if self.config.tv:
             grids.add_variation(self.field, self.config.tv)
@@ -131,7 +131,7 @@ class TensorfModel:
         return torch.cat([color, accumulate(weight[:, None], ray, rays)], -1)
 
     def _mapped(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
-        """World rays as the field takes them: origins, unit directions, viewing directions, and where they run."""
+        """World rays in field space: origins, unit directions, viewing directions, and the interval in the box."""
         scene = self.scene
         o, d = scene.space.rays(origins, directions)
         views = F.normalize(scene.space.view_directions(directions, d), dim=-1)
@@ -146,7 +146,7 @@ class TensorfModel:
         return self.config.step_ratio * sum(cells) / 3
 
     def _touched(self) -> Tensor:
-        """The usable pixels whose rays come near something."""
+        """The usable pixels whose rays come near an occupied cell."""
         kept = []
         for index in torch.split(self.photos.usable, POINTS_AT_ONCE):
             o, d, _, limits = self._mapped(*self.photos.rays(index))
@@ -158,7 +158,7 @@ class TensorfModel:
 
     @torch.no_grad()
     def _update_mask(self) -> None:
-        """Look for empty vertices among those that were not empty before."""
+        """Update the occupancy; vertices that were empty stay empty."""
         field, old = self.field, self.occupancy
         x, y, z = (min(side, MAX_MASK) for side in field.grid)
         axes = [torch.linspace(0, 1, side, device=field.low.device) for side in (z, y, x)]
@@ -169,11 +169,11 @@ class TensorfModel:
         sigma, allowed = sigma.view(z, y, x), allowed.view(z, y, x)
         solid = (sigma * self._step() > -math.log1p(-MASK_ALPHA)).float()
         vertices = (F.max_pool3d(solid[None, None], 3, 1, 1)[0, 0] > 0) & allowed
-        if bool(vertices.any()):  # a field that is still nothing but fog has nowhere else to grow
+        if bool(vertices.any()):  # otherwise the field is still thin fog everywhere: keep the old occupancy
             self.occupancy = Occupancy(field.box, vertices, sigma)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything beside the optimiser that :meth:`restore` needs."""
+        """The state, without the optimiser's, for :meth:`restore`."""
         state = {f"field.{name}": value for name, value in self.field.state_dict().items()}
         sigma = {} if self.occupancy.sigma is None else {"sigma": self.occupancy.sigma}
         numbers = torch.tensor([self.cost, self.share, *self.field.grid], dtype=torch.float64)
@@ -184,7 +184,7 @@ class TensorfModel:
         return {**state, **sigma, **boxes, "vertices": self.occupancy.vertices, "numbers": numbers, "alive": bits}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what :meth:`tensors` gave."""
+        """Restore the state from :meth:`tensors`."""
         device = self.field.low.device
         self.cost, self.share, *grid = tensors["numbers"].tolist()
         grids.resample(self.field, (int(grid[0]), int(grid[1]), int(grid[2])), tensors["box"].to(device))
@@ -195,11 +195,11 @@ class TensorfModel:
         self.alive = torch.from_numpy(np.flatnonzero(bits)).to(device)
 
     def checkpoint(self) -> bytes:
-        """The field as a file of apchenstu/TensoRF, with one more member, the note of duplex."""
+        """The field as a file of apchenstu/TensoRF, with duplex's note as an additional member."""
         return grids.to_bytes(self.field, self.occupancy, self.scene, self.config.step_ratio)
 
     def describe(self) -> str:
-        """A few words."""
+        """A short description for reports."""
         return f"{' x '.join(map(str, self.field.grid))} vertices, {self.occupancy.share:.1%} occupied"
 
 

@@ -1,4 +1,4 @@
-"""The training loop, whatever the field: steps, learning rates, held-out photos, a state that survives."""
+"""The training loop for every kind of field: steps, learning rates, held-out photos, resumable state."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from duplex.baking.settings import setting
 from duplex.baking.training.photos import PhotoSet
 
 WARM_UP = 20  # steps
-LOOKS = 3  # times on the way that a few held-out photos are rendered
+LOOKS = 3  # times during the training that a few held-out photos are rendered
 LOOK_VIEWS = 4
-AVERAGE = 0.97  # of the training error shown
+AVERAGE = 0.97  # weight of the old value in the moving average of the training error
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The photos and the training, whatever the field."""
+    """The photos and the training, for every kind of field."""
 
     size: int = setting(200, "height to which photos are box-filtered, in pixels; smaller ones stay", low=8, high=4096)
     steps: int = setting(3000, "optimisation steps", low=1, high=10_000_000)
@@ -51,32 +51,32 @@ class TrainableField(Protocol):
         """The parameters with their learning rates at the start (``initial``), for an optimiser."""
 
     def prepare(self, step: int) -> bool:
-        """Do what is due before ``step``; returns whether there are new parameters."""
+        """Prepare for ``step``; returns whether there are new parameters."""
 
     def loss(self, generator: torch.Generator) -> tuple[Tensor, float]:
         """The loss of a batch of rays, to be differentiated, and its mean squared error of the colour."""
 
     def regularize(self) -> None:
-        """Add to the gradients what is not in the loss."""
+        """Add the gradients of regularisation that is not part of the loss."""
 
     def render_rays(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Premultiplied colour and opacity (n, 4) of world rays (n, 3)."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything beside the optimiser that :meth:`restore` needs."""
+        """The state, without the optimiser's, for :meth:`restore`."""
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what :meth:`tensors` gave."""
+        """Restore the state from :meth:`tensors`."""
 
     def checkpoint(self) -> bytes:
         """The file that ``duplex-bake`` reads."""
 
     def describe(self) -> str:
-        """A few words."""
+        """A short description for reports."""
 
 
 class FieldTrainer:
-    """Trains ``model``; all of its state goes into one file and comes back from it."""
+    """Trains ``model``; one file holds its whole state."""
 
     def __init__(self, model: TrainableField, held_out: PhotoSet | None, config: TrainingConfig, seed: int):
         self.model = model
@@ -90,7 +90,7 @@ class FieldTrainer:
         self.optimizer = new_adam(model.groups())
 
     def train(self, state: Path, saved: Callable[[], None] = lambda: None) -> float:
-        """Train to the end of the schedule, saving to ``state`` now and then and calling ``saved`` after that.
+        """Train to the end of the schedule, saving to ``state`` at intervals and calling ``saved`` after each save.
 
         Returns the last training PSNR.
         """
@@ -137,7 +137,7 @@ class FieldTrainer:
         return [decibels(error) for error in errors if error is not None]
 
     def _error(self, photos: PhotoSet, view: int) -> float | None:
-        """The mean squared error over the pixels that count; None where none does."""
+        """The mean squared error over the pixels that count; None where no pixel counts."""
         ends = torch.searchsorted(photos.usable, photos.first[view : view + 2])
         index = photos.usable[int(ends[0]) : int(ends[1])]
         if not len(index):
