@@ -22,7 +22,7 @@ RADIUS_STEPS = 4096
 
 @dataclass(frozen=True)
 class Distortion:
-    """How a lens bends the picture of a pinhole camera.
+    """The distortion of a lens, relative to a pinhole camera.
 
     ``numerator``, ``denominator``: n1, n2, ... and d1, d2, ... (the latter of perspective lenses only);
     ``tangential``: p1, p2; ``fisheye``: which of the two formulas.
@@ -35,7 +35,7 @@ class Distortion:
 
     @property
     def bends(self) -> bool:
-        """Whether it moves any pixel."""
+        """Whether it changes any pixel."""
         return self.fisheye or any((*self.numerator, *self.denominator, *self.tangential))
 
     def distorted(self, x: Array, y: Array) -> tuple[Array, Array]:
@@ -50,8 +50,8 @@ class Distortion:
     def undistort(self, planes: Array, camera: Camera) -> tuple[Array, Array]:
         """The picture ``planes``, (h, w, c) float32, as ``camera`` of the same size sees it, sampled bilinearly.
 
-        Returns it with (h, w) bool: which pixels have a source inside the picture; the others are 0. ``camera``
-        gives the focal lengths and the principal point; its pose does not matter.
+        Returns it with (h, w) bool: which pixels have a source inside the picture; the others are 0. Only the
+        intrinsics of ``camera`` are used.
         """
         seen = np.zeros_like(planes)
         inside = np.zeros(planes.shape[:2], bool)
@@ -74,12 +74,12 @@ class Distortion:
         return np.where(inside, u - 0.5, 0), np.where(inside, v - 0.5, 0), inside
 
     def _bent(self, r: Array) -> Array:
-        """Distance ``r'`` from the axis to which the radial part moves ``r``."""
+        """The distorted radius ``r'`` of radius ``r``, without the tangential part."""
         s = np.arctan(r) if self.fisheye else r
         return s * _series(self.numerator, s * s) / _series(self.denominator, s * s)
 
     def _limit(self, camera: Camera) -> float:
-        """The radius from which on the polynomials fold the picture back onto itself; infinite where they do not."""
+        """The radius beyond which the polynomials fold the picture onto itself; infinite if they do not."""
         far_x = max(camera.cx, camera.width - camera.cx) / camera.fx
         far_y = max(camera.cy, camera.height - camera.cy) / camera.fy
         r = np.linspace(0, float(np.hypot(far_x, far_y)), RADIUS_STEPS)
@@ -89,7 +89,7 @@ class Distortion:
 
 
 def _bilinear(planes: Array, rows: Array, columns: Array) -> Array:
-    """``planes``, (h, w, c) float32, between its pixels, at indices of any common shape; its edges go on outside."""
+    """``planes``, (h, w, c) float32, between its pixels, at indices of any common shape; clamped at the edges."""
     height, width = planes.shape[:2]
     top, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
     down, across = ((at - low).astype(np.float32)[..., None] for at, low in ((rows, top), (columns, left)))

@@ -1,4 +1,4 @@
-"""What the reader of every kind of dataset hands over: frames with poses and lenses, pictures not yet opened."""
+"""The common result of all dataset readers: frames with poses and lenses, pictures not yet opened."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DatasetFrame:
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset as its files describe it; the members are those of :class:`duplex.baking.datasets.photos.Dataset`.
+    """A dataset as described by its files; the members are those of :class:`duplex.baking.datasets.photos.Dataset`.
 
     ``source``: the files, for errors; ``assumed``: the size of absent pictures whose lens names none.
     """
@@ -51,12 +51,12 @@ class Listing:
     assumed: Size | None = None
 
     def unique(self) -> list[DatasetFrame]:
-        """Every frame once, though it stands in two splits."""
+        """Every frame once, even if it is in two splits."""
         return list({id(frame): frame for frames in self.frames.values() for frame in frames}.values())
 
 
 def every_eighth(frames: list[DatasetFrame]) -> dict[str, tuple[DatasetFrame, ...]]:
-    """The usual splits of a dataset without its own: every 8th frame from the first on is unseen in training."""
+    """The usual splits of a dataset without its own: every 8th frame, from the first on, is held out."""
     held_out = tuple(frames[::HOLD_OUT])
     rest = tuple(frame for i, frame in enumerate(frames) if i % HOLD_OUT) or held_out
     return {"train": rest, "val": held_out, "test": held_out}
@@ -95,7 +95,7 @@ def checked_pose(matrix: Array, name: str) -> Array:
 
 
 def shown(text: object) -> str:
-    """Words from a file as an error can show them: at most 80 characters on one line."""
+    """Text from a file, made safe for an error message: at most 80 characters on one line."""
     line = "".join(c if c.isprintable() else "?" for c in str(text)[:81])
     return line if len(line) <= 80 else f"{line[:77]}..."
 

@@ -1,4 +1,4 @@
-"""What a dataset's file says about the optics of a picture, and the cameras that follow from it."""
+"""Intrinsics and distortion of a picture from a dataset's file, and the camera made from them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MIN_FOV, MAX_FOV = 1.0, 170.0  # degrees
 
 @dataclass(frozen=True)
 class Lens:
-    """Intrinsics as the file has them.
+    """Intrinsics as stored in the file.
 
     ``size``: width and height that the numbers are for, None for the picture's own; ``fx``, ``fy``, ``cx``, ``cy``:
-    pixels of that size; ``angle_x``, ``angle_y``: fields of view in radians, which count where ``fx``, ``fy`` are
-    None. Without either, ``fy`` is ``fx``; without a principal point, it is the middle.
+    pixels of that size; ``angle_x``, ``angle_y``: fields of view in radians, used where ``fx``, ``fy`` are
+    None. Without either, ``fy`` is ``fx``; without a principal point, the centre is used.
     """
 
     size: Size | None = None
@@ -35,14 +35,14 @@ class Lens:
 
     @property
     def in_angles(self) -> bool:
-        """Whether it holds for any size of picture, having no number of pixels."""
+        """Whether it holds for any picture size because no value is in pixels."""
         return self.size is None and (self.fx, self.fy, self.cx, self.cy) == (None, None, None, None)
 
     def camera(self, pose: Array, size: Size, name: str) -> Camera:
         """The pinhole camera of a picture of ``size``.
 
-        Raises :class:`DuplexError`, which begins with ``name``, when the picture is of another shape than the file
-        says, or when the field of view is none.
+        Raises :class:`DuplexError`, which begins with ``name``, when the picture has another aspect ratio than the
+        file states, or when the field of view is impossible.
         """
         named = self.size or size
         if not same_shape(size, named):

@@ -35,7 +35,7 @@ def matches(folder: Path) -> bool:
 
 
 def read(folder: Path, split: str | None = None) -> Listing:
-    """Read all splits, whichever is asked for; raises :class:`DuplexError` when the file is no such dataset."""
+    """Read all splits, not only ``split``; raises :class:`DuplexError` when the file is no such dataset."""
     file = folder / FILE
     rows = _read_rows(file)
     poses, optics, depths = _checked(rows, file)
@@ -59,7 +59,7 @@ def read(folder: Path, split: str | None = None) -> Listing:
 
 
 def average_pose(poses: Array, name: str) -> Array:
-    """The camera amid ``poses``, (n, 4, 4): their mean position, mean direction and mean up, as (4, 4)."""
+    """The average camera of ``poses`` (n, 4, 4): mean position, mean direction and mean up, as (4, 4)."""
     backward, up = poses[:, :3, 2].sum(0), poses[:, :3, 1].sum(0)
     right = np.cross(up, backward)
     if min(np.linalg.norm(backward), np.linalg.norm(right)) < 1e-6:
@@ -73,7 +73,7 @@ def average_pose(poses: Array, name: str) -> Array:
 
 
 def _read_rows(file: Path) -> Array:
-    """The file's array, (n, 17) float64; a pickle in it is never opened."""
+    """The file's array, (n, 17) float64; pickled content is refused."""
     if file.stat().st_size > MAX_BYTES:
         raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_FRAMES} rows of 17 numbers")
     try:  # mapped, since that alone compares the announced shape with the file before it takes memory
@@ -127,14 +127,14 @@ def _pictures(folder: Path, count: int) -> list[Path | None]:
 
 
 def _rows_by_name(pictures: list[Path], stems: list[str]) -> list[int] | None:
-    """Rows of pictures whose names stand in a complete folder's list of names."""
+    """Rows of pictures whose names appear in a complete folder."""
     if len(pictures) > len(stems) or not all(path.stem in stems for path in pictures):
         return None
     return [stems.index(path.stem) for path in pictures]
 
 
 def _rows_by_number(pictures: list[Path], count: int) -> list[int] | None:
-    """Rows of pictures with consecutive numbers of which some are gone; None where the first number is in doubt.
+    """Rows of pictures with consecutive numbers, some of them missing; None where the first number is ambiguous.
 
     LLFF's own names, image000 and so on, begin at 0; others are taken to begin at 0 or at 1, or to end at both ends.
     """

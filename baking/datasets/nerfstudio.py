@@ -26,7 +26,7 @@ def matches(folder: Path) -> bool:
 
 
 def read(folder: Path, split: str | None = None) -> Listing:
-    """Read all splits, whichever is asked for; raises :class:`DuplexError` when the file is no such dataset."""
+    """Read all splits, not only ``split``; raises :class:`DuplexError` when the file is no such dataset."""
     file = folder / FILE
     content = read_transforms(file, "a nerfstudio or instant-ngp dataset")
     content["frames"].sort(key=picture_name)
@@ -40,7 +40,7 @@ def read(folder: Path, split: str | None = None) -> Listing:
 def _named_splits(
     content: dict[str, Any], frames: dict[str, DatasetFrame], file: Path
 ) -> dict[str, tuple[DatasetFrame, ...]]:
-    """The splits that ``train_filenames`` and so on make; a missing one holds what no other names."""
+    """The splits listed in ``train_filenames`` and so on; a missing split gets the frames that no other lists."""
     keys = {split: f"{split}_filenames" for split in SPLITS}
     listed = {split: _listed(content[key], frames, f"{file}: {key}") for split, key in keys.items() if key in content}
     if not listed:
@@ -67,7 +67,7 @@ def _key(name: str) -> str:
 
 
 def _to_original(content: dict[str, Any], file: Path) -> Array:
-    """The inverse of ``applied_scale`` times ``applied_transform``, which led to the frame of the file."""
+    """The inverse of ``applied_scale`` times ``applied_transform``: from the frame of the file to the original one."""
     scale = number_of(content, "applied_scale", str(file))
     scale = 1.0 if scale is None else scale
     applied = np.eye(4)

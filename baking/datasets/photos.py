@@ -29,8 +29,8 @@ class Photo:
     """A posed picture.
 
     ``camera``: the pinhole camera at the picture's size, once turned upright; ``path``: the image file;
-    ``distortion``: that of the file's lens, None for a pinhole's; ``mask``: an image file that is 0 where the
-    picture does not count; ``shift``: pixels by which the camera's principal point was moved from the lens's own.
+    ``distortion``: that of the file's lens, None for a pinhole's; ``mask``: an image file, 0 where the
+    picture is ignored; ``shift``: pixels by which the camera's principal point was moved from the lens's own.
     """
 
     camera: Camera
@@ -44,7 +44,7 @@ class Photo:
         return self.camera.resized(max(round(self.camera.width * height / self.camera.height), 1), height)
 
     def rgba(self, size: int | None = None) -> tuple[Array, Array]:
-        """The picture as :meth:`camera_at` sees it, box-filtered to a height of ``size`` (None: its own).
+        """The picture for :meth:`camera_at`, box-filtered to a height of ``size`` (None: its own).
 
         Returns colour premultiplied by alpha and alpha, (h, w, 4) float32 in [0, 1], and (h, w) bool: false, and the
         colours 0, where any of a pixel lies outside the source picture or where its mask is 0.

@@ -1,4 +1,4 @@
-"""Picture files: looked for inside their folder only, opened with bounds, turned upright, as float planes."""
+"""Picture files: searched inside their folder only, bounded in size, rotated upright, read as float arrays."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def opened(path: Path, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image
 def upright_size(path: Path, named: Size | None) -> Size:
     """Width and height of the picture as its camera sees it.
 
-    The picture is turned by its EXIF orientation only where its dataset's size ``named`` demands it: when the turned
-    shape agrees with it and the stored one does not. Raises :class:`DuplexError` where an orientation is left open.
+    The picture is rotated by its EXIF orientation only if its rotated shape fits the dataset's size ``named`` and its
+    stored shape does not. Raises :class:`DuplexError` where the orientation is ambiguous.
     """
     with opened(path) as image:
         stored = image.size
@@ -120,7 +120,7 @@ def load_mask(path: Path, size: Size) -> Array:
 
 
 def box_filtered(planes: Array, height: int) -> Array:
-    """(h, w, c) float32 brought to ``height``, its ratio of sides kept."""
+    """``planes`` (h, w, c) float32, box-filtered to ``height`` at the same aspect ratio."""
     width = max(round(planes.shape[1] * height / planes.shape[0]), 1)
     small = [
         Image.fromarray(plane).resize((width, height), Image.Resampling.BOX) for plane in np.moveaxis(planes, -1, 0)

@@ -1,4 +1,4 @@
-"""Posed photos: one small module per kind of dataset, told apart by the files in its folder.
+"""Posed photos: one small module for each kind of dataset, recognised by the files in its folder.
 
 A folder with the files of several kinds counts as the first of: blender, nerfstudio, llff, colmap.
 """
@@ -37,9 +37,9 @@ def read_photos(folder: Path, split: str, principal_shift: float) -> list[Photo]
 
 
 def read_cameras(folder: Path, split: str, principal_shift: float) -> list[Camera]:
-    """The cameras of ``split``; pictures need not be there where the size of the picture is known without them.
+    """The cameras of ``split``; pictures may be missing where the dataset states their size.
 
-    It is where the dataset names it; cameras of Blender datasets that do not are 800 x 800.
+    Cameras of Blender datasets without a stated size are 800 x 800.
     """
     listing = _listing(folder, split)
     return [camera_of(frame, listing.assumed, principal_shift) for frame in listing.frames[split]]

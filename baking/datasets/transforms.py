@@ -52,7 +52,7 @@ def frames_of(content: dict[str, Any], file: Path) -> list[DatasetFrame]:
 
 
 def picture_name(frame: dict[str, Any]) -> str:
-    """The path of a frame's picture as the file has it."""
+    """The path of a frame's picture as written in the file."""
     return str(frame.get("file_path", ""))
 
 
@@ -69,7 +69,7 @@ def matrix_of(rows: Any, name: str) -> Array:
 
 
 def number_of(holder: dict[str, Any], key: str, name: str) -> float | None:
-    """A finite number, or None when there is none of that key."""
+    """A finite number, or None without that key."""
     value = holder.get(key)
     if value is not None and not _is_finite(value):
         raise DuplexError(f"{name}: {key} {_short(value)}: expected a finite number: correct it")
@@ -113,7 +113,7 @@ def _size(holder: dict[str, Any], name: str) -> Size | None:
 
 
 def _distortion(holder: dict[str, Any], name: str) -> Distortion:
-    """OpenCV's k1 k2 k3 p1 p2; k4 is the coefficient of r⁸ as nerfstudio has it, that of t⁸ for a fisheye."""
+    """OpenCV's k1 k2 k3 p1 p2; k4 is the coefficient of r⁸ as in nerfstudio, of t⁸ for a fisheye."""
     model = str(holder.get("camera_model", "OPENCV_FISHEYE" if holder.get("is_fisheye") else "OPENCV"))
     other = next((key for key in OTHER_LENSES if holder.get(key)), None)
     if model not in PERSPECTIVE + FISHEYE or other:

@@ -71,7 +71,7 @@ def read_points(file: Path) -> Array:
 
 
 class _Cursor:
-    """A place in a file's bytes that never moves past their end."""
+    """A read position in a file's bytes that never moves past their end."""
 
     def __init__(self, content: Any, file: Path) -> None:
         self._content = content

@@ -1,4 +1,4 @@
-"""The records of a COLMAP reconstruction, whichever way they are written down, and its camera models."""
+"""The records of a COLMAP reconstruction, common to its binary and text files, and its camera models."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PosedImage:
     def pose(self, name: str) -> Array:
         """Camera to world, (4, 4) float64, with OpenGL's axes.
 
-        Raises :class:`DuplexError`, which begins with ``name``, for numbers that make no pose.
+        Raises :class:`DuplexError`, which begins with ``name``, for values that are not a pose.
         """
         q = np.array(self.quaternion)
         if not (np.abs(q) < 2).all() or abs(np.linalg.norm(q) - 1) > 1e-2:
@@ -77,7 +77,7 @@ class PosedImage:
 
 
 def model_of(name: str, where: str) -> CameraModel:
-    """The camera model called ``name``; raises :class:`DuplexError` for one that is not read."""
+    """The camera model called ``name``; raises :class:`DuplexError` for any other."""
     if name not in MODELS:
         raise DuplexError(
             f"{where}: camera model {shown(name)}: expected one of {', '.join(MODELS)}: undistort with COLMAP's "
@@ -87,7 +87,7 @@ def model_of(name: str, where: str) -> CameraModel:
 
 
 def lens_of(model: CameraModel, width: int, height: int, parameters: tuple[float, ...], where: str) -> Lens:
-    """The lens of a camera's row; raises :class:`DuplexError` for sizes and numbers that no camera has."""
+    """The lens of a camera's row; raises :class:`DuplexError` for impossible sizes and values."""
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE and np.isfinite(parameters).all()):
         raise DuplexError(
             f"{where}: {width} x {height}, {' '.join(f'{x:g}' for x in parameters)}: expected a size in pixels and "

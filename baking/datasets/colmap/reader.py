@@ -1,6 +1,6 @@
 """COLMAP's folders: a reconstruction in ``sparse/0``, ``sparse`` or ``colmap/sparse/0``, pictures in ``images``.
 
-Its world has no up of its own: the mean of the cameras' up is taken.
+Its world has no up direction; the mean of the cameras' up vectors is used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def matches(folder: Path) -> bool:
 
 
 def read(folder: Path, split: str | None = None) -> Listing:
-    """Read all splits, whichever is asked for; raises :class:`DuplexError` when a file is damaged."""
+    """Read all splits, not only ``split``; raises :class:`DuplexError` when a file is damaged."""
     found = _model(folder)
     assert found is not None
     model, suffix, reader = found
@@ -61,7 +61,7 @@ def _picture_folder(folder: Path, images: list[PosedImage]) -> str:
 
 
 def _picture(folder: Path, pictures: str, name: str) -> Path | None:
-    """The picture, or one that a program which made it smaller has saved in another format."""
+    """The picture, or a smaller version of it in another format."""
     whole = f"{pictures}/{name}"
     return find_picture(folder, whole, ("",)) or find_picture(folder, whole.rpartition(".")[0], SUFFIXES)
 
@@ -82,7 +82,7 @@ def _mean_up(frames: list[DatasetFrame]) -> Array:
 
 
 def _depths(frames: list[DatasetFrame], file: Path, reader: ModuleType) -> tuple[float | None, float | None]:
-    """Least and greatest depth of the points that a camera has in its picture; None, None without points."""
+    """Smallest and largest depth of the points in the cameras' views; None, None without points."""
     points = reader.read_points(file) if file.is_file() else np.zeros((0, 3))
     points = points[np.isfinite(points).all(-1)]
     depths = []

@@ -75,7 +75,7 @@ def _records(stream: TextIO) -> Iterator[str]:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[TextIO]:
-    """The file's lines; what cannot be read of them becomes a :class:`DuplexError`."""
+    """The file's lines; errors while reading them become a :class:`DuplexError`."""
     if file.stat().st_size > MAX_TEXT_BYTES:
         raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_TEXT_BYTES}: use binary files")
     try:

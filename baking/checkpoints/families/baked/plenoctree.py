@@ -40,7 +40,7 @@ class PlenOctreeFamily(Family):
         return checkpoint.kind == "npz" and "child" in names and ("data" in names or "quant_colors" in names)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and its scene, of which the file tells the box alone."""
+        """The one field, and its scene; the file states only the box."""
         field = PlenOctree(checkpoint, overrides.activation or "relu")
         scene = SceneInfo(
             coarse_samples=256,
@@ -135,7 +135,7 @@ class PlenOctree(RadianceField):
 
 
 def _depth(child: Array) -> int:
-    """Levels of the tree ``child`` (nodes, cells); raises :class:`DuplexError` where it is none."""
+    """Levels of the tree ``child`` (nodes, cells); raises :class:`DuplexError` for anything else."""
     level = np.zeros(1, np.int64)
     seen = 0
     depth = 0

@@ -80,7 +80,7 @@ class LeafCodebook(nn.Module):
 
 
 def _check_dimension(checkpoint: Checkpoint, width: int) -> None:
-    """Raise :class:`DuplexError` where leaves have another size than the file itself says, or an impossible one."""
+    """Raise :class:`DuplexError` where the size of a leaf is impossible or differs from ``data_dim``."""
     stated = int(whole_numbers(checkpoint, "data_dim", ())) if "data_dim" in checkpoint.content else width
     if stated != width or width < 4 or (width - 1) % 3:
         raise DuplexError(

@@ -54,7 +54,7 @@ class DvgoFamily(Family):
         )
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and its scene as the file and the sibling ``config.py`` tell."""
+        """The one field, and its scene from the file and from ``config.py`` beside it."""
         state, options = checkpoint.content["model_state_dict"], checkpoint.content["model_kwargs"]
         _check_kind(state, options)
         volume = _volume(checkpoint.path, state, options)
@@ -103,7 +103,7 @@ def _volume(path: Path, state: dict[str, Any], options: dict[str, Any]) -> Voxel
 
 
 def _shift(state: dict[str, Any], options: dict[str, Any]) -> float:
-    """The shift of the raw density: kept since training may change it; before, as its initial opacity has it."""
+    """The shift of the raw density: as stored, or from the initial opacity in releases that do not store it."""
     for given in (state.get("act_shift"), options.get("act_shift")):
         if given is not None:
             return _number(given, "act_shift", -math.inf)
@@ -114,7 +114,7 @@ def _shift(state: dict[str, Any], options: dict[str, Any]) -> float:
 
 
 def _mask(path: Path, state: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor] | None:
-    """The mask of known free space; the first releases kept none, but made the grid empty there."""
+    """The mask of known free space; the first releases store none, but clear the grid there."""
     if "mask_cache.mask" not in state:
         return None
     mask = _shaped(tensor_of(state["mask_cache.mask"], path, "mask_cache.mask"), "mask_cache.mask", (None, None, None))
@@ -185,7 +185,7 @@ def _number(value: Any, name: str, least: float = 0.0) -> float:
 
 
 def _scene(path: Path, box: Box) -> SceneInfo:
-    """A bounded scene as the ``config.py`` that training wrote beside the checkpoint has it."""
+    """A bounded scene from the ``config.py`` that training wrote beside the checkpoint."""
     options = _data_options(path.parent / "config.py")
     white = options.get("white_bkgd", False) if options else True
     assumed = (

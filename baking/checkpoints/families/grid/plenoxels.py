@@ -35,7 +35,7 @@ MAX_SIDE = 4096
 
 @dataclass(frozen=True)
 class Svox2Options:
-    """What svox2's ``args.json`` says, or its defaults.
+    """The options in svox2's ``args.json``, or their defaults.
 
     ``found``: whether there was one; ``light``: brightness of the background; ``scale``: of the dataset's cameras;
     ``llff``: forward-facing photos, hence NDC.
@@ -58,7 +58,7 @@ class PlenoxelsFamily(Family):
         return checkpoint.kind == "npz" and "links" in names and ("density_data" in names or "data" in names)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and the scene as its box and the sibling ``args.json`` tell."""
+        """The one field, and the scene from its box and from ``args.json`` beside it."""
         _check_basis(checkpoint)
         options = _options(checkpoint.path.parent / "args.json")
         field = Plenoxels(checkpoint, overrides.activation or "relu", _is_ndc(options, overrides))
@@ -217,7 +217,7 @@ def _is_ndc(options: Svox2Options, overrides: Overrides) -> bool:
 
 
 def _options(file: Path) -> Svox2Options:
-    """What matters in svox2's ``args.json``; raises :class:`DuplexError` where that is none."""
+    """The options in svox2's ``args.json``; raises :class:`DuplexError` for any other file."""
     text = read_small_text(file)
     if not text:
         return Svox2Options()

@@ -43,12 +43,12 @@ class InstantNgpFamily(Family):
     name = NAME
 
     def matches(self, checkpoint: Checkpoint) -> bool:
-        """Whether a checkpoint is a snapshot of instant-ngp, of whatever kind of scene."""
+        """Whether a checkpoint is a snapshot of instant-ngp, for any kind of scene."""
         content = checkpoint.content
         return checkpoint.kind == "msgpack" and isinstance(content.get("snapshot"), dict) and "encoding" in content
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and the scene as the snapshot has it."""
+        """The one field, and the scene from the snapshot."""
         snapshot = checkpoint.content["snapshot"]
         mode = said(snapshot.get("mode", "nerf"))
         if mode.lower() != "nerf":
@@ -62,10 +62,10 @@ class InstantNgpFamily(Family):
 
 @dataclass(frozen=True)
 class NgpTraits:
-    """What the snapshot's dataset says of its field.
+    """The settings of the field, from the snapshot's dataset.
 
     ``frame``: the field's coordinates; ``aabb_scale``: side of the cube around (0.5, 0.5, 0.5), in that frame, which
-    the hash grid covers; ``hdr``: colours are exponentials, not sigmoids; ``assumed``: what the snapshot left out.
+    the hash grid covers; ``hdr``: colours are exponentials, not sigmoids; ``assumed``: what the snapshot leaves out.
     """
 
     frame: NgpFrame
@@ -187,7 +187,7 @@ def _scene(snapshot: dict[str, Any], traits: NgpTraits, field: InstantNgp) -> Sc
 
 
 def _eyes(snapshot: dict[str, Any]) -> Array | None:
-    """Where the photos were taken (n, 3), in instant-ngp's frame; None where the snapshot does not tell."""
+    """The camera positions (n, 3) in instant-ngp's frame; None where the snapshot does not state them."""
     try:
         poses = snapshot["nerf"]["dataset"]["xforms"]
         eyes = np.array([pose["start"] if isinstance(pose, dict) else pose for pose in poses], np.float64)[:, :3, 3]

@@ -28,7 +28,7 @@ FINEST = 2048.0  # resolution of the finest level over the unit cube, where the 
 MAX_SIDE = 1 << 22
 ALIGNMENTS = (16, 8, 1)  # of a network's outputs: FullyFusedMLP's and newer CutlassMLP's; older ones'; in float32
 FUSED = ("fullyfusedmlp", "megakernelmlp")
-THINNEST = 0.01  # optical thickness of the shortest step: cells below are passed over
+THINNEST = 0.01  # optical thickness of the shortest step; thinner cells are skipped
 
 Shape = tuple[int, int]
 
@@ -78,7 +78,7 @@ def read_networks(checkpoint: Checkpoint, aabb_scale: int) -> Networks:
 
 
 def occupancy(snapshot: dict[str, Any], cascades: int, cells: int) -> Array:
-    """Where there is matter, (cascades, x, y, z) bool, from the density grid; of no cascades where there is none.
+    """The occupied cells, (cascades, x, y, z) bool, from the density grid; no cascades without such a grid.
 
     The file's cells are in Morton order: bit ``3 k + i`` of a cell's place is bit ``k`` of its coordinate ``i``.
     """
@@ -104,7 +104,7 @@ def occupancy(snapshot: dict[str, Any], cascades: int, cells: int) -> Array:
 
 
 def whole(options: dict[str, Any], name: str, default: int, limits: tuple[int, int]) -> int:
-    """The whole number ``name``; raises :class:`DuplexError` where it is none within ``limits``."""
+    """The whole number ``name``; raises :class:`DuplexError` for anything outside ``limits``."""
     value = options.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not limits[0] <= value <= limits[1]:
         raise DuplexError(
@@ -114,7 +114,7 @@ def whole(options: dict[str, Any], name: str, default: int, limits: tuple[int, i
 
 
 def numbers(options: dict[str, Any], name: str, default: Any, shape: tuple[int, ...]) -> Array:
-    """The finite numbers ``name``, an array of ``shape``; raises :class:`DuplexError` where they are none."""
+    """The finite numbers ``name``, an array of ``shape``; raises :class:`DuplexError` for anything else."""
     value = options.get(name, default)
     try:
         array = np.array(value, np.float64)
@@ -126,7 +126,7 @@ def numbers(options: dict[str, Any], name: str, default: Any, shape: tuple[int, 
 
 
 def said(value: Any) -> str:
-    """What a file says, short enough for an error's sentence; the type of what is more than a word or a number."""
+    """A value from a file, short enough for an error; for anything but a word or a number, its type."""
     return " ".join(str(value).split())[:40] if isinstance(value, (str, int, float)) else type(value).__name__
 
 

@@ -43,11 +43,11 @@ class NerfactoFamily(Family):
     name = NAME
 
     def matches(self, checkpoint: Checkpoint) -> bool:
-        """Whether a checkpoint is a nerfstudio pipeline; :func:`load` says why if it is of another method."""
+        """Whether a checkpoint is a nerfstudio pipeline; :func:`load` explains which other method it is of."""
         return is_run(checkpoint)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and the scene as the run's ``config.yml`` has it."""
+        """The one field, and the scene from the run's ``config.yml``."""
         run = read_run(checkpoint)
         layout = next((names for names in LAYOUTS if names[0] in run.state), None)
         if layout is None:
@@ -122,7 +122,7 @@ def _is_instant_ngp(run: NerfstudioRun) -> bool:
 
 
 def _initial_density(run: NerfstudioRun, layout: tuple[str, str]) -> float:
-    """Factor of the density where no configuration tells: the option is one month younger than the newest layout."""
+    """Factor of the density without a configuration: the option is one month newer than the newest layout."""
     return 0.01 if run.config is None and layout == LAYOUTS[0] and not _is_instant_ngp(run) else 1.0
 
 

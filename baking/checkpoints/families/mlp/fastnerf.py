@@ -32,7 +32,7 @@ REACH, UNIFORM = 1.5, 0.05  # half-side of a cube that objects fill; relative sp
 
 
 class FastNerf(RadianceField):
-    """Two perceptrons, wired as this module's head says."""
+    """Two perceptrons, wired as in the docstring of this module."""
 
     def __init__(self, weights: dict[str, Tensor], overrides: Overrides):
         super().__init__()

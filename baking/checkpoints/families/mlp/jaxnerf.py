@@ -53,7 +53,7 @@ class JaxNerfFamily(Family):
         return checkpoint.kind == "msgpack" and isinstance(first, dict) and isinstance(first.get("Dense_0"), dict)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, and the scene as a configuration beside the checkpoint has it."""
+        """Coarse and fine networks, and the scene from a configuration beside the checkpoint."""
         options = _options(checkpoint.path.parent)
         scene = _scene(options, overrides)
         legacy = options.get("legacy_posenc_order", options.get("tf_posenc_order"))
@@ -73,7 +73,7 @@ class JaxNerfFamily(Family):
 
 
 def network(weights: dict[str, Tensor], order: str, density: str) -> NerfMlp:
-    """The field of one network; the one-wide layer is the density's and tells how deep the trunk is.
+    """The field of one network; the layer with one output is the density's and ends the trunk.
 
     Skips with the hidden layer first; ``order`` of both encodings; ``density``: a name of an activation.
     """
@@ -109,7 +109,7 @@ def _joined(rgb: nn.Linear, sigma: nn.Linear) -> nn.Linear:
 
 
 def _networks(content: dict[str, Any]) -> dict[Any, Any]:
-    """The map that holds ``MLP_0``, inside whatever flax wrapped around it; empty where there is none."""
+    """The map that holds ``MLP_0``, inside flax's wrappers; empty without it."""
     place: Any = content
     for _ in range(5):
         if not isinstance(place, dict) or "MLP_0" in place:
@@ -132,7 +132,7 @@ def _state(layers: dict[Any, Any], name: str, path: Path) -> dict[str, Tensor]:
 
 
 def _unchunked(value: Any, path: Path) -> Any:
-    """An array that flax has cut into pieces because of its size (flax.serialization), in one piece again."""
+    """An array, reassembled if flax has split it because of its size (flax.serialization)."""
     if not isinstance(value, dict) or CHUNKED not in value:
         return value
     shape, chunks = (value.get(key) for key in ("shape", "chunks"))
@@ -156,7 +156,7 @@ def _options(folder: Path) -> dict[str, str]:
 
 
 def _scene(options: dict[str, str], overrides: Overrides) -> SceneInfo:
-    """The scene as the options have it, with jaxnerf's defaults."""
+    """The scene from the options, with jaxnerf's defaults."""
     assumed = "near 2, far 6, white background, 64 + 128 samples, as no configuration is beside it"
     llff = options.get("dataset") == "llff"
     white = options.get("white_bkgd", "true") == "true" and not llff

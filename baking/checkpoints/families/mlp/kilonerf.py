@@ -58,7 +58,7 @@ class KiloNerfFamily(Family):
         return checkpoint.kind == "torch" and (tiny or (isinstance(nodes, list) and _is_node(nodes[:1] and nodes[0])))
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """The one field, and the scene as the files beside the checkpoint have it."""
+        """The one field, and the scene from the files beside the checkpoint."""
         facts = _facts(checkpoint.path.parent)
         near, far = facts.get("depths", (2.0, 6.0))
         scene = SceneInfo(near=near, far=far, coarse_samples=192, fine_samples=128, assumed=(ASSUMED,))
@@ -86,7 +86,7 @@ def _grid(
 ) -> tuple[NetworkGrid, bool]:
     """The grid of the networks whose first layer is ``first``, and whether its resolution is guessed.
 
-    The checkpoint itself does not tell it, only files that may be beside it.
+    The checkpoint does not state it; files beside it may.
     """
     corners = _corners(facts, overrides)
     count = first.shape[0] if first.ndim == 3 else 0
@@ -152,7 +152,7 @@ def _triple(value: Any) -> tuple[float, float, float]:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """What ``log.txt``, ``bbox.txt``, ``near_and_far.txt`` and ``.yaml`` configurations beside a checkpoint say."""
+    """Values from ``log.txt``, ``bbox.txt``, ``near_and_far.txt`` and ``.yaml`` files beside a checkpoint."""
     facts: dict[str, Any] = {}
     for low, high, near, far in LOG.findall(read_small_text(folder / "log.txt")):
         facts["corners"] = _numbers(low) + _numbers(high)
@@ -193,7 +193,7 @@ def _corners(facts: dict[str, Any], overrides: Overrides) -> Array:
 
 
 def _occupancy(folder: Path) -> Tensor | None:
-    """The grid (x, y, z) of the cells that are not empty, where ``occupancy.pth`` is beside the checkpoint."""
+    """The occupancy grid (x, y, z) bool in ``occupancy.pth`` beside the checkpoint; None without it."""
     file = folder / "occupancy.pth"
     if not file.is_file():
         return None
@@ -211,7 +211,7 @@ def _occupancy(folder: Path) -> Tensor | None:
 
 
 def _from_occupancy(count: int, occupancy: Tensor) -> tuple[int, int, int] | None:
-    """The grid of ``count`` networks whose cells the occupancy grid divides evenly, as all published ones do."""
+    """The grid of ``count`` networks whose cells contain equal numbers of occupancy cells, as in all published ones."""
     factor = round((occupancy.numel() / count) ** (1 / 3))
     shape = [side // max(factor, 1) for side in occupancy.shape]
     fits = math.prod(shape) == count and all(s * factor == side for s, side in zip(shape, occupancy.shape, strict=True))
@@ -219,7 +219,7 @@ def _from_occupancy(count: int, occupancy: Tensor) -> tuple[int, int, int] | Non
 
 
 def _cubes(count: int, size: Array) -> tuple[int, int, int]:
-    """The grid of ``count`` networks over a box of ``size`` whose cells come nearest to cubes."""
+    """The grid of ``count`` networks over a box of ``size`` whose cells are closest to cubes."""
     divisors = [d for d in range(1, count + 1) if count % d == 0]
     grids = [(a, b, count // (a * b)) for a in divisors for b in divisors if count % (a * b) == 0]
     return min(grids, key=lambda grid: float(np.log(size / np.array(grid)).std()))

@@ -48,7 +48,7 @@ class Block(nn.Sequential):
 
 
 class LayerNormNerf(RadianceField):
-    """Three blocks of linear layer, ReLU and layer norm, wired as this module's head says."""
+    """Three blocks of linear layer, ReLU and layer norm, wired as in the docstring of this module."""
 
     def __init__(self, weights: dict[str, Tensor], activation: str, order: str):
         super().__init__()

@@ -27,7 +27,7 @@ MAX_PIXELS = 1 << 16
 
 
 class NdcNerfMlp(NerfMlp):
-    """A network that was shown NDC rays' directions as long as they come, which is with a z of 2."""
+    """A network trained on the unnormalised directions of NDC rays, whose z is 2."""
 
     def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
         return super().color(latent, directions * (2 / directions[:, 2:].clamp(min=1e-3)))
@@ -44,7 +44,7 @@ class NerfPlFamily(Family):
         return checkpoint.kind == "torch" and any(prefix + FIRST in _state(checkpoint) for prefix in NETWORKS)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, and the scene as the checkpoint's hyperparameters have it."""
+        """Coarse and fine networks, and the scene from the checkpoint's hyperparameters."""
         scene = _scene(checkpoint, overrides)
         ndc = overrides.space == "ndc" or (overrides.space is None and scene.space.name == "ndc")
         state = _state(checkpoint)

@@ -39,7 +39,7 @@ class NerfPytorchFamily(Family):
         return checkpoint.kind == "torch" and COARSE in checkpoint.content
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, and the scene as the sibling ``args.txt`` has it."""
+        """Coarse and fine networks, and the scene from ``args.txt`` beside it."""
         coarse = network(checkpoint.tensors(COARSE), overrides)
         fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
         if note.MEMBER in checkpoint.content:
@@ -74,7 +74,7 @@ def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
 
 
 def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
-    """The scene as ``config.txt`` and ``args.txt`` beside ``path`` have it (the original TensorFlow code's too)."""
+    """The scene from ``config.txt`` and ``args.txt`` beside ``path``, for the original TensorFlow code too."""
     options = read_options(path.parent)
     kind = options.get("dataset_type", "llff" if options else "blender")  # llff is the original code's default
     assumed = () if options else ("near 2, far 6, white background, 64 + 128 samples: no args.txt beside it",)

@@ -40,7 +40,7 @@ class NerfPytorchFlexibleFamily(Family):
         return checkpoint.kind == "torch" and COARSE in checkpoint.content
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, and the scene as the sibling ``config.yml`` has it."""
+        """Coarse and fine networks, and the scene from ``config.yml`` beside it."""
         coarse = network(checkpoint.tensors(COARSE), overrides)
         fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
         return LoadedFields(coarse, fine, _scene(checkpoint.path, overrides))

@@ -39,7 +39,7 @@ class NerfTensorflowFamily(Family):
         )
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, whichever of the two files is given, and the scene as ``args.txt`` has it."""
+        """Coarse and fine networks, from either of the two files, and the scene from ``args.txt``."""
         given = network(checkpoint, overrides)
         scene = nerf_pytorch.scene_of(checkpoint.path, overrides)
         name = FILE_NAME.fullmatch(checkpoint.path.stem)

@@ -32,7 +32,7 @@ class NerfstudioVanillaFamily(Family):
         return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in model_state(checkpoint))
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        """Coarse and fine networks, and the scene as the run's ``config.yml`` has it."""
+        """Coarse and fine networks, and the scene from the run's ``config.yml``."""
         run = read_run(checkpoint)
         if any(name.startswith("temporal_distortion.") for name in run.state):
             raise DuplexError("a scene that moves (temporal_distortion): duplex bakes scenes that stand still")

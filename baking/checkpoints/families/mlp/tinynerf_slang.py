@@ -25,7 +25,7 @@ EXPONENTIAL = "exp(x - 1)"
 
 
 class TinyNerf(RadianceField):
-    """Three perceptrons, wired as this module's head says, in a ``box`` (2, 3) of the world."""
+    """Three perceptrons, wired as in the docstring of this module, in a ``box`` (2, 3) of the world."""
 
     box: Tensor
 
