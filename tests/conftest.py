@@ -26,6 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(max(os.cpu_count() or 1, 1))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden``: what is drawn now becomes what is expected."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden images in tests/golden")
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real checkpoints and pictures that DUPLEX_DATA names."""
