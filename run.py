@@ -5,13 +5,17 @@ python3 run.py [...]        open the demo (or a bundle) in the viewer; takes dup
 python3 run.py bake [...]   duplex-bake
 python3 run.py eval [...]   duplex-eval
 python3 run.py train [...]  duplex-train
-python3 run.py test [...]   the whole test suite; takes pytest's arguments
-python3 run.py check        ruff and mypy
+python3 run.py check        ruff, mypy, and the import contracts between folders
+python3 run.py test [...]   all tests but the slow ones; other arguments go to pytest
+               --fast           unit tests alone: no bakes, no windows, no real data
+               --slow           the slow tests alone
+               --update-golden  rewrite the golden images in tests/golden
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +27,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 NO_DISPLAY = 3  # duplex-viewer's exit status where no window can be opened
+GOLDEN_TESTS = "tests/parity/test_golden.py"
 CHECKED = ("duplex.app", "duplex.baking", "duplex.shaders", "duplex.assets")
 
 
@@ -34,7 +39,7 @@ def main() -> int:
     try:
         if name == "test":
             set_up("bake,test")
-            return run(PYTHON, "-m", "pytest", *rest)
+            return test(rest)
         if name == "check":
             set_up("bake,test")
             return check()
@@ -62,7 +67,7 @@ def view(arguments: list[str]) -> int:
 
 
 def check() -> int:
-    """Lint and type-check; returns the first status that is not 0."""
+    """Lint, type-check and verify the import contracts; returns the first status that is not 0."""
     link = ROOT / "build" / "typing" / "duplex"  # the root is the package: mypy must find it under its name
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.exists():
@@ -72,7 +77,36 @@ def check() -> int:
         run(PYTHON, "-m", "ruff", "check", ".")
         or run(PYTHON, "-m", "ruff", "format", "--check", ".")
         or run(PYTHON, "-m", "mypy", *packages)
+        or run(BIN / "lint-imports")
     )
+
+
+def test(arguments: list[str]) -> int:
+    """The tests that the flags choose; flags of pytest, files and ``-m`` are passed on."""
+    rest = [x for x in arguments if x not in ("--fast", "--slow")]
+    if "--update-golden" in rest:
+        return run(PYTHON, "-m", "pytest", GOLDEN_TESTS, *rest)
+    if "--fast" in arguments:
+        return run(PYTHON, "-m", "pytest", "-m", "not slow and not system", *rest)
+    if "--slow" in arguments:
+        return run(PYTHON, "-m", "pytest", "-m", "slow", *rest)
+    if rest:
+        return run(PYTHON, "-m", "pytest", *(() if "-m" in rest else ("-m", "not slow")), *rest)
+    status = run(PYTHON, "-m", "pytest", "-m", "not slow", "--cov", "--cov-report=")
+    print_coverage()
+    return status
+
+
+def print_coverage() -> None:
+    """The share of lines that the tests ran, in all and in the ten files with the smallest shares."""
+    report = ROOT / "build" / "coverage.json"
+    if run(PYTHON, "-m", "coverage", "json", "--quiet", "-o", report) != 0:
+        return
+    found = json.loads(report.read_text("utf-8"))
+    files = sorted((entry["summary"]["percent_covered"], name) for name, entry in found["files"].items())
+    print(f"coverage, subprocesses left out: {found['totals']['percent_covered']:.1f}%; least:")
+    for share, name in files[:10]:
+        print(f"  {share:5.1f}%  {name}")
 
 
 def set_up(extras: str) -> None:

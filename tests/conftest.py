@@ -31,6 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden images in tests/golden")
 
 
+SYSTEM_FIXTURES = {"baked", "around_photos", "data", "display", "photos_folder"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a bake, photos, real data or a screen."""
+    for item in items:
+        if SYSTEM_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("system")
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real checkpoints and pictures that DUPLEX_DATA names."""

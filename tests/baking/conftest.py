@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from builders.commands import BAKE, SMALL, run
 from builders.training import write_dataset
@@ -21,4 +22,9 @@ def baked(octahedron: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def photos_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("photos") / "octahedron")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as one_thread, which comes later than a fixture of the session
+    try:
+        return write_dataset(tmp_path_factory.mktemp("photos") / "octahedron")
+    finally:
+        torch.set_num_threads(threads)

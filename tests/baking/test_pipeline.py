@@ -7,6 +7,7 @@ from pathlib import Path
 
 import moderngl
 import numpy as np
+import pytest
 
 from builders.scenery import BALL, NDC, _traced, teacher_in
 from duplex.app.core.metrics import psnr
@@ -19,6 +20,8 @@ from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.workspace import Workspace
+
+pytestmark = pytest.mark.system
 
 
 def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderngl.Context) -> None:

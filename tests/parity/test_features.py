@@ -17,6 +17,7 @@ from duplex.baking.distill.features import FeatureTexture
 from duplex.baking.geometry.gbuffers import Rasterizer
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("levels", [1, 5])
 def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: Bundle, levels: int) -> None:
     demo = replace(demo, network=replace(demo.network, mip_levels=levels))

@@ -77,6 +77,7 @@ SPECS = [
 ]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "spec",
     SPECS,

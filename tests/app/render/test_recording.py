@@ -29,6 +29,7 @@ def frames_of(video: Path) -> tuple[list[np.ndarray], float]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)], float(stream.average_rate)
 
 
+@pytest.mark.system
 def test_a_path_becomes_a_video(file: Path, path: CameraPath, ctx: moderngl.Context, demo: Bundle) -> None:
     result = viewer("--render", file, "-o", file.parent / "out.mp4")
     assert result.returncode == 0, result.stderr
@@ -42,6 +43,7 @@ def test_a_path_becomes_a_video(file: Path, path: CameraPath, ctx: moderngl.Cont
     assert sorted(x.name for x in file.parent.iterdir()) == ["out.mp4", "path.json"]
 
 
+@pytest.mark.system
 def test_size_rate_and_transparent_pictures_are_as_asked_for(file: Path) -> None:
     out = file.parent
     assert viewer("--render", file, "-o", out / "a.mp4", "--size", "50x32", "--fps", 6).returncode == 0

@@ -47,6 +47,7 @@ def test_flipped_bytes_are_refused_or_harmless(demo_file: Path) -> None:
             assert "\n" not in str(error)
 
 
+@pytest.mark.system
 def test_a_list_of_endless_parts_is_refused_unread(demo_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(demo_file, "w") as archive:
         for i in range(20_000):

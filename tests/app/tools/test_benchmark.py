@@ -9,11 +9,13 @@ import moderngl
 import numpy as np
 import pytest
 
-from builders.viewer import viewer
+from builders.viewer import measure_briefly, viewer
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
-from duplex.app.tools import benchmark, scaling
+from duplex.app.tools import benchmark, cli, scaling
+
+pytestmark = pytest.mark.system
 
 
 def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
@@ -47,6 +49,16 @@ def test_faces_split_in_four_draw_the_same_picture(ctx: moderngl.Context, demo: 
     assert np.abs(first - second).mean() < 0.2
 
 
+def test_the_command_prints_json(
+    demo_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure_briefly(monkeypatch)
+    monkeypatch.setattr("sys.argv", ["duplex-viewer", str(demo_file), "--bench", "--size", "48x48", "--json"])
+    assert cli.main() == 0
+    assert json.loads(capsys.readouterr().out)["backends"]["fragment"]["frame_ms"]["median"] > 0
+
+
+@pytest.mark.slow
 def test_the_benchmark_prints_json(demo_file: Path) -> None:
     result = viewer(demo_file, "--bench", "--size", "48x48", "--json")
     assert result.returncode == 0, result.stderr

@@ -14,6 +14,8 @@ from builders.viewer import CALL, viewer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_writer import write_bundle
 
+pytestmark = pytest.mark.system
+
 
 def test_the_command_line_warns(demo: Bundle, tmp_path: Path) -> None:
     (tmp_path / "scene.bundle").write_bytes(write_bundle(without_numbers(demo)))

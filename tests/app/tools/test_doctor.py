@@ -13,6 +13,8 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.tools import benchmark, doctor
 from duplex.app.tools.doctor import examine
 
+pytestmark = pytest.mark.system
+
 
 def test_the_doctor_says_what_works() -> None:
     result = viewer("--doctor")

@@ -14,6 +14,8 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.orbits import scene_orbit
 from duplex.app.tools.screenshots import choose_camera
 
+pytestmark = pytest.mark.system
+
 
 def test_screenshot_shows_the_demo(tmp_path: Path) -> None:
     result = viewer("--screenshot", tmp_path / "a.png", "--size", "120x90")

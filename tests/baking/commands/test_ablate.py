@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.system
+
 
 def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
     small = "--grid 40 --scan 24 --faces 1000 --texels 64 --views 8 --view-size 40 --steps 8 --batch 2 --no-lpips"

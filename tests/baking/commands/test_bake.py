@@ -7,11 +7,13 @@ from pathlib import Path
 
 import moderngl
 import numpy as np
+import pytest
 
-from builders.commands import BAKE, EVALUATE, SMALL, one_sentence, run
+from builders.commands import BAKE, EVALUATE, SMALL, TINY, call, one_sentence, run
 from duplex.app.core.metrics import psnr
 from duplex.app.render.frame import FrameOptions
 from duplex.app.render.renderer import Renderer
+from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.datasets.reading import read_photos
@@ -41,18 +43,40 @@ def test_a_bundle_carries_its_teachers_pictures(baked: Path, ctx: moderngl.Conte
     assert abs(np.mean(found) - bundle.report["curve"][-1][2]) < 0.5  # of the same pictures, in torch
 
 
-def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -> None:
-    folder = data / "nerf_synthetic" / "chair"
-    small = [*SMALL[:-6], "--steps", "10", "--crop", "32", "--batch", "2"]
-    result = run(BAKE, octahedron, "-o", tmp_path / "x.bundle", "--data", folder, *small)
+@pytest.fixture(scope="module")
+def around_photos(octahedron: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the octahedron, baked with the cameras of another scene's photos."""
+    output = tmp_path_factory.mktemp("photos") / "x.bundle"
+    result = run(BAKE, octahedron, "-o", output, "--data", data / "nerf_synthetic" / "chair", *TINY)
     assert result.returncode == 0, result.stderr
-    bundle = read_bundle(tmp_path / "x.bundle")
-    assert len(bundle.cameras) == 8 + 100 and bundle.rig["dataset_cameras"] == 100
+    return output
+
+
+def check_photos(bundle: Bundle, count: int) -> None:
+    """8 presets and ``count`` cameras of the dataset; 4 photos, each at one of those cameras."""
+    assert len(bundle.cameras) == 8 + count and bundle.rig["dataset_cameras"] == count
     assert [reference.kind for reference in bundle.references] == ["teacher"] * 4 + ["photo"] * 4
     assert all(any(x.stands_at(camera, 1.0) for camera in bundle.cameras) for x in bundle.references[4:])
+
+
+def test_baking_around_a_small_dataset(octahedron: Path, photos_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.bundle"
+    result = run(BAKE, octahedron, "-o", output, "--data", photos_folder, *TINY)
+    assert result.returncode == 0, result.stderr
+    check_photos(read_bundle(output), 16)
+
+
+@pytest.mark.slow
+def test_baking_around_a_dataset(around_photos: Path) -> None:
+    check_photos(read_bundle(around_photos), 100)
+
+
+@pytest.mark.slow
+def test_judging_a_bake_and_its_teacher_by_photos(around_photos: Path, octahedron: Path, data: Path) -> None:
+    folder = data / "nerf_synthetic" / "chair"
     judged = run(
         EVALUATE,
-        tmp_path / "x.bundle",
+        around_photos,
         "--teacher",
         octahedron,
         "--views",
@@ -64,7 +88,7 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
     )
     assert judged.returncode == 0 and "PSNR" in judged.stdout
     both = ("--teacher", octahedron, "--data", folder, "--teacher-photos", "--views", 2, "--size", 32)
-    judged = run(EVALUATE, tmp_path / "x.bundle", *both, "--no-lpips", "--json")
+    judged = run(EVALUATE, around_photos, *both, "--no-lpips", "--json")
     photos = json.loads(judged.stdout)["photos"]
     teacher = load_teacher(octahedron)
     known = read_photos(folder, "test", teacher.scene.principal_shift)
@@ -72,23 +96,24 @@ def test_baking_around_a_dataset(octahedron: Path, data: Path, tmp_path: Path) -
         rgba, wanted = rendering.render(teacher, photo.camera.resized(32, 32)).numpy(), photo.rgba(32)[0]
         on_white = [x[..., :3] + 1 - x[..., 3:] for x in (rgba, wanted)]
         assert abs(found["psnr"] - psnr(*on_white)) < 0.05
-    page = (tmp_path / "x.report.html").read_text("utf-8")
+    page = around_photos.with_name("x.report.html").read_text("utf-8")
     assert all(f"{x['psnr']:.4g}" in page for x in (photos, photos["teacher"]))
-    fast = json.loads(run(EVALUATE, tmp_path / "x.bundle", *both, "--fast", "--no-lpips", "--json").stdout)
+    fast = json.loads(run(EVALUATE, around_photos, *both, "--fast", "--no-lpips", "--json").stdout)
     assert fast["teacher_renderer"] == "fast" and fast["photos"]["views"] == photos["views"]
     for quick, standard in zip(fast["photos"]["teacher"]["views"], photos["teacher"]["views"], strict=True):
         assert quick != standard and abs(quick["psnr"] - standard["psnr"]) < 0.3
-    alone = run(EVALUATE, tmp_path / "x.bundle", "--data", folder, "--teacher-photos")
+    alone = run(EVALUATE, around_photos, "--data", folder, "--teacher-photos")
     assert alone.returncode == 2 and "--teacher" in alone.stderr and "Traceback" not in alone.stderr
 
 
+@pytest.mark.system
 def test_wrong_input_of_the_bake_is_one_sentence(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
     one_sentence(run(BAKE, tmp_path / "none.ckpt", "-o", output), "no such file")
-    one_sentence(run(BAKE, octahedron, "-o", output, "--texels", 500), "--texels 500", "power of two")
-    one_sentence(run(BAKE, octahedron, "-o", output, "--width", 18), "--width 18", "multiple of 4")
-    one_sentence(run(BAKE, octahedron, "-o", output, "--device", "warp"), "--device warp")
-    one_sentence(run(BAKE, octahedron, "-o", output, "--near", 9, "--far", 3), "near < far")
-    one_sentence(run(BAKE, octahedron, "-o", output, "--data", tmp_path), "transforms_train.json")
-    empty = run(BAKE, octahedron, "-o", output, "--bounds", 3, 3, 3, 4, 4, 4, *SMALL)
+    one_sentence(call(BAKE, octahedron, "-o", output, "--texels", 500), "--texels 500", "power of two")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--width", 18), "--width 18", "multiple of 4")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--device", "warp"), "--device warp")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--near", 9, "--far", 3), "near < far")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--data", tmp_path), "transforms_train.json")
+    empty = call(BAKE, octahedron, "-o", output, "--bounds", 3, 3, 3, 4, 4, 4, *SMALL)
     one_sentence(empty, "no surface", "--bounds")

@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from builders.commands import BAKE, SMALL, command, one_sentence, run
+from builders.commands import BAKE, SMALL, TINY, call, command, one_sentence, run
 from duplex.app.scene.bundle_reader import read_bundle
+
+pytestmark = pytest.mark.system
 
 
 def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:
@@ -35,9 +38,9 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
         assert output.read_bytes() == b"the old bundle"
     assert read_bundle(preview).network == read_bundle(baked).network  # a whole bundle of what was learned until then
     (tmp_path / "scene.bundle.baking" / ".views.1.unfinished").write_bytes(b"half")
-    one_sentence(run(BAKE, octahedron, "-o", output, *SMALL, "--preview", output), "the bundle itself")
-    one_sentence(run(BAKE, octahedron, "-o", output, *SMALL), "interrupted", "--resume")
-    one_sentence(run(BAKE, octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--preview", output), "the bundle itself")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL), "interrupted", "--resume")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
     assert (tmp_path / "scene.bundle.baking" / "shells.safetensors").stat().st_mtime_ns < kills[0]  # nor made anew
     result = run(BAKE, octahedron, "-o", output, *SMALL, "--resume")
     assert result.returncode == 0, result.stderr
@@ -50,14 +53,14 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
 
 def test_two_bakes_of_one_bundle_do_not_meet(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.bundle"
-    first = subprocess.Popen(command(BAKE, octahedron, "-o", output, *SMALL), stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(command(BAKE, octahedron, "-o", output, *TINY), stderr=subprocess.DEVNULL)
     while not (tmp_path / "scene.bundle.baking" / "job.json").exists():
         assert first.poll() is None
         time.sleep(0.02)
     first.send_signal(signal.SIGSTOP)  # so that it is still at work, however long the others take
     try:
         for flag in ([], ["--resume"], ["--restart"]):
-            refused = run(BAKE, octahedron, "-o", output, *SMALL, *flag)
+            refused = call(BAKE, octahedron, "-o", output, *TINY, *flag)
             one_sentence(refused, "another bake is writing this file")
     finally:
         first.send_signal(signal.SIGCONT)
@@ -69,7 +72,7 @@ def test_a_workspace_without_its_note_is_not_believed(octahedron: Path, tmp_path
     folder = tmp_path / "scene.bundle.baking"
     folder.mkdir()
     (folder / "density.safetensors").write_bytes(b"somebody else's")
-    result = run(BAKE, octahedron, "-o", tmp_path / "scene.bundle", *SMALL)
+    result = run(BAKE, octahedron, "-o", tmp_path / "scene.bundle", *TINY)
     assert result.returncode == 0, result.stderr
 
 
@@ -81,27 +84,27 @@ def test_disk_full_keeps_the_old_bundle(octahedron: Path, tmp_path: Path) -> Non
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
-    result = run(BAKE, octahedron, "-o", output, *SMALL, preexec_fn=limit)
+    result = run(BAKE, octahedron, "-o", output, *TINY, preexec_fn=limit)
     one_sentence(result, "too large")
     assert output.read_bytes() == b"the old bundle"
-    result = run(BAKE, octahedron, "-o", output, *SMALL, "--resume")
+    result = run(BAKE, octahedron, "-o", output, *TINY, "--resume")
     assert result.returncode == 0, result.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["scene.bundle"]
     read_bundle(output)
 
 
 def test_outputs_that_cannot_be_written(octahedron: Path, tmp_path: Path) -> None:
-    one_sentence(run(BAKE, octahedron, "-o", tmp_path / "none" / "x.bundle", *SMALL), "no such folder")
-    one_sentence(run(BAKE, octahedron, "-o", tmp_path, *SMALL), "a folder")
+    one_sentence(call(BAKE, octahedron, "-o", tmp_path / "none" / "x.bundle", *SMALL), "no such folder")
+    one_sentence(call(BAKE, octahedron, "-o", tmp_path, *SMALL), "a folder")
     (tmp_path / "file").write_text("")
-    one_sentence(run(BAKE, octahedron, "-o", tmp_path / "file" / "x.bundle", *SMALL), "not writable")
+    one_sentence(call(BAKE, octahedron, "-o", tmp_path / "file" / "x.bundle", *SMALL), "not writable")
     if os.geteuid() != 0:
         (tmp_path / "locked").mkdir(mode=0o500)
-        one_sentence(run(BAKE, octahedron, "-o", tmp_path / "locked" / "x.bundle", *SMALL), "not writable")
+        one_sentence(call(BAKE, octahedron, "-o", tmp_path / "locked" / "x.bundle", *SMALL), "not writable")
 
 
 def test_a_bake_that_does_not_begin_is_in_nobodys_way(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
     small = [*SMALL[:-2], "--batch", 4096, "--crop", 1024]
-    one_sentence(run(BAKE, octahedron, "-o", output, *small), "GiB of memory", "smaller --grid")
+    one_sentence(call(BAKE, octahedron, "-o", output, *small), "GiB of memory", "smaller --grid")
     assert not list(tmp_path.iterdir()), "the next attempt would be told of an interrupted bake"

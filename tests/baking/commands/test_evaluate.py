@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from builders.commands import EVALUATE, one_sentence, run
+from builders.commands import EVALUATE, call, one_sentence, run
 
 
 def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> None:
@@ -29,7 +29,7 @@ def test_evaluation_against_photos(baked: Path, data: Path) -> None:
 
 
 def test_wrong_input_of_the_evaluation_is_one_sentence(baked: Path, tmp_path: Path) -> None:
-    one_sentence(run(EVALUATE, tmp_path / "none.bundle"), "no such file")
-    one_sentence(run(EVALUATE, baked, "--teacher", baked), "not a checkpoint")
-    one_sentence(run(EVALUATE, baked, "--data", tmp_path), "transforms_test.json")
-    one_sentence(run(EVALUATE, baked, "--size", 3), "--size 3")
+    one_sentence(call(EVALUATE, tmp_path / "none.bundle"), "no such file")
+    one_sentence(call(EVALUATE, baked, "--teacher", baked), "not a checkpoint")
+    one_sentence(call(EVALUATE, baked, "--data", tmp_path), "transforms_test.json")
+    one_sentence(call(EVALUATE, baked, "--size", 3), "--size 3")

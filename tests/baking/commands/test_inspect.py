@@ -13,6 +13,7 @@ from builders import synthetic
 from duplex.baking.commands import inspect as inspect_cli
 
 
+@pytest.mark.system
 def test_inspect_says_what_a_checkpoint_is_and_draws_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

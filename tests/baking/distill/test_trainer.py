@@ -48,6 +48,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     assert [point[::2] for point in whole.curve] == [point[::2] for point in second.curve]  # all but the seconds
 
 
+@pytest.mark.system
 def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None:
     config = DistillConfig(steps=150, batch=2, crop=16, width=8)
     runs = []
@@ -120,6 +121,7 @@ def test_dssim_is_what_scikit_image_measures() -> None:
     assert float(dssim(a, a).abs().max()) < 1e-5
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("photo_steps", [0.0, 0.6])
 def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
     teacher = view_set(2)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import moderngl
+import pytest
 from PIL import Image
 
 from duplex.app.scene.network import NetworkSpec
@@ -24,6 +25,8 @@ from duplex.baking.geometry.shells import ShellConfig
 from duplex.baking.job import BakeJob
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.workspace import Workspace
+
+pytestmark = pytest.mark.system
 
 
 def test_the_pixel_mlp_costs_what_the_network_costs() -> None:

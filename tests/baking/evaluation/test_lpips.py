@@ -80,6 +80,7 @@ def test_vgg_takes_its_five_depths(tmp_path: Path) -> None:
     assert shapes == [(64, 64, 48), (128, 32, 24), (256, 16, 12), (512, 8, 6), (512, 4, 3)]
 
 
+@pytest.mark.system
 def test_real_weights_know_noise_from_a_shift_of_brightness() -> None:
     """The learned distance finds noise worse than a change of brightness of the same mean squared error."""
     rng = np.random.default_rng(0)

@@ -20,6 +20,7 @@ from duplex.baking.fields.spaces import Contracted, Ndc, Space
 from duplex.baking.geometry.density import DensityConfig, sample_density
 
 
+@pytest.mark.system
 def test_fast_renderer_agrees_with_the_standard_one(octahedron: Path) -> None:
     teacher = load_teacher(octahedron)
     grid = sample_density(teacher, None, DensityConfig(grid=96, scan=40))
@@ -53,7 +54,7 @@ def test_thin_fog_is_as_bright_as_the_standard_renderer_draws_it(octahedron: Pat
     assert torch.allclose(found[:3], found[3].expand(3), atol=2e-3), "faint matter is drawn too dark"
 
 
-@pytest.mark.parametrize("scene", ["chair", "lego", "hotdog"])
+@pytest.mark.parametrize("scene", ["lego", *(pytest.param(x, marks=pytest.mark.slow) for x in ("chair", "hotdog"))])
 def test_fast_renderer_agrees_on_real_checkpoints(data: Path, scene: str) -> None:
     teacher = load_teacher(data / "checkpoints" / "nerf-pytorch-flexible" / scene)
     grid = sample_density(teacher, None, DensityConfig())

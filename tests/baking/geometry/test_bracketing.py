@@ -17,6 +17,7 @@ from duplex.baking.geometry.shells import ShellConfig, extract_shells
 from duplex.baking.rig import Rig
 
 
+@pytest.mark.system
 def test_bracketing_sees_most_of_the_weight(teacher: Teacher, shells: tuple[Mesh, Mesh], ctx: moderngl.Context) -> None:
     cameras = Rig.from_scene(teacher.scene).cameras(4, 64, np.random.default_rng(5))
     outer, inner = shells
@@ -36,6 +37,7 @@ def test_bracketing_sees_most_of_the_weight(teacher: Teacher, shells: tuple[Mesh
     assert measured(shrunk, deep).share < 0.3 and measured(shrunk, deep).missed > 0.2
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("wanted", [0.3, 0.6])
 def test_the_inner_level_brackets_what_is_asked_for(
     teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context, wanted: float

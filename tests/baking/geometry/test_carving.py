@@ -10,6 +10,8 @@ from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.rig import Rig
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.parametrize(("floor", "top", "radius", "share"), [(-1.2, -1.2, 0.0, 0.02), (-1.15, -1.2, 1.2, 0.06)])
 def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(

@@ -22,6 +22,7 @@ from duplex.baking.geometry.shells import ShellConfig, extract_shells, in_world
 from duplex.baking.rig import Rig
 
 
+@pytest.mark.system
 def test_shells_bracket_the_surface(shells: tuple[Mesh, Mesh]) -> None:
     outer, inner = (np.abs(shell.positions).sum(1) for shell in shells)
     assert outer.min() > synthetic.RADIUS - 0.03 and inner.max() < synthetic.RADIUS
@@ -41,6 +42,7 @@ def test_what_no_camera_sees_is_removed(teacher: Teacher, grid: DensityGrid, ctx
     assert half.positions[:, 2].min() > everywhere.positions[:, 2].min() + 0.3
 
 
+@pytest.mark.system
 def test_a_floater_is_removed(grid: DensityGrid, teacher: Teacher, ctx: moderngl.Context) -> None:
     sigma = grid.sigma.copy()
     sigma[2, 2, 2] = 500
@@ -57,6 +59,7 @@ def test_no_surface_between_the_levels_is_an_explained_error(grid: DensityGrid, 
         extract_shells(faint, [], ShellConfig(), ctx)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("space", [NDC, Contracted()], ids=["ndc", "contracted"])
 def test_shells_come_back_to_the_world(space: Space, ctx: moderngl.Context) -> None:
     ball = BALL if isinstance(space, Ndc) else np.array([0.0, 0.1, 0.0])

@@ -22,6 +22,7 @@ from duplex.baking.training.scene import background_of
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.mark.system
 def test_photos_without_alpha_are_learned_too(tmp_path: Path) -> None:
     trainer = trainer_of(job_of(write_dataset(tmp_path / "rgb", alpha=False), 300))
     assert tuple(trainer.model.background.tolist()) == (1, 1, 1)  # their corners are white
@@ -66,6 +67,7 @@ def test_held_out_photos_look_the_same_after_the_last_step(photos_folder: Path, 
     assert again.judge(2) == pytest.approx(trainer.judge(2), abs=1e-4)
 
 
+@pytest.mark.system
 def test_masks_do_not_make_photos_transparent(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "rgb", alpha=False)
     mask = np.full((SIZE, SIZE), 255, np.uint8)

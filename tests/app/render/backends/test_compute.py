@@ -11,6 +11,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 
 
+@pytest.mark.system
 def test_more_tiles_than_a_row_of_work_groups_has_are_all_shaded(
     ctx: moderngl.Context, demo: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
