@@ -16,6 +16,7 @@ import duplex
 from duplex.assets import DEMO_BUNDLE
 from duplex.baking.checkpoints import registry
 
+pytestmark = pytest.mark.system
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = {
     "grid": 48,
