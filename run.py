@@ -83,6 +83,7 @@ def check() -> int:
 
 def test(arguments: list[str]) -> int:
     """The tests that the flags choose; flags of pytest, files and ``-m`` are passed on."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as baking/__init__.py, which tests import after torch
     rest = [x for x in arguments if x not in ("--fast", "--slow")]
     if "--update-golden" in rest:
         return run(PYTHON, "-m", "pytest", GOLDEN_TESTS, *rest)
