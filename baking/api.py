@@ -1,7 +1,7 @@
 """The bake's side of the Python API: ``duplex.bake``, ``train``, ``evaluate``, ``open_checkpoint``.
 
-The commands are thin clients of these functions. Nothing in here prints: progress goes to the ``progress`` argument,
-results are returned, and a user's mistake raises :class:`~duplex.app.core.errors.DuplexError`.
+The commands are thin clients of these functions. Nothing here prints: the ``progress`` argument receives progress,
+results are returned, and invalid input raises :class:`~duplex.app.core.errors.DuplexError`.
 """
 
 from __future__ import annotations
@@ -49,25 +49,26 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     device: str = "auto",
     **settings: Any,
 ) -> Bundle:
-    """Bake a trained NeRF into the bundle ``output`` and return that.
+    """Bake a trained NeRF into the bundle ``output`` and return the bundle.
 
     Args:
         checkpoint: The checkpoint's file, or the folder that holds it.
-        output: The bundle to write. While the bake runs its workspace lies beside it, in ``<output>.baking``.
-        data: The checkpoint's dataset: cameras are taken around its own, and its photos are learned from.
+        output: The bundle to write. While the bake runs, its workspace is the folder ``<output>.baking``.
+        data: The checkpoint's dataset. Its cameras guide where the views are rendered from, and training uses its
+            photos.
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
         progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
             ends the bake and leaves the workspace resumable.
-        resume: Go on with an interrupted bake.
-        restart: Throw an interrupted bake away and begin again.
-        preview: A bundle of what is learned so far, written now and then.
+        resume: Continue an interrupted bake.
+        restart: Discard an interrupted bake and start again.
+        preview: Where to write a bundle of the intermediate result from time to time.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
         settings: Any setting of ``duplex-bake --help`` by its name with underscores, such as ``grid=256``, and any
             field of :class:`~duplex.baking.subject.SceneOptions`, such as ``background="white"``.
 
     Raises:
-        DuplexError: What cannot be baked, with the reason and the remedy; an unknown setting.
+        DuplexError: The input cannot be baked, or a setting is unknown; the message gives the reason and the remedy.
     """
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
@@ -76,11 +77,11 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         if output.is_dir():
             raise DuplexError(f"{output}: a folder: expected the name of the bundle to write")
-        watched = None if preview is None else Path(preview)
-        _check_preview(watched, output)
+        preview_file = None if preview is None else Path(preview)
+        _check_preview(preview_file, output)
         ctx = create_headless_context()
         with Workspace(output, job.fingerprint(), resume, restart) as workspace:
-            return bake_job(job, output, workspace, ctx, watched)
+            return bake_job(job, output, workspace, ctx, preview_file)
 
 
 def read_job(
@@ -92,7 +93,7 @@ def read_job(
     seed: int,
     scene: Mapping[str, Any],
 ) -> BakeJob:
-    """What a bake is given: the teacher in ``checkpoint``, the cameras and photos of ``data``, and ``config``."""
+    """The input of a bake: the teacher in ``checkpoint``, the cameras and photos of ``data``, and ``config``."""
     folder = None if data is None else Path(data)
     chosen = read_seed(seed)
     subject = read_subject(Path(checkpoint), folder, device, SceneOptions(**scene))
@@ -125,7 +126,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
             high x y z).
 
     Raises:
-        DuplexError: A dataset that cannot be learned from; an unknown setting.
+        DuplexError: The dataset cannot be used for training, or a setting is unknown.
     """
     output = Path(output)
     given_names = frozenset(each.name for each in dataclasses.fields(Given))
@@ -136,7 +137,8 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
             raise DuplexError(f"{output}: a folder: expected the name of the checkpoint to write")
         config = train_config(quality, stages)
         torch_device = pick_device(device)
-        background, bounds = read_background(scene.get("background")), read_bounds(scene.get("bounds"))
+        background = read_background(scene.get("background"))
+        bounds = read_bounds(scene.get("bounds"))
         given = Given(scene.get("near"), scene.get("far"), background, bounds)
         dataset = read_dataset(Path(photos))
         if dataset.missing:
@@ -154,11 +156,11 @@ def evaluate(
     progress: Listener | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Compare a bundle with its teacher at unseen cameras and with the test photos of a dataset.
+    """Compare a bundle with its teacher at held-out views and with the test photos of a dataset.
 
     Args:
         scene: The bundle, or its path.
-        teacher: The checkpoint that it was baked from.
+        teacher: The checkpoint that the bundle was baked from.
         data: The folder of the dataset.
         progress: As for :func:`bake`.
         options: Other fields of :class:`~duplex.baking.evaluation.evaluation.EvaluationOptions`, such as ``views=16``,
@@ -178,16 +180,16 @@ def evaluate(
 def open_checkpoint(
     checkpoint: str | Path, *, data: str | Path | None = None, device: str = "auto", **scene: Any
 ) -> Teacher:
-    """Load a trained NeRF: its fields answer for density and colour, ``.scene`` says where to look.
+    """Load a trained NeRF: its fields give density and colour, ``.scene`` describes the scene.
 
     Args:
         checkpoint: The checkpoint's file, or the folder that holds it.
-        data: The folder of its dataset, which some families need for their cameras.
+        data: The folder of its dataset, whose cameras some checkpoint families need.
         device: As for :func:`bake`.
         scene: Fields of :class:`~duplex.baking.subject.SceneOptions`, such as ``near=2.0``.
 
     Raises:
-        DuplexError: No checkpoint of a known family, or an unknown name.
+        DuplexError: The checkpoint's family is unknown, or a name in ``scene`` is.
     """
     known, _ = _sorted_settings(scene, frozenset())
     folder = None if data is None else Path(data)
@@ -197,7 +199,7 @@ def open_checkpoint(
 def _sorted_settings(
     settings: Mapping[str, Any], stages: frozenset[str], scene: frozenset[str] = SCENE_NAMES
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the scene and those of the stages; raises :class:`DuplexError` for a name of neither."""
+    """The settings of the scene and those of the stages; raises :class:`DuplexError` for an unknown name."""
     for name in settings:
         if name not in scene | stages:
             near = difflib.get_close_matches(name, sorted(scene | stages), 1)

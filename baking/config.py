@@ -1,4 +1,4 @@
-"""All settings of a bake: each stage's own dataclass, three presets, from which the command line is made."""
+"""All settings of a bake: one dataclass per stage, and three presets. The command-line flags follow from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from duplex.baking.settings import Presets, check_ranges, checked_presets, confi
 
 @dataclass(frozen=True)
 class BakeConfig:
-    """The settings of every stage, in the order in which they run."""
+    """The settings of all stages, in the order of the pipeline."""
 
     density: DensityConfig = field(default_factory=DensityConfig)
     shells: ShellConfig = field(default_factory=ShellConfig)
@@ -61,7 +61,7 @@ def bake_config(quality: str, given: Mapping[str, Any]) -> BakeConfig:
 
 
 def check(config: BakeConfig) -> None:
-    """Raise :class:`DuplexError` for settings that no bake can be done with."""
+    """Raise :class:`DuplexError` for settings out of range or in conflict."""
     check_ranges(config)
     outer, inner = config.shells.outer_opacity, config.shells.inner_opacity
     if inner and not outer < inner < 1:

@@ -1,4 +1,4 @@
-"""What a bake is given, and what it will need."""
+"""The input of a bake, and the memory and disk space that it needs."""
 
 from __future__ import annotations
 
@@ -20,21 +20,27 @@ from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import Needs
-from duplex.baking.runtime.threads import beside
+from duplex.baking.runtime.threads import parallel_views
 
 HELD_OUT_VIEWS = 4
-# memory: of Python, torch and the driver; of a density cell while shells are made; of a step of a ray that is marched;
-# of a feature of a texel (value, gradient, two moments, tables of mip levels); of a channel of a crop's pixel; of a
-# photo's pixel while its hits are found. Disk: of a feature in the trainer's state, of which there are two for a moment
-BASE_BYTES, CELL_BYTES, MARCH_BYTES, FEATURE_BYTES, CROP_BYTES, PHOTO_BYTES = 700e6, 60, 40, 36, 40, 160
-STATE_BYTES = 24
+# bytes of memory
+BASE_BYTES = 700e6  # Python, torch and the driver
+CELL_BYTES = 60  # per density cell, during shell extraction
+MARCH_BYTES = 40  # per sample of a marched ray
+FEATURE_BYTES = 36  # per feature of a texel: value, gradient, two moments, mip levels
+CROP_BYTES = 40  # per channel of a crop's pixel
+PHOTO_BYTES = 160  # per pixel of a photo, while its hits are computed
+# bytes on disk
+STATE_BYTES = 24  # per feature in the training state, of which two copies exist during a save
 
 
 @dataclass(frozen=True)
 class BakeJob:
-    """What to bake: ``dataset`` cameras and ``photos``, possibly none; ``seed`` of all randomness.
+    """The input of a bake.
 
-    ``to_dataset``: (4, 4), from the teacher's world to the frame of the dataset's files.
+    ``dataset``: training cameras of the dataset, in the teacher's world; ``photos``: to train on; both are empty
+    without a dataset; ``seed``: of all random numbers; ``to_dataset``: (4, 4), from the teacher's world to the frame of
+    the dataset's files.
     """
 
     teacher: Teacher
@@ -46,7 +52,7 @@ class BakeJob:
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
 
     def fingerprint(self) -> str:
-        """Changes with everything that changes the result."""
+        """A SHA-256 in hexadecimal of all input that can change the result."""
         poses = [camera.to_json() for camera in self.dataset]
         scene = dataclasses.asdict(self.teacher.scene)
         everything = [
@@ -64,31 +70,32 @@ class BakeJob:
 
 
 def identity(photo: Photo) -> list[Any]:
-    """What tells a photo from another one without reading it."""
+    """JSON values that identify a photo without reading its pixels: paths, modification times, lens, camera."""
     files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, photo.mask) if file]
     lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
     return [files, lens, photo.shift, photo.camera.to_json()]
 
 
 def needs(job: BakeJob) -> Needs:
-    """What :func:`bake` will take; the factors were measured at its peaks on a CPU, and are taken for a GPU's too."""
-    config, device = job.config, job.teacher.device
+    """The peak needs of a bake; the factors were measured on a CPU and are used for a GPU too."""
+    config = job.config
+    device = job.teacher.device
     cells = config.density.grid**3
-    marched = rays_per_chunk(device) * config.density.grid * 2 * beside(device)
+    marched = rays_per_chunk(device) * config.density.grid * 2 * parallel_views(device)
     features = 2 * config.distill.features * config.atlas.texels**2
     crops = config.distill.batch * (config.distill.crop + 4) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
-    photos = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]  # pixels
-    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photos, default=0))
-    learned = FEATURE_BYTES * features + CROP_BYTES * crops * channels
+    photo_pixels = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]
+    memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photo_pixels, default=0))
+    training = FEATURE_BYTES * features + CROP_BYTES * crops * channels
     pixels: float = config.views.views * (config.views.window_size + 2) ** 2
     pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
-    pixels += sum(photos)
-    gpu = MARCH_BYTES * marched + learned if device.type == "cuda" else 0.0
-    return Needs(memory + learned, VIEW_BYTES * pixels + STATE_BYTES * features + 4 * cells, gpu)
+    pixels += sum(photo_pixels)
+    gpu = MARCH_BYTES * marched + training if device.type == "cuda" else 0.0
+    return Needs(memory + training, VIEW_BYTES * pixels + STATE_BYTES * features + 4 * cells, gpu)
 
 
 def scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
-    """The photos that are learned from, each with the heights to learn it at; none where they are not."""
+    """The photos to train on, each with a training height in pixels; empty when training uses no photos."""
     config = job.config.distill
     return at_scales(job.photos, min(config.crop, job.config.views.window_size)) if config.photo_steps > 0 else []

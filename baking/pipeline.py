@@ -38,20 +38,29 @@ from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace, stage
 
-CARVING_VIEWS, CARVING_SIZE = 48, 72
-CULLING_VIEWS, CULLING_SIZE = 96, 400
-BRACKETING_VIEWS, BRACKETING_RAYS, LEVEL_RAYS = 8, 4000, 2000
-PRESET_CAMERAS, PRESET_SIZE = 8, (800, 800)
-# streams of random numbers, so that cameras of one purpose never coincide with those of another
-VIEW_STREAM, BRACKETING_STREAM, EVALUATION_STREAM, HELD_OUT_STREAM, LEVEL_STREAM = 1, 2, 3, 4, 5
+CARVING_VIEWS = 48
+CARVING_SIZE = 72  # pixels a side
+CULLING_VIEWS = 96
+CULLING_SIZE = 400  # pixels along the shorter side
+BRACKETING_VIEWS = 8
+BRACKETING_RAYS = 4000
+LEVEL_RAYS = 2000
+PRESET_CAMERAS = 8
+PRESET_SIZE = (800, 800)
+# Each purpose draws its cameras from its own random stream, so that no two purposes share a camera.
+VIEW_STREAM = 1
+BRACKETING_STREAM = 2
+EVALUATION_STREAM = 3
+HELD_OUT_STREAM = 4
+LEVEL_STREAM = 5
 
 
 def bake(
     job: BakeJob, output: Path, workspace: Workspace, ctx: moderngl.Context, preview: Path | None = None
 ) -> Bundle:
-    """Bake ``job`` into the bundle ``output``; stages that ``workspace`` already holds are not run again.
+    """Bake ``job`` into the bundle ``output``; stages whose results are in ``workspace`` are skipped.
 
-    ``preview``: a bundle of what is learned so far, written now and then.
+    ``preview``: where to write a bundle of the intermediate result each time the training state is saved.
     """
     needed = needs(job)
     needed.check(workspace.folder, job.teacher.device)
@@ -70,7 +79,7 @@ def bake(
     spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
     with stage("teacher views", workspace):
         views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
-    with stage("distillation", workspace) as note_seconds:
+    with stage("distillation", workspace) as save_seconds:
         photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
         sets = [views, photos] if photos else [views]
         references = references_of(job.photos, held_out, job.config.views.view_size)
@@ -84,13 +93,13 @@ def bake(
             bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
             return dataclasses.replace(bundle, references=references)
 
-        def saved() -> None:
-            note_seconds()
+        def after_save() -> None:
+            save_seconds()
             if preview:
                 write_atomically(preview, write_bundle(finished()))
 
-        trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, saved)
-        del sets, views, photos, held_out  # which hold the workspace's files
+        trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
+        del sets, views, photos, held_out  # they map files that workspace.remove deletes
     bundle = finished()
     write_atomically(output, write_bundle(bundle), beside=workspace.folder)
     workspace.remove()
@@ -98,19 +107,22 @@ def bake(
 
 
 def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Mesh, Mesh]]:
-    """The density grid and, from it, the outer and the inner shell with their texture coordinates."""
+    """The density grid, and the outer and inner shell extracted from it, with texture coordinates."""
     with stage("density", workspace):
-        grid = workspace.once("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
+        grid = workspace.load_or_make("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
     with stage("shells and atlas", workspace):
-        shells = workspace.once("shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays)
+        shells = workspace.load_or_make(
+            "shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays
+        )
     return grid, shells
 
 
 def teacher_views(
     job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, margin: int, folder: Path
 ) -> tuple[ViewSet, ViewSet]:
-    """Those to learn from, and those to measure with while learning."""
-    config, renderer = job.config.views, FastRenderer(job.teacher, grid, job.config.views.sub_steps)
+    """The teacher's views for training, and the held-out views that measure quality during training."""
+    config = job.config.views
+    renderer = FastRenderer(job.teacher, grid, config.sub_steps)
     cameras = {
         "views": job.rig.windows(
             config.views,
@@ -122,14 +134,14 @@ def teacher_views(
         "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
     }
     first, second = (
-        make_view_set(seen, render_teacher(renderer, seen, folder / name), rasterizer, margin, folder / f"{name}-hits")
-        for name, seen in cameras.items()
+        make_view_set(part, render_teacher(renderer, part, folder / name), rasterizer, margin, folder / f"{name}-hits")
+        for name, part in cameras.items()
     )
     return first, second
 
 
 def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet | None:
-    """The photos to learn from, at several scales; None where there are none, or none as large as a crop."""
+    """The photos to train on, at several scales; None without photos, or if all are smaller than a crop."""
     scaled = scaled_photos(job)
     if not scaled:
         return None
@@ -138,11 +150,11 @@ def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path)
 
 
 def density_of(job: BakeJob) -> DensityGrid:
-    """The teacher's density grid, without what only fills the background."""
+    """The teacher's density grid; density that only draws the background is carved away."""
     cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
     if job.dataset:
         cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
-    if job.rig.surrounded:  # what stands around the cameras is the scene, not its backdrop
+    if job.rig.surrounded:  # density around the cameras is the scene, not a backdrop
         return sample_density(job.teacher, None, job.config.density)
     return sample_density(
         job.teacher, None, job.config.density, lambda scan, solid: carve(job.teacher, scan, solid, cameras)
@@ -153,7 +165,7 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mes
     cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
     if job.dataset:
         chosen = np.linspace(0, len(job.dataset) - 1, min(CULLING_VIEWS, len(job.dataset))).round().astype(int)
-        for camera in (job.dataset[i] for i in chosen):  # all the way along, and all that their pictures show
+        for camera in (job.dataset[i] for i in chosen):  # whole pictures, evenly spread over the capture
             scale = CULLING_SIZE / min(camera.width, camera.height)
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
             cameras.append(camera.resized(*sides))
@@ -166,7 +178,7 @@ def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mes
             return bracketing(weighed, rasterizer).share
 
     outer, inner = (
-        # as the bundle stores it, so that training and viewing draw the same triangles
+        # rounded as in the bundle, so that training and viewer draw the same triangles
         _stored(unwrap(shell, job.config.atlas), space)
         for shell in extract_shells(grid, cameras, job.config.shells, ctx, space, share_of)
     )
@@ -180,7 +192,7 @@ def _stored(shell: Mesh, space: Space) -> Mesh:
 
 
 def cameras_of(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
-    """``count`` square cameras of ``size`` pixels around the scene, the same ones whenever ``stream`` is."""
+    """``count`` square cameras of ``size`` pixels from the rig; the same ``stream`` gives the same cameras."""
     return job.rig.cameras(count, size, np.random.default_rng([job.seed, stream]), near_share)
 
 
@@ -192,7 +204,8 @@ def _finished(
     facts: dict[str, Any],
     ctx: moderngl.Context,
 ) -> Bundle:
-    scene, teacher = job.teacher.scene, job.teacher
+    teacher = job.teacher
+    scene = teacher.scene
     bundle = dataclasses.replace(
         export_student(student, shells),
         background=scene.background,
@@ -200,7 +213,7 @@ def _finished(
         to_checkpoint=np.array(scene.to_checkpoint or np.eye(4)).reshape(4, 4),
         to_dataset=job.to_dataset,
         rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
-        cameras=(*job.rig.way().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
+        cameras=(*job.rig.path().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
         teacher=Provenance.of(teacher).to_json(),
         report=report_of(job, seconds, facts),
     )

@@ -1,6 +1,6 @@
-"""Where a bundle comes from: what the bake notes of teacher, settings and seed, and how the evaluation reads it again.
+"""Where a bundle comes from: the bake writes teacher, settings and seed into it, and the evaluation reads them back.
 
-A bundle is a stranger's file: everything is checked here, and what is missing is None.
+A bundle is untrusted input: every value is checked on reading, and a missing value becomes None.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Corner = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Provenance:
-    """The manifest's ``teacher``, with the values that the bake used.
+    """The manifest's ``teacher`` object: the values that the bake used.
 
     ``family``, ``file``, ``sha256``: of the checkpoint; ``near``, ``far``: of rays, world units; ``principal_shift``:
-    as in :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: as its ``to_json`` gives it; ``bounds``: low and
-    high corner in that space, None for a scene without a box; ``dataset_to_world``: 16 numbers, row by row, or None;
-    ``activation``, ``encoding``: what the user said, or None.
+    see :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: the JSON object of the field's space; ``bounds``: low
+    and high corner in that space, None for a scene without a box; ``dataset_to_world``: (4, 4) as 16 numbers, row by
+    row, or None; ``activation``, ``encoding``: the user's choice, or None.
     """
 
     family: str
@@ -48,7 +48,7 @@ class Provenance:
 
     @classmethod
     def of(cls, teacher: Teacher) -> Provenance:
-        """What to note of ``teacher``."""
+        """The provenance of bundles baked from ``teacher``."""
         scene = teacher.scene
         return cls(
             family=teacher.family,
@@ -70,9 +70,9 @@ class Provenance:
 
 
 def report_of(job: BakeJob, seconds: dict[str, float], facts: dict[str, Any]) -> dict[str, Any]:
-    """The bundle's ``report.json``: ``facts`` of the distillation, and with what and at what cost it was baked.
+    """The bundle's ``report.json``: ``facts`` of the distillation, seed, settings, and the cost of the bake.
 
-    ``seconds``: of each stage.
+    ``seconds``: of each stage, by its name.
     """
     return {
         **facts,
@@ -86,15 +86,16 @@ def report_of(job: BakeJob, seconds: dict[str, float], facts: dict[str, Any]) ->
 
 
 def seed_of(bundle: Bundle) -> int:
-    """The seed of the bake; 0 where the bundle does not tell."""
+    """The seed of the bake; 0 if the bundle does not record it."""
     return int(bundle.report.get("seed", 0))
 
 
 def rig_of(bundle: Bundle) -> Rig:
-    """The rig that a bundle was baked with; raises :class:`DuplexError` where it tells of none."""
+    """The rig that a bundle was baked with; raises :class:`DuplexError` if it records no valid one."""
     try:
         rig = Rig.from_json(bundle.rig)
-        dataset, seed = int(bundle.rig.get("dataset_cameras", 0)), seed_of(bundle)
+        dataset = int(bundle.rig.get("dataset_cameras", 0))
+        seed = seed_of(bundle)
         if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
             raise ValueError("counts that do not fit")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -105,8 +106,9 @@ def rig_of(bundle: Bundle) -> Rig:
 
 
 def config_of(bundle: Bundle) -> BakeConfig:
-    """The settings by which the bake drew its teacher, as far as the bundle tells; the preset's otherwise."""
-    config, settings = BakeConfig(), bundle.report.get("settings", {})
+    """The settings with which the bake rendered its teacher; the defaults if the bundle does not record them."""
+    config = BakeConfig()
+    settings = bundle.report.get("settings", {})
     try:
         density = {key: int(settings["density"][key]) for key in ("grid", "scan")}
         steps = int(settings["views"]["sub_steps"])
@@ -130,7 +132,7 @@ def bounds_of(bundle: Bundle) -> tuple[Corner, Corner] | None:
 
 
 def depths_of(bundle: Bundle) -> tuple[float, float] | None:
-    """Near and far of the bake's rays, if the bundle tells."""
+    """Near and far of the bake's rays, world units; None if the bundle does not record them."""
     found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
     try:
         return (float(found["near"]), float(found["far"])) if len(found) == 2 else None
@@ -139,20 +141,21 @@ def depths_of(bundle: Bundle) -> tuple[float, float] | None:
 
 
 def overrides_of(bundle: Bundle) -> Overrides:
-    """What the bake was told of the teacher, so that it is read the same way again."""
-    activation, encoding = bundle.teacher.get("activation"), bundle.teacher.get("encoding")
+    """The overrides that the bake loaded its teacher with, so that it is loaded the same way again."""
+    activation = bundle.teacher.get("activation")
+    encoding = bundle.teacher.get("encoding")
     if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
         raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
     return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
 
 
 def space_of(bundle: Bundle) -> Any:
-    """The space that the teacher's field lives in."""
+    """The space of the teacher's field."""
     return spaces.from_json(bundle.teacher.get("space"))
 
 
 def dataset_to_world_of(bundle: Bundle) -> list[float] | None:
-    """16 numbers, row by row, from the dataset's world to the teacher's; None where they are the same."""
+    """The transform (4, 4) from the dataset's world to the teacher's, row by row; None where both are the same."""
     numbers = bundle.teacher.get("dataset_to_world")
     try:
         return None if numbers is None else [float(x) for x in numbers]
@@ -161,7 +164,7 @@ def dataset_to_world_of(bundle: Bundle) -> list[float] | None:
 
 
 def principal_shift_of(bundle: Bundle) -> float:
-    """Where the teacher's pixels lie (see :class:`duplex.baking.fields.field.SceneInfo`)."""
+    """The shift of the teacher's principal point (see :class:`duplex.baking.fields.field.SceneInfo`)."""
     value = bundle.teacher.get("principal_shift", 0.0)
     if not isinstance(value, int | float) or not abs(value) < 1:
         raise DuplexError(f"manifest.json: principal_shift {value!r}: expected a small number: bake again")

@@ -1,4 +1,4 @@
-"""Where the cameras of a bake stand: the rig, from the checkpoint's scene or from the dataset's own cameras."""
+"""The rig: from where the cameras of a bake look at the scene. It follows from the scene or the dataset's cameras."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from duplex.app.scene.orbits import ForwardPath, Orbit
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.spaces import Contracted, Ndc
 
-DEFAULT_FOV = 0.6911  # radians; that of the NeRF-synthetic scenes
-FOCUS_DEPTH = 4.0  # near planes away, where a forward-facing camera's subject is taken to be
-AROUND = 1.3  # how much more than the dataset's own pictures is kept of a forward-facing scene
-NEARLY_ZERO = 0.01  # of far: the near plane where rays begin at the eye
-BELOW = 0.15  # radii under the horizon from which parts are seen too: there, a hemisphere's views would be one-sided
-SPREAD = 0.5  # near planes: how far forward-facing cameras stand apart where no dataset tells
+DEFAULT_FOV = 0.6911  # radians; the field of view of the NeRF-synthetic scenes
+FOCUS_DEPTH = 4.0  # assumed distance from a forward-facing camera to its subject, in near-plane distances
+WIDENING = 1.3  # of a forward-facing scene's field of view, so that the shells extend past the dataset's pictures
+NEARLY_ZERO = 0.01  # near plane as a share of far, for rays that begin at the eye
+BELOW_HORIZON = 0.15  # radii below the horizon where close-ups may start: a hemisphere alone is one-sided there
+SPREAD = 0.5  # spacing of forward-facing cameras without a dataset, in near-plane distances
 
 
 @dataclass(frozen=True)
 class Rig:
-    """Cameras on a sphere, or on its upper half, that look at its ``center``; or poses to stand around.
+    """A distribution of cameras: on a sphere or its upper half, looking at its center, or near given poses.
 
-    ``radius``: world units; ``up``: unit (3,); ``hemisphere``: only on the side of ``up``; ``fov``: vertical,
-    radians; ``poses``: (n, 4, 4) camera-to-world of a dataset, which then take the sphere's place; ``forward``: the
-    cameras stand side by side and look the same way, ``radius`` away from their common ``center``; ``surrounded``:
-    the scene goes on behind and around the cameras; ``aspect``: width over height of the dataset's pictures, of which
-    square ones are cut.
+    ``center``: (3,), world; ``radius``: world units; ``up``: (3,) unit vector; ``hemisphere``: cameras stand only on
+    the side of ``up``; ``fov``: vertical field of view, radians; ``poses``: (n, 4, 4), camera-to-world, from a dataset,
+    replace the sphere; ``forward``: the cameras stand side by side and look in the same direction, with ``center`` at
+    the distance ``radius``; ``surrounded``: the scene extends behind and around the cameras; ``aspect``: width over
+    height of the dataset's pictures, from which square crops are taken.
     """
 
     center: Array
@@ -45,10 +45,11 @@ class Rig:
 
     @classmethod
     def from_scene(cls, scene: SceneInfo) -> Rig:
-        """Where cameras of such a scene usually stand, when no dataset tells.
+        """The usual rig of such a scene, for a checkpoint without a dataset.
 
-        In NDC: beside the origin. Otherwise on a sphere: half-way between near and far around the origin, which is
-        where object scenes are trained; around the bounds where near says nothing; of radius 1 in a contracted space.
+        NDC: nine poses around the origin. Contracted space: a sphere of radius 1 around the origin. Otherwise a sphere
+        around the origin with the mean of near and far as its radius, as object scenes are trained; or a sphere around
+        the bounds where near is almost zero.
         """
         up = np.asarray(scene.up, np.float64)
         if isinstance(scene.space, Ndc):
@@ -61,15 +62,17 @@ class Rig:
             return cls(np.array([0, 0, -radius]), radius, up, False, fov, poses, True, True, aspect)
         if isinstance(scene.space, Contracted):
             return cls(np.zeros(3), 1.0, up, scene.hemisphere, 0.9, surrounded=True)
-        center, radius = np.zeros(3), 0.5 * (scene.near + scene.far)
+        center = np.zeros(3)
+        radius = 0.5 * (scene.near + scene.far)
         if scene.bounds is not None and scene.near < 0.1 * scene.far:
             box = np.array(scene.bounds, np.float64)
-            center, radius = box.mean(0), 1.6 * 0.5 * float(np.linalg.norm(box[1] - box[0]))
+            center = box.mean(0)
+            radius = 1.6 * 0.5 * float(np.linalg.norm(box[1] - box[0]))
         return cls(center, radius, up, scene.hemisphere)
 
     @classmethod
     def from_cameras(cls, cameras: list[Camera], scene: SceneInfo, *, forward: bool) -> Rig:
-        """Around the cameras of a dataset; ``forward``: they all look about the same way."""
+        """The rig of a dataset's cameras; ``forward``: they all look in about the same direction."""
         poses = np.stack([camera.camera_to_world for camera in cameras])
         fov = float(np.median([camera.fov_y for camera in cameras]))
         aspect = float(np.median([camera.width / camera.fx * camera.fy / camera.height for camera in cameras]))
@@ -86,22 +89,21 @@ class Rig:
         return replace(rig, center=center, radius=radius, fov=fov, poses=poses, aspect=aspect)
 
     def around(self, center: Array) -> Rig:
-        """The same rig around another point (3,)."""
+        """The same rig around another center (3,), world."""
         return replace(self, center=np.asarray(center, np.float64))
 
     def cameras(self, count: int, size: int, rng: np.random.Generator, near_share: float = 0.0) -> list[Camera]:
-        """``count`` square cameras of ``size`` pixels drawn from the rig.
+        """``count`` random square cameras of ``size`` pixels from the rig.
 
-        ``near_share``: the share of them that see a part from closer by, as a person who flies through does and
-        as every picture larger than the training's does: up to twice as near and with up to three times the
-        focal length.
+        ``near_share``: the share of close-ups, in [0, 1]: up to twice as near and with up to three times the focal
+        length. They train for flights through the scene and for pictures larger than the training's.
         """
         return [self._camera(size, rng, rng.random() < near_share) for _ in range(count)]
 
     def windows(self, count: int, size: int, side: int, rng: np.random.Generator, near_share: float) -> list[Camera]:
-        """:meth:`cameras`, of each only ``side`` x ``side`` pixels somewhere in its picture.
+        """:meth:`cameras`, each cropped to a random window of ``side`` x ``side`` pixels.
 
-        For the same number of pixels more directions are seen from, and those decide how well unseen ones are met.
+        The same number of pixels then covers more view directions, which improves the quality at held-out views.
         """
         whole = self.cameras(count, size, rng, near_share)
         corners = rng.integers(0, size - side + 1, (count, 2))
@@ -111,9 +113,9 @@ class Rig:
         ]
 
     def evenly(self, count: int, size: int) -> list[Camera]:
-        """``count`` cameras spread evenly: over the (hemi)sphere (a Fibonacci lattice), or between the poses."""
-        if self.forward:  # and somewhat around them, so that nothing ends at the border of a picture
-            wide = replace(self, fov=2 * math.atan(AROUND * math.tan(0.5 * self.fov)))
+        """``count`` cameras on a Fibonacci lattice of the (hemi)sphere; near the poses in a forward-facing scene."""
+        if self.forward:  # with a wider field of view, so that the shells do not end at a picture's border
+            wide = replace(self, fov=2 * math.atan(WIDENING * math.tan(0.5 * self.fov)))
             return wide.cameras(count, size, np.random.default_rng(0))
         i = np.arange(count) + 0.5
         height = i / count if self.hemisphere else 1 - 2 * i / count
@@ -123,8 +125,8 @@ class Rig:
             for a, h in zip(angle, height, strict=True)
         ]
 
-    def way(self) -> Orbit | ForwardPath:
-        """The circle, around the scene or before it, on which the bundle's preset cameras stand."""
+    def path(self) -> Orbit | ForwardPath:
+        """The closed camera path of the bundle's preset cameras: around the scene or in front of it."""
         if self.forward and self.poses is not None:
             eyes = self.poses[:, :3, 3]
             return ForwardPath(eyes.mean(0), self.center, float(eyes.std(0).max()), self.up, self.fov)
@@ -132,7 +134,7 @@ class Rig:
 
     def _camera(self, size: int, rng: np.random.Generator, near: bool) -> Camera:
         if self.poses is not None:
-            pose = self._beside(rng)
+            pose = self._pose_between(rng)
             if not near:
                 return self._window(pose, size, rng)
             if self.surrounded:
@@ -141,9 +143,10 @@ class Rig:
             distance = float(np.linalg.norm(outward))
             outward /= max(distance, 1e-9)
         else:
-            lowest = (-BELOW if near else 0.0) if self.hemisphere else -1.0
+            lowest = (-BELOW_HORIZON if near else 0.0) if self.hemisphere else -1.0
             height = rng.uniform(lowest, 1)
-            outward, distance = self._direction(rng.uniform(0, 2 * np.pi), height), self.radius
+            outward = self._direction(rng.uniform(0, 2 * np.pi), height)
+            distance = self.radius
         if not near:
             return self._toward(outward, distance, self.center, size)
         closer = replace(self, radius=distance, fov=self.fov / rng.uniform(1, 3), poses=None)
@@ -151,27 +154,28 @@ class Rig:
         return closer._toward(outward, distance * rng.uniform(0.5, 1), target, size)
 
     def _window(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
-        """A square cut at random from a picture of the dataset's aspect, as high or as wide as that."""
+        """A random square crop of a picture with the dataset's aspect; its side is the picture's shorter side."""
         tall = math.tan(0.5 * self.fov)
-        half = min(tall, tall * self.aspect)  # tangent of half the square's field of view
+        half = min(tall, tall * self.aspect)  # tangent of half the crop's field of view
         camera = Camera.from_fov(pose, size, size, 2 * math.atan(half))
-        room = 1 + 0.5 * (AROUND - 1) if self.forward else 1.0
+        room = 1 + 0.5 * (WIDENING - 1) if self.forward else 1.0
         across, down = (
             0.5 * size * (room * side / half - 1) * rng.uniform(-1, 1) for side in (tall * self.aspect, tall)
         )
         return replace(camera, cx=camera.cx + across, cy=camera.cy + down)
 
     def _step_forward(self, pose: Array, size: int, rng: np.random.Generator) -> Camera:
-        """From ``pose`` up to a quarter of the way to the subject, looking at a part of what it saw."""
-        zoom, tall = rng.uniform(1, 3), math.tan(0.5 * self.fov)
+        """A close-up: ``pose`` moved forward by up to a quarter of ``radius``, looking at a part of its picture."""
+        zoom = rng.uniform(1, 3)
+        tall = math.tan(0.5 * self.fov)
         x, y = ((1 - 1 / zoom) * side * rng.uniform(-1, 1) for side in (tall * self.aspect, tall))
         target = pose[:3, 3] + self.radius * (pose[:3, :3] @ np.array([x, y, -1.0]))
         position = pose[:3, 3] - pose[:3, 2] * self.radius * rng.uniform(0, 0.25)
         half = min(tall, tall * self.aspect) / zoom
         return Camera.from_fov(look_at(position, target, self.up), size, size, 2 * math.atan(half))
 
-    def _beside(self, rng: np.random.Generator) -> Array:
-        """A pose between two of the dataset's nearest poses; somewhat beyond them in a forward-facing scene."""
+    def _pose_between(self, rng: np.random.Generator) -> Array:
+        """A random pose (4, 4) between two neighbouring poses; a forward-facing scene extrapolates a little."""
         assert self.poses is not None
         first = self.poses[rng.integers(len(self.poses))]
         gaps = np.linalg.norm(self.poses[:, :3, 3] - first[:3, 3], axis=1)
@@ -191,7 +195,7 @@ class Rig:
         return Camera.from_fov(pose, size, size, self.fov)
 
     def to_json(self) -> dict[str, Any]:
-        """The rig as the manifest keeps it: of its poses only where the middle one stands, and how far they spread."""
+        """The manifest's ``rig`` object; of a forward rig's poses it keeps only the mean position and the spread."""
         data: dict[str, Any] = {
             "center": self.center.tolist(),
             "radius": self.radius,
@@ -202,16 +206,18 @@ class Rig:
             "surrounded": self.surrounded,
             "aspect": self.aspect,
         }
-        way = self.way()
-        if isinstance(way, ForwardPath):
-            data |= {"eye": way.eye.tolist(), "spread": way.spread}
+        path = self.path()
+        if isinstance(path, ForwardPath):
+            data |= {"eye": path.eye.tolist(), "spread": path.spread}
         return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Rig:
         """Read :meth:`to_json`'s object; raises KeyError, TypeError or ValueError for anything else."""
         center, up = (np.array(data[key], np.float64).reshape(3) for key in ("center", "up"))
-        radius, fov, aspect = float(data["radius"]), float(data["fov"]), float(data.get("aspect", 1))
+        radius = float(data["radius"])
+        fov = float(data["fov"])
+        aspect = float(data.get("aspect", 1))
         if not (
             0.01 < aspect < 100
             and np.isfinite(center).all()
@@ -220,9 +226,11 @@ class Rig:
             and 0 < fov < 3
         ):
             raise ValueError("a rig of impossible numbers")
-        forward, surrounded = bool(data.get("forward", False)), bool(data.get("surrounded", False))
+        forward = bool(data.get("forward", False))
+        surrounded = bool(data.get("surrounded", False))
         poses = None
-        if forward:  # the dataset's own take its place where there are some
-            eye, spread = np.array(data["eye"], np.float64).reshape(3), float(data["spread"])
+        if forward:  # a stand-in; a caller that has the dataset's poses replaces them
+            eye = np.array(data["eye"], np.float64).reshape(3)
+            spread = float(data["spread"])
             poses = np.stack([look_at(eye + spread * step, center, up) for step in np.eye(3)])
         return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded, aspect)

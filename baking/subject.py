@@ -1,4 +1,4 @@
-"""What is baked: a teacher, where to look at it from, and what the user knows better than its file."""
+"""What is baked: a teacher and its rig of cameras, read from a checkpoint, a dataset and the user's options."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ CAMERAS = ("hemisphere", "sphere")
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """What the user says of a checkpoint's scene and network; None where its files or their defaults decide.
+    """The user's options for a checkpoint's scene and network; None leaves the choice to its files or their defaults.
 
-    ``near``, ``far``: where rays begin and end, world units; ``background``: what it was trained against, ``white``,
-    ``black`` or ``#rrggbb``; ``bounds``: low x y z, high x y z of the box to look in; ``cameras``: one of
-    :data:`CAMERAS`, from where the scene is seen; ``up``: one of :data:`UPS`; ``samples``: coarse and fine samples of a
-    ray; ``space``: ``world``, ``ndc`` or ``contracted``; ``activation``: of the density; ``encoding``: one of
-    :data:`ENCODINGS`, the order of the positional encoding.
+    ``near``, ``far``: where rays begin and end, world units; ``background``: the background of the training pictures,
+    ``white``, ``black`` or ``#rrggbb``; ``bounds``: low x y z, high x y z of the box that holds the scene;
+    ``cameras``: one of :data:`CAMERAS`, where cameras stand; ``up``: one of :data:`UPS`; ``samples``: coarse and fine
+    samples per ray; ``space``: ``world``, ``ndc`` or ``contracted``; ``activation``: of the density; ``encoding``: one
+    of :data:`ENCODINGS`, the order of the positional encoding.
     """
 
     near: float | None = None
@@ -54,10 +54,10 @@ class SceneOptions:
 
 @dataclass(frozen=True)
 class Subject:
-    """A teacher and where to look at it from.
+    """A teacher, the rig of its cameras, and the training split of its dataset.
 
-    ``cameras``, ``photos``: those of its dataset for training, in the teacher's world, none without a dataset;
-    ``to_dataset``: (4, 4), from that world to the frame of the dataset's files.
+    ``cameras``, ``photos``: of the training split, in the teacher's world, empty without a dataset; ``to_dataset``:
+    (4, 4), from the teacher's world to the frame of the dataset's files.
     """
 
     teacher: Teacher
@@ -68,9 +68,9 @@ class Subject:
 
 
 def read_subject(checkpoint: Path, data: Path | None, device: str, options: SceneOptions) -> Subject:
-    """Load ``checkpoint`` as ``options`` say; raises :class:`DuplexError`. What had to be assumed is reported.
+    """Load ``checkpoint`` with ``options``, and report all assumptions; raises :class:`DuplexError`.
 
-    ``data``: the folder of its dataset; ``device``: as :func:`~duplex.baking.runtime.devices.pick_device` takes it.
+    ``data``: the folder of its dataset; ``device``: a name for :func:`~duplex.baking.runtime.devices.pick_device`.
     """
     if data and options.cameras:
         raise DuplexError("--cameras does not go with --data, which brings its own")
@@ -99,7 +99,7 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
 
 
 def test_photos(subject: Subject, folder: Path | None) -> tuple[Photo, ...]:
-    """The test photos of a subject's dataset, with their cameras in its teacher's world; none without a dataset."""
+    """The test photos of the dataset in ``folder``, with cameras in the teacher's world; empty without a dataset."""
     if folder is None:
         return ()
     scene = subject.teacher.scene
@@ -113,16 +113,16 @@ def _photos(folder: Path, split: str, principal_shift: float, to_world: Array) -
 
 
 def world_of(dataset_to_world: Sequence[float] | None, to_original: Array) -> Array:
-    """(4, 4) from the world of a dataset's cameras as they are read to a teacher's world.
+    """The transform (4, 4) from a dataset's cameras, as they are read, to a teacher's world.
 
-    ``dataset_to_world``: as :class:`~duplex.baking.fields.field.SceneInfo` has it; ``to_original``: as
-    :class:`~duplex.baking.datasets.photos.Dataset` has it.
+    ``dataset_to_world``: see :class:`~duplex.baking.fields.field.SceneInfo`; ``to_original``: see
+    :class:`~duplex.baking.datasets.photos.Dataset`.
     """
     return np.eye(4) if dataset_to_world is None else np.array(dataset_to_world).reshape(4, 4) @ to_original
 
 
 def read_background(text: str | None) -> tuple[float, float, float] | None:
-    """The colour of a ``--background`` flag; raises :class:`DuplexError` for what is none."""
+    """The RGB colour in [0, 1] of a ``--background`` flag; raises :class:`DuplexError` for invalid text."""
     if text is None or text in BACKGROUNDS:
         return BACKGROUNDS.get(text or "")
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
@@ -132,7 +132,7 @@ def read_background(text: str | None) -> tuple[float, float, float] | None:
 
 
 def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
-    """What a family's loader is told: ``options``, and what the dataset's files say."""
+    """The overrides for a family's loader: the user's ``options`` and the facts in the dataset's files."""
     values: dict[str, Any] = {
         "near": options.near,
         "far": options.far,
@@ -151,15 +151,15 @@ def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
     if dataset is not None:
         photos = next(part for part in (dataset.photos.get("train", ()), *dataset.photos.values()) if part)
         values["camera"] = photos[0].camera
-        every = {photo.path: photo.camera.camera_to_world for part in dataset.photos.values() for photo in part}
-        values |= {"poses": np.stack(list(every.values())), "to_original": dataset.to_original}
+        poses = {photo.path: photo.camera.camera_to_world for part in dataset.photos.values() for photo in part}
+        values |= {"poses": np.stack(list(poses.values())), "to_original": dataset.to_original}
         if dataset.near is not None and dataset.far is not None:
             values["depths"] = (dataset.near, dataset.far)
     return Overrides(**values)
 
 
 def read_bounds(values: Sequence[float] | None) -> Array | None:
-    """The box (2, 3) of a --bounds flag; raises :class:`DuplexError` for what is none."""
+    """The low and high corner (2, 3) of a ``--bounds`` flag; raises :class:`DuplexError` for invalid corners."""
     if values is None:
         return None
     bounds = np.array(values).reshape(2, 3)

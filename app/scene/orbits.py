@@ -101,17 +101,28 @@ def scene_orbit(bundle: Bundle) -> Orbit | ForwardPath:
     path = path_from_rig(bundle.rig)
     if path is not None:
         return path
-    center, radius = scene_pivot(bundle)
+    pivot = scene_pivot(bundle)
     fov = bundle.cameras[0].fov_y if bundle.cameras else 0.7
-    return Orbit(center, radius / np.sin(fov / 2) * 0.95, np.array(bundle.up), fov)
+    return Orbit(pivot.point, pivot.length / np.sin(fov / 2) * 0.95, np.array(bundle.up), fov)
 
 
-def scene_pivot(bundle: Bundle) -> tuple[Array, float]:
-    """The point (3,) that the camera orbits, and the length in world units that scales its movements."""
+@dataclass(frozen=True)
+class Pivot:
+    """What the viewer's camera moves around.
+
+    ``point``: (3,), world, the point that the camera orbits; ``length``: world units, scales the camera's movements.
+    """
+
+    point: Array
+    length: float
+
+
+def scene_pivot(bundle: Bundle) -> Pivot:
+    """The pivot of the bundle's scene: the target of its camera path, or the center of its bounding box."""
     path = path_from_rig(bundle.rig)
     if isinstance(path, ForwardPath):
-        return path.target, float(np.linalg.norm(path.target - path.eye))
+        return Pivot(path.target, float(np.linalg.norm(path.target - path.eye)))
     if isinstance(path, Orbit):
-        return path.center, path.distance
+        return Pivot(path.center, path.distance)
     low, high = bundle.bounds
-    return 0.5 * (low + high), float(np.linalg.norm(high - low)) / 2
+    return Pivot(0.5 * (low + high), float(np.linalg.norm(high - low)) / 2)

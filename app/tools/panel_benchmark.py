@@ -74,9 +74,9 @@ class _BenchedPanel:
         self.out = renderer.ctx.framebuffer([renderer.ctx.texture(LAYOUT.pixels, 4)])
         self.times: deque[float] = deque(maxlen=PLOTTED_FRAMES)
         bundle = renderer.bundle
-        center, radius = scene_pivot(bundle)
+        pivot = scene_pivot(bundle)
         camera = scene_orbit(bundle).camera(0, *LAYOUT.size)
-        self.controls = CameraControls.around(camera, center, radius, np.array(bundle.up))
+        self.controls = CameraControls.around(camera, pivot.point, pivot.length, np.array(bundle.up))
         self.editor = KeyframeEditor(bundle, PathOutput.beside(Path.home(), "scene"))
 
     def frame(self, now: float) -> PanelFrame:

@@ -47,9 +47,10 @@ class OpenScene:
         self.stamp: Stamp = stamp_of(path) or (0, 0)
         self.renderer = Renderer(ctx, bundle, backend)
         self._edges: list[WireframePass] = []
-        self.center, radius = scene_pivot(bundle)
+        pivot = scene_pivot(bundle)
+        self.center = pivot.point
         self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
-        self.controls = CameraControls.around(self.start, self.center, radius, np.array(bundle.up))
+        self.controls = CameraControls.around(self.start, pivot.point, pivot.length, np.array(bundle.up))
         self.editor = KeyframeEditor(bundle, PathOutput.beside(folder_for_output(path), path.stem))
 
     @property

@@ -1,4 +1,4 @@
-"""``duplex-eval ablate``: parse, distil the variants, write the table."""
+"""``duplex-eval ablate``: parse, train the variants, write the table."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from duplex.baking.subject import SceneOptions, read_subject, test_photos
 
 
 class AblationWorkspace(Workspace):
-    """As a bake's, but never mistaken for one."""
+    """The workspace of an ablation; its folder name differs from a bake's."""
 
-    work, suffix = "ablation", ".ablating"
+    work = "ablation"
+    suffix = ".ablating"
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point of ``duplex-eval ablate``; ``arguments``: what follows that word."""
+    """Entry point of ``duplex-eval ablate``; ``arguments``: the command line after ``ablate``."""
     parser = argparse.ArgumentParser(
         "duplex-eval ablate",
         description="Distil a checkpoint again and again, each time without one idea of the method, and compare.",
@@ -52,18 +53,19 @@ def _ablate(arguments: argparse.Namespace) -> int:
         raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
     if arguments.output.is_dir():
         raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
-    config, seed = bake_config(arguments.quality, given_settings(arguments, BakeConfig)), read_seed(arguments.seed)
+    config = bake_config(arguments.quality, given_settings(arguments, BakeConfig))
+    seed = read_seed(arguments.seed)
     options = SceneOptions(**scene_options(arguments))
     subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
     job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
     test = [(photo, min(arguments.size, photo.camera.height)) for photo in test_photos(subject, arguments.data)]
     metrics = Metrics(not arguments.no_lpips)
-    judged = [identity(photo) for photo, _ in test]
-    asked = f"{job.fingerprint()} {json.dumps(judged)} {arguments.size} {not arguments.no_lpips}"
+    test_identities = [identity(photo) for photo, _ in test]
+    fingerprint = f"{job.fingerprint()} {json.dumps(test_identities)} {arguments.size} {not arguments.no_lpips}"
     ctx = create_headless_context()
-    with AblationWorkspace(arguments.output, asked, arguments.resume, arguments.restart) as workspace:
-        found = table(ablate(job, test, workspace, ctx, metrics))
-        print(found)
-        write_atomically(arguments.output, (found + "\n").encode(), beside=workspace.folder)
+    with AblationWorkspace(arguments.output, fingerprint, arguments.resume, arguments.restart) as workspace:
+        markdown = table(ablate(job, test, workspace, ctx, metrics))
+        print(markdown)
+        write_atomically(arguments.output, (markdown + "\n").encode(), beside=workspace.folder)
         workspace.remove()
     return 0

@@ -84,7 +84,7 @@ def facts(subject: Subject) -> dict[str, Any]:
 
 def picture(subject: Subject, grid: DensityGrid, size: int) -> Array:
     """What the teacher shows from the first camera, on its background: (size, size, 3) uint8."""
-    camera = subject.rig.way().camera(0, size, size)
+    camera = subject.rig.path().camera(0, size, size)
     if subject.cameras:
         camera = subject.cameras[0].resized(size, size)
     rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()

@@ -1,1 +1,1 @@
-"""What every long run needs: a resumable workspace, memory limits, threads, progress."""
+"""Services for long runs: resumable workspace, memory checks, threads, progress."""

@@ -1,4 +1,4 @@
-"""Where torch runs, and the seeds that its generators take."""
+"""The torch device and the random seed that the command line names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from duplex.app.core.errors import DuplexError
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of a ``--device`` flag; raises :class:`DuplexError` when there is none of that name."""
+    """The torch device of a ``--device`` flag; raises :class:`DuplexError` if it is not available."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -22,7 +22,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def read_seed(seed: int) -> int:
-    """The number of a ``--seed`` flag; raises :class:`DuplexError` for one that no generator takes."""
+    """The value of a ``--seed`` flag; raises :class:`DuplexError` if a random generator cannot take it."""
     if not 0 <= seed < 1 << 63:
         raise DuplexError(f"--seed {seed}: expected 0 to 2^63 - 1")
     return seed

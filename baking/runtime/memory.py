@@ -1,4 +1,4 @@
-"""What a bake needs of memory and disk, and what the machine has."""
+"""Checks that the machine has the memory and disk space that a bake needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from duplex.app.core.errors import DuplexError
 
 GIB = 2**30
-CONTROL_GROUPS = (  # in a Linux container: folder, limit, use, and which part of the use is cache
+CONTROL_GROUPS = (  # of a Linux container: folder, file of the limit, file of the usage, key of the cache's share in it
     (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "file"),
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
 )
@@ -21,9 +21,9 @@ CONTROL_GROUPS = (  # in a Linux container: folder, limit, use, and which part o
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes that a bake will take at its peaks: ``memory``, ``disk`` in its folder, and ``gpu`` if it uses one.
+    """Peak needs of a bake in bytes: ``memory``, ``disk`` in its workspace, and ``gpu`` memory, 0 on a CPU.
 
-    Files on disk are mapped; the system caches them in memory while nothing else needs the room.
+    Files of the workspace are mapped. The system caches them in free memory, so they do not count as ``memory``.
     """
 
     memory: float
@@ -31,9 +31,9 @@ class Needs:
     gpu: float = 0.0
 
     def check(self, folder: Path, device: torch.device | None = None) -> None:
-        """Raise :class:`DuplexError` when this machine, the disk of ``folder``, or the GPU ``device`` has less.
+        """Raise :class:`DuplexError` if memory, the disk of ``folder`` or the GPU ``device`` has less than needed.
 
-        What an interrupted bake has left in ``folder`` already is not needed again.
+        Files of an interrupted bake in ``folder`` count as free space: the bake reuses or replaces them.
         """
         memory = available_memory()
         free = psutil.disk_usage(str(folder)).free
@@ -56,31 +56,31 @@ class Needs:
 
 
 def peak_gpu_memory(device: torch.device) -> float:
-    """The most bytes that tensors have taken on the GPU ``device``; 0 for a CPU."""
+    """The peak of bytes that tensors occupied on the GPU ``device``; 0 for a CPU."""
     return float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else 0.0
 
 
 def available_memory() -> float:
-    """Bytes of memory that this program may still take; in a container, what that has left."""
+    """Bytes of memory that this process can still allocate, within the limits of its container."""
     return min([float(psutil.virtual_memory().available), *_left_in_containers()])
 
 
 def _left_in_containers() -> Iterator[float]:
-    """What the control groups of this program (version 2 or 1) leave of their limits; caches count as free.
+    """Bytes left under the limit of each control group (version 2 or 1) of this process; caches count as free.
 
-    psutil does not know them.
+    psutil does not read these limits.
     """
     for folder, limit, used, cached in CONTROL_GROUPS:
         try:
             most, now = (float((folder / name).read_text("ascii")) for name in (limit, used))
             lines = (folder / "memory.stat").read_text("ascii").splitlines()
             yield most - now + sum(float(line.split()[1]) for line in lines if line.split()[0] == cached)
-        except (OSError, ValueError, IndexError):  # no such group, or one without a limit ("max")
+        except (OSError, ValueError, IndexError):  # the group does not exist or has no limit ("max")
             continue
 
 
 def peak_memory_gib() -> float:
-    """The most memory this process has held, in GiB (0 where the system does not tell)."""
+    """The peak memory of this process in GiB; 0 where the system does not report it."""
     if sys.platform == "win32":
         return 0.0
     import resource  # Unix only

@@ -1,4 +1,4 @@
-"""Adam as both trainings use it: learning-rate schedule, renewal for new parameters, state as named tensors.
+"""The Adam optimiser of both trainings: learning-rate schedule, replaced parameters, state as named tensors.
 
 A parameter group is a dictionary with ``params`` and ``initial``, the learning rate before the schedule.
 """
@@ -18,9 +18,9 @@ Groups = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Factor of all learning rates over ``steps`` steps: a linear ``warm_up`` of some steps, times ``decay``.
+    """The factor of all learning rates over ``steps`` steps: a linear warm-up times a decay.
 
-    ``decay``: takes the share of the training that is done, in [0, 1).
+    ``warm_up``: in steps; ``decay``: a function of the completed share of the training, in [0, 1).
     """
 
     steps: int
@@ -54,7 +54,7 @@ def new_adam(groups: Groups) -> torch.optim.Adam:
 
 
 def renewed_adam(old: torch.optim.Optimizer, groups: Groups) -> torch.optim.Adam:
-    """Adam for ``groups``, of which some parameters are new; the others keep their state in ``old``."""
+    """Adam for ``groups``; parameters that ``old`` already optimises keep their state."""
     renewed = new_adam(groups)
     for parameter in _parameters(renewed):
         if parameter in old.state:
@@ -85,7 +85,7 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """``value`` on the parameter's device and, where it has its shape, with its strides, as fused Adam expects."""
+    """``value`` on the parameter's device; if the shapes agree, also with its strides, which fused Adam requires."""
     if value.shape != parameter.shape:
         return value.to(parameter.device)
     return torch.empty_like(parameter).copy_(value)

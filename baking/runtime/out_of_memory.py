@@ -1,4 +1,4 @@
-"""Trying again with half as much at once where memory runs out."""
+"""Retry with half the batch when memory runs out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Result = TypeVar("Result")
 
 
 class OutOfMemory(DuplexError, RuntimeError):
-    """Memory ran out even for the smallest batch; a caller that splits larger ones may still retry with less."""
+    """Memory ran out even for the smallest batch; an outer retry may still succeed with a smaller batch of its own."""
 
 
 def retry_with_less(function: Callable[[int], Result], size: int, smallest: int = SMALLEST_BATCH) -> tuple[Result, int]:
-    """``function(size)``; as long as memory runs out, of half the size. Returns the result and the size that fitted.
+    """Call ``function(size)``, and halve the size while memory runs out. Returns the result and the size that fitted.
 
     Raises :class:`OutOfMemory` when even ``smallest`` does not fit.
     """

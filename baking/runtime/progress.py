@@ -1,8 +1,8 @@
-"""What a long run reports while it goes on: events to whoever listens, and to nobody by default.
+"""Progress of a long run: events for a listener, or for nobody by default.
 
-A stage calls :func:`say` and :func:`track`; a caller listens by :func:`reporting`. The console of the commands is one
-such listener, the ``progress`` argument of the Python API another. An exception that a listener raises ends the run,
-which leaves its workspace resumable.
+A stage calls :func:`say` and :func:`track`; a caller sets the listener with :func:`reporting`. The console of the
+commands is one listener, the ``progress`` argument of the Python API is another. An exception in a listener ends the
+run and leaves its workspace resumable.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """A message, or one stage's progress.
+    """A message, or the progress of one stage.
 
-    ``message``: a line for people, and then the other members are empty. ``stage``: what is being done; ``done``,
-    ``total``: steps, of which an earlier run may have done some; ``note``: a few words such as a loss; ``ended``:
-    whether this is the stage's last event.
+    ``message``: a readable line; the other members are then empty. ``stage``: its name; ``done``, ``total``: steps,
+    including those of an interrupted run; ``note``: a short text such as a loss; ``ended``: whether this is the stage's
+    last event.
     """
 
     message: str = ""
@@ -31,7 +31,7 @@ class ProgressEvent:
 
     @property
     def share(self) -> float:
-        """How much of the stage is done, in [0, 1]."""
+        """The completed share of the stage, in [0, 1]."""
         return self.done / self.total if self.total else 0.0
 
 
@@ -41,7 +41,7 @@ _listener: ContextVar[Listener | None] = ContextVar("progress listener", default
 
 @contextmanager
 def reporting(listener: Listener | None) -> Iterator[None]:
-    """Send what is reported inside the ``with`` block to ``listener``; with None the outer one goes on listening."""
+    """Send events inside the ``with`` block to ``listener``; None keeps the outer listener."""
     if listener is None:
         yield
         return
@@ -53,13 +53,13 @@ def reporting(listener: Listener | None) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Report one line for people."""
+    """Report one readable line."""
     _report(ProgressEvent(message=line))
 
 
 @contextmanager
 def track(stage: str, total: int, done: int = 0) -> Iterator[Tracker]:
-    """Count the ``total`` steps of ``stage``, of which an earlier run has ``done`` some."""
+    """Count the ``total`` steps of ``stage``; an interrupted run has already completed ``done`` of them."""
     counter = Tracker(stage, max(total, 1), done)
     _report(counter.event())
     yield counter
@@ -76,13 +76,13 @@ class Tracker:
         self.note = ""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Count ``count`` more steps; ``note``: a few words such as a loss."""
+        """Count ``count`` more steps; ``note``: a short text such as a loss."""
         self.done += count
         self.note = note
         _report(self.event())
 
     def event(self, ended: bool = False) -> ProgressEvent:
-        """Where the stage stands now."""
+        """The stage's progress as an event."""
         return ProgressEvent(stage=self.stage, done=self.done, total=self.total, note=self.note, ended=ended)
 
 

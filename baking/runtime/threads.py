@@ -1,7 +1,7 @@
-"""Views beside one another on a CPU's cores.
+"""Several views rendered in parallel on a CPU's cores.
 
-The operations of a view are too small to share: two threads that each render a view of their own do more than two that
-share one, and the pictures are the same.
+The operations of one view are too small to parallelise well: two threads with a view each are faster than two threads
+that share one view, and the pictures are the same.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import torch
 
 from duplex.app.core.arrays import Array
 
-AT_MOST = 8  # each of them takes memory of its own
+MAX_PARALLEL_VIEWS = 8  # each view takes memory of its own
 
 Map = Callable[[Callable[[int], Array], Iterable[int]], Iterable[Array]]
 
 
-def beside(device: torch.device) -> int:
-    """How many views are rendered at once on ``device``."""
-    return min(torch.get_num_threads(), AT_MOST) if device.type == "cpu" else 1
+def parallel_views(device: torch.device) -> int:
+    """The number of views that ``device`` renders at once."""
+    return min(torch.get_num_threads(), MAX_PARALLEL_VIEWS) if device.type == "cpu" else 1
 
 
 @contextmanager
 def one_view_a_thread(device: torch.device) -> Iterator[Map]:
-    """A ``map`` that calls its function in :func:`beside` threads, each of which has torch's work to itself."""
-    threads, count = torch.get_num_threads(), beside(device)
+    """A ``map`` over views in :func:`parallel_views` threads, each with an equal share of torch's threads."""
+    threads = torch.get_num_threads()
+    count = parallel_views(device)
     if count == 1:
         yield map
         return

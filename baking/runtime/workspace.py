@@ -1,4 +1,4 @@
-"""Where an unfinished bake keeps what it has, so that it can die anywhere and go on."""
+"""The workspace of a long run: a folder of intermediate results, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -19,79 +19,89 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.baking.runtime.progress import say
 
-OWN = NOTE, LOCK = "job.json", "lock"
+JOB_FILE = "job.json"
+LOCK_FILE = "lock"
 
 
 @contextmanager
 def stage(name: str, workspace: Workspace) -> Iterator[Callable[[], None]]:
-    """Announce a stage and note its seconds in the workspace, those of a stage that is cut short too.
+    """Announce a stage and save its duration in the workspace, also when an exception ends the stage.
 
-    What is given notes those until now, for a process that may be killed.
+    Yields a function that saves the duration up to now, because a killed process cannot save it at the end.
     """
-    started, before = time.monotonic(), workspace.seconds.get(name, 0.0)
+    started = time.monotonic()
+    before = workspace.seconds.get(name, 0.0)
     say(f"{name} ...")
 
-    def note() -> None:
+    def save_duration() -> None:
         workspace.seconds[name] = before + time.monotonic() - started
-        workspace.note_seconds()
+        workspace.save_seconds()
 
     try:
-        yield note
+        yield save_duration
     finally:
-        note()
+        save_duration()
     say(f"{name}: {workspace.seconds[name] - before:.1f} s")
 
 
 class Workspace:
-    """The folder beside the output where an unfinished bake keeps what it has; removed when it is done.
+    """The folder beside the output that holds the intermediate results of an unfinished run.
 
-    As a context it is removed too after a :class:`DuplexError` that came before there was anything to go on with.
+    The caller removes it when the run is done. As a context manager, it is also removed after a :class:`DuplexError`
+    if it holds no result to resume from.
 
-    Raises :class:`DuplexError` when another bake is at work in it, when an interrupted one lies there and neither
-    ``resume`` nor ``restart`` is asked for, or when what lies there was made with other settings.
+    ``folder``: its path; ``fingerprint``: of the run's input; ``seconds``: durations by stage, over all attempts;
+    ``job_file``: the JSON file with fingerprint and seconds; ``lock``: held while this process uses the folder.
+
+    Raises :class:`DuplexError` when another process uses the folder, when it holds an interrupted run and neither
+    ``resume`` nor ``restart`` is set, or when the interrupted run had other input.
     """
 
-    work, subject, suffix = "bake", "checkpoint", ".baking"  # what is done, of what, and the folder's ending
+    work = "bake"  # the kind of run, for messages
+    subject = "checkpoint"  # the input of the run, for messages
+    suffix = ".baking"  # of the folder's name
 
     def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
-        self.folder, self.fingerprint = output.with_name(output.name + self.suffix), fingerprint
-        self.note = self.folder / NOTE
+        self.folder = output.with_name(output.name + self.suffix)
+        self.fingerprint = fingerprint
+        self.job_file = self.folder / JOB_FILE
         self.seconds: dict[str, float] = {}
         try:
             self.folder.mkdir(exist_ok=True)
-            self.lock = _locked(self.folder / LOCK, self.work)
+            self.lock = _acquire_lock(self.folder / LOCK_FILE, self.work)
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
             raise DuplexError(
                 f"{output.parent}: not writable ({error.strerror}): give another output with -o"
             ) from None
-        if self.note.exists() and not restart:
-            self._take_up(resume)
-        else:  # a folder without a note is what a removal left that was cut short
+        if self.job_file.exists() and not restart:
+            self._resume(resume)
+        else:  # an interrupted removal leaves a folder without a job file
             self._clear()
-        for stray in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
-            stray.unlink()
-        self.note_seconds()
+        for partial in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
+            partial.unlink()
+        self.save_seconds()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DuplexError) and not any(file.name not in OWN for file in self.folder.iterdir()):
+        if isinstance(error, DuplexError) and {file.name for file in self.folder.iterdir()} <= {JOB_FILE, LOCK_FILE}:
             self.remove()
 
-    def _take_up(self, resume: bool) -> None:
-        if not resume:
+    def _resume(self, allowed: bool) -> None:
+        """Read the seconds of the interrupted run; DuplexError if resuming is not ``allowed`` or the input differs."""
+        if not allowed:
             raise DuplexError(
                 f"{self.folder}: an interrupted {self.work}: go on with --resume, or begin anew with --restart"
             )
         try:
-            found = json.loads(self.note.read_text("utf-8"))
-            same = found["fingerprint"] == self.fingerprint
-            self.seconds |= {str(name): float(value) for name, value in found["seconds"].items()}
+            content = json.loads(self.job_file.read_text("utf-8"))
+            same = content["fingerprint"] == self.fingerprint
+            self.seconds |= {str(name): float(value) for name, value in content["seconds"].items()}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise DuplexError(f"{self.note}: damaged: begin anew with --restart") from None
+            raise DuplexError(f"{self.job_file}: damaged: begin anew with --restart") from None
         if not same:
             raise DuplexError(
                 f"{self.folder}: interrupted with other settings or another {self.subject}: repeat those, "
@@ -99,25 +109,25 @@ class Workspace:
             )
 
     def _clear(self) -> None:
-        """Delete everything but the lock, the note first: without it nothing left is believed."""
-        self.note.unlink(missing_ok=True)
+        """Delete all files but the lock; the job file first, because without it the others are never used."""
+        self.job_file.unlink(missing_ok=True)
         for file in self.folder.iterdir():
-            if file.name != LOCK:
+            if file.name != LOCK_FILE:
                 file.unlink()
 
     @property
     def state(self) -> Path:
-        """Where the trainer keeps its state."""
+        """The file of the training state."""
         return self.folder / "distillation.safetensors"
 
-    def once(
+    def load_or_make(
         self,
         name: str,
         make: Callable[[], Any],
         to_arrays: Callable[[Any], dict[str, Array]],
         from_arrays: Callable[[dict[str, Array]], Any],
     ) -> Any:
-        """The artefact ``name`` as an earlier run left it, or made now and kept."""
+        """The artefact ``name``, loaded if an earlier attempt saved it; otherwise made now and saved."""
         file = self.folder / f"{name}.safetensors"
         if file.exists():
             return from_arrays(load_file(file))
@@ -125,10 +135,10 @@ class Workspace:
         write_atomically(file, save({k: np.ascontiguousarray(v) for k, v in to_arrays(artefact).items()}))
         return artefact
 
-    def note_seconds(self) -> None:
-        """Keep what the stages have taken so far."""
+    def save_seconds(self) -> None:
+        """Write the durations of the stages into the job file."""
         content = {"fingerprint": self.fingerprint, "seconds": self.seconds}
-        write_atomically(self.note, json.dumps(content).encode())
+        write_atomically(self.job_file, json.dumps(content).encode())
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -137,8 +147,8 @@ class Workspace:
         shutil.rmtree(self.folder)
 
 
-def _locked(file: Path, work: str) -> FileLock:
-    """The lock ``file``, held until it is released or this process ends; DuplexError when another one holds it."""
+def _acquire_lock(file: Path, work: str) -> FileLock:
+    """The lock on ``file``, held until it is released or this process ends; DuplexError if another process has it."""
     lock = FileLock(file, blocking=False)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""All settings of a training: each stage's own dataclass, three presets, from which the command line is made."""
+"""All settings of a training: its dataclasses and three presets. The command-line flags follow from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from duplex.baking.training.trainer import TrainingConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The settings of the training itself, and of either kind of field."""
+    """The settings of the training, and those of each kind of field."""
 
     training: TrainingConfig = field(default_factory=TrainingConfig)
     tensorf: TensorfConfig = field(default_factory=TensorfConfig)

@@ -32,14 +32,19 @@ FIELDS = ("tensorf", "mlp")
 
 
 class TrainingWorkspace(Workspace):
-    """The folder beside the output where an unfinished training keeps what it has."""
+    """The workspace of a training."""
 
-    work, subject, suffix = "training", "dataset", ".training"
+    work = "training"
+    subject = "dataset"
+    suffix = ".training"
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """What to train: ``field``: one of :data:`FIELDS`; ``given``: what the user says about the scene."""
+    """The input of a training.
+
+    ``field``: one of :data:`FIELDS`; ``given``: the user's values for the scene; ``seed``: of all random numbers.
+    """
 
     dataset: Dataset
     field: str
@@ -49,23 +54,24 @@ class TrainJob:
     device: torch.device
 
     def fingerprint(self) -> str:
-        """Changes with everything that changes the result."""
+        """A SHA-256 in hexadecimal of all input that can change the result."""
         data = self.dataset
         photos = {name: [identity(photo) for photo in part] for name, part in data.photos.items()}
-        said = [data.near, data.far, np.asarray(data.up).tolist()]
+        geometry = [data.near, data.far, np.asarray(data.up).tolist()]
         bounds = None if self.given.bounds is None else np.asarray(self.given.bounds).tolist()
         given = [self.given.near, self.given.far, self.given.background, bounds]
-        everything = [photos, said, self.field, asdict(self.config), given, self.seed]
+        everything = [photos, geometry, self.field, asdict(self.config), given, self.seed]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a training came to.
+    """The result of a training.
 
-    ``output``: the checkpoint; ``field``: one of :data:`FIELDS`; ``network``: a few words; ``steps``: of the
-    optimisation; ``size``: height of the photos in pixels; ``training_psnr``: dB; ``psnr``: mean over the held-out
-    photos in dB, None without any; ``views``: of each; ``bytes``: of the file; ``seconds``: of each stage.
+    ``output``: path of the checkpoint; ``field``: one of :data:`FIELDS`; ``network``: a short description; ``steps``:
+    of the optimisation; ``size``: height of the training photos in pixels; ``training_psnr``: dB; ``psnr``: mean over
+    the held-out photos in dB, None without any; ``views``: PSNR of each held-out photo, dB; ``bytes``: size of the
+    checkpoint; ``peak_memory_gib``: of the process; ``seconds``: duration of each stage by its name.
     """
 
     output: str
@@ -91,20 +97,22 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     state = workspace.folder / "training.safetensors"
     size = job.config.training.size
     with stage("photos", workspace):
-        shown, unseen = split(job.dataset)
-        photos = PhotoSet.read(shown, size)
+        training_photos, held_out_photos = split(job.dataset)
+        photos = PhotoSet.read(training_photos, size)
         if not len(photos.usable):
-            raise DuplexError(f"no pixel of {len(shown)} photos counts: expected masks that leave some")
-        held_out = PhotoSet.read(thinned(unseen, job.config.training.views), size) if unseen else None
-        scene = scene_of(job.dataset, shown, photos, job.given)
-    say(f"{len(shown)} photos, {len(unseen)} held out; {_words(scene)}")
-    with stage("training", workspace) as note_seconds:
+            raise DuplexError(f"no pixel of {len(training_photos)} photos counts: expected masks that leave some")
+        held_out = None
+        if held_out_photos:
+            held_out = PhotoSet.read(thinned(held_out_photos, job.config.training.views), size)
+        scene = scene_of(job.dataset, training_photos, photos, job.given)
+    say(f"{len(training_photos)} photos, {len(held_out_photos)} held out; {_scene_line(scene)}")
+    with stage("training", workspace) as save_seconds:
         model = model_of(job, photos.to(job.device), scene)
         trainer = FieldTrainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
         if state.exists():
             trainer.load(state)
             say(f"training goes on from step {trainer.step}")
-        training_psnr = trainer.train(state, note_seconds)
+        training_psnr = trainer.train(state, save_seconds)
     with stage("held-out photos", workspace):
         views = trainer.judge(job.config.training.views)
     write_atomically(output, model.checkpoint(), beside=workspace.folder)
@@ -126,23 +134,23 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
 
 
 def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> TrainableField:
-    """A new field of the kind that the job asks for."""
+    """A new, untrained field of the job's kind."""
     steps = job.config.training.steps
     if job.field == "mlp":
         mlp = job.config.mlp
         return MlpModel(photos, replace(scene, coarse_samples=mlp.coarse, fine_samples=mlp.fine), mlp, steps)
-    if isinstance(scene.space, Ndc):  # as the original code has it
+    if isinstance(scene.space, Ndc):  # as TensoRF's own code does
         scene = replace(scene, space=replace(scene.space, field_views=True))
     return TensorfModel(photos, replace(scene, coarse_samples=COARSE, fine_samples=FINE), job.config.tensorf, steps)
 
 
 def thinned(photos: list[Photo], count: int) -> list[Photo]:
-    """At most ``count`` of the photos, evenly chosen."""
+    """At most ``count`` of the photos, evenly spread over the list."""
     chosen = np.linspace(0, len(photos) - 1, min(count, len(photos))).round().astype(int)
     return [photos[i] for i in np.unique(chosen)]
 
 
-def _words(scene: SceneInfo) -> str:
+def _scene_line(scene: SceneInfo) -> str:
     if scene.bounds is None:
         return f"near {scene.near:g}, far {scene.far:g}"
     low, high = (" ".join(f"{x:.3g}" for x in corner) for corner in scene.bounds)
