@@ -1,4 +1,4 @@
-"""``duplex-bake``: parse, bake, print. ``duplex-bake inspect`` and ``export`` are in files of their own names."""
+"""``duplex-bake``: parse, bake, print. The subcommands ``inspect`` and ``export`` have their own modules."""
 
 from __future__ import annotations
 

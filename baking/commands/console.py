@@ -1,4 +1,4 @@
-"""The listener of the command lines: progress on stderr, as bars in a terminal and as lines in a log."""
+"""The progress listener of the command lines: bars in a terminal, lines in a log, both on stderr."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from duplex.app.core.errors import run_command
 from duplex.baking.runtime.progress import ProgressEvent, reporting
 
-QUIET_SECONDS = 5  # a log says nothing of stages that take less
+QUIET_SECONDS = 5  # a log shows no progress of shorter stages
 
 
 def run(command: Callable[[], int]) -> int:
-    """Run a command's body, its progress shown on stderr; returns the exit status."""
+    """Run a command's body and show its progress on stderr; returns the exit status."""
 
     def body() -> int:
         with reporting(ConsoleListener()):
@@ -25,7 +25,7 @@ def run(command: Callable[[], int]) -> int:
 
 
 class ConsoleListener:
-    """Shows :class:`ProgressEvent` objects on stderr; a log without a terminal gets a line each quarter of a stage."""
+    """Shows :class:`ProgressEvent` objects on stderr; a log gets one line per quarter of a stage."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)

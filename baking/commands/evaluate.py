@@ -67,7 +67,7 @@ def main() -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.speed:
         return _speed(arguments)
-    found = evaluate(
+    result = evaluate(
         arguments.bundle,
         teacher=arguments.teacher,
         data=arguments.data,
@@ -79,11 +79,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         teacher_photos=arguments.teacher_photos,
         device=arguments.device,
     )
-    print(json.dumps(found.to_json()) if arguments.json else _text(found.report))
-    if found.compared and not arguments.no_report:
+    print(json.dumps(result.to_json()) if arguments.json else _text(result.report))
+    if result.compared and not arguments.no_report:
         page = arguments.bundle.with_suffix(".report.html")
         try:
-            content = html_report(found.bundle, arguments.bundle, found.report, found.compared, found.frame_seconds())
+            content = html_report(
+                result.bundle, arguments.bundle, result.report, result.compared, result.frame_seconds()
+            )
             write_atomically(page, content)
             say(f"report: {page}")
         except OSError as error:
@@ -96,8 +98,9 @@ def _speed(arguments: argparse.Namespace) -> int:
         raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
     size = parse_size(arguments.size or "800x800")
     bundle = read_bundle(arguments.bundle)
-    told = Overrides(depths=depths_of(bundle))  # by which some checkpoints cannot be read without
-    result = compare_speed(bundle, load_teacher(arguments.teacher, pick_device(arguments.device), told), size)
+    overrides = Overrides(depths=depths_of(bundle))  # some checkpoints cannot be read without depths
+    teacher = load_teacher(arguments.teacher, pick_device(arguments.device), overrides)
+    result = compare_speed(bundle, teacher, size)
     print(json.dumps(result) if arguments.json else text(result))
     return 0
 

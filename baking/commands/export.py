@@ -1,4 +1,4 @@
-"""``duplex-bake export``: the shells and cameras of a bundle, in the frame that the user's own files have."""
+"""``duplex-bake export``: write the shells and cameras of a bundle in the coordinates of the user's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRAMES = ("dataset", "checkpoint", "bundle")
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point of ``duplex-bake export``; ``arguments``: what follows that word."""
+    """Entry point of ``duplex-bake export``; ``arguments``: the command line after ``export``."""
     parser = argparse.ArgumentParser(
         "duplex-bake export", description="Write a bundle's two shells as meshes, and its cameras as transforms.json."
     )
@@ -54,12 +54,12 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def frame_of(bundle: Bundle, frame: str) -> Array:
-    """(4, 4) from the bundle's world to ``frame``: that of the dataset's files, of the checkpoint, or its own."""
+    """The transform (4, 4) from the bundle's world to ``frame``, one of :data:`FRAMES`."""
     return {"dataset": bundle.to_dataset, "checkpoint": bundle.to_checkpoint, "bundle": np.eye(4)}[frame]
 
 
 def _transforms(bundle: Bundle, frame: Array) -> dict[str, object]:
-    """The cameras as nerfstudio and instant-ngp write them."""
+    """The cameras in the ``transforms.json`` format of nerfstudio and instant-ngp."""
     frames = []
     for i, camera in enumerate(bundle.cameras):
         entry = camera.moved(frame)

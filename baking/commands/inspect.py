@@ -1,4 +1,4 @@
-"""``duplex-bake inspect``: what a checkpoint is, and a small picture of it."""
+"""``duplex-bake inspect``: print the facts of a checkpoint and draw a small picture of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUICK = DensityConfig(grid=96, scan=64)
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point of ``duplex-bake inspect``; ``arguments``: what follows that word."""
+    """Entry point of ``duplex-bake inspect``; ``arguments``: the command line after ``inspect``."""
     parser = argparse.ArgumentParser(
         "duplex-bake inspect", description="Say what a checkpoint is, what would be assumed of it, and draw it once."
     )
@@ -44,23 +44,24 @@ def _inspect(arguments: argparse.Namespace) -> int:
     subject = read_subject(
         arguments.checkpoint, arguments.data, arguments.device, SceneOptions(**scene_options(arguments))
     )
-    found = facts(subject)
+    known = facts(subject)
     if not arguments.json:
-        print("\n".join(f"{name:15}{value}" for name, value in _words(found)))
+        print("\n".join(f"{name:15}{value}" for name, value in _lines(known)))
     grid = sample_density(subject.teacher, None, QUICK)
     preview = arguments.preview or Path(f"{arguments.checkpoint.resolve().stem}-preview.png")
     save_png(picture(subject, grid, arguments.size), preview)
     matter = [[round(float(x), 3) for x in corner] for corner in (grid.low, grid.high)]
     if arguments.json:
-        print(json.dumps(found | {"matter": matter, "preview": str(preview)}))
+        print(json.dumps(known | {"matter": matter, "preview": str(preview)}))
     else:
         print(f"{'matter':15}{_box(matter)}\n{'preview':15}{preview}")
     return 0
 
 
 def facts(subject: Subject) -> dict[str, Any]:
-    """What is known of a teacher, by name: plain values, for people and for programs."""
-    teacher, scene = subject.teacher, subject.teacher.scene
+    """The facts of a teacher by name, as JSON values."""
+    teacher = subject.teacher
+    scene = teacher.scene
     return {
         "file": str(teacher.path),
         "bytes": teacher.path.stat().st_size,
@@ -83,18 +84,18 @@ def facts(subject: Subject) -> dict[str, Any]:
 
 
 def picture(subject: Subject, grid: DensityGrid, size: int) -> Array:
-    """What the teacher shows from the first camera, on its background: (size, size, 3) uint8."""
+    """The teacher's picture from the first camera on its background: (size, size, 3) uint8."""
     camera = subject.rig.path().camera(0, size, size)
     if subject.cameras:
         camera = subject.cameras[0].resized(size, size)
     rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()
-    shown = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
-    return np.asarray(np.round(np.clip(shown, 0, 1) * 255).astype(np.uint8))
+    rgb = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
+    return np.asarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
 
 
-def _words(found: dict[str, Any]) -> list[tuple[str, str]]:
+def _lines(known: dict[str, Any]) -> list[tuple[str, str]]:
     lines = []
-    for name, value in found.items():
+    for name, value in known.items():
         if name == "assumed":
             lines += [("assumed", sentence) for sentence in value]
         elif name == "bounds":

@@ -1,4 +1,4 @@
-"""The flags by which a user tells ``duplex-bake`` and its siblings what a checkpoint does not say of itself."""
+"""The flags for facts that a checkpoint does not contain, shared by the commands that read one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from duplex.baking.subject import CAMERAS, ENCODINGS, UPS, SceneOptions
 
 
 def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of a checkpoint's scene and network."""
+    """Add the flags of a checkpoint's scene and network to ``parser``."""
     parser.add_argument("--data", type=Path, help="the checkpoint's dataset: cameras are taken around its own")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
     scene = parser.add_argument_group("scene", "What the checkpoint's own files say, or their defaults, unless given.")
@@ -30,6 +30,6 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def scene_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags of :func:`add_scene_arguments` that were given, by the names of :class:`SceneOptions`' fields."""
+    """The values of :func:`add_scene_arguments`' flags that the user gave, by field of :class:`SceneOptions`."""
     given = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(SceneOptions)}
     return {name: value for name, value in given.items() if value is not None}

@@ -57,9 +57,9 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(report.to_json()))
         return 0
-    judged = f"{report.psnr:.2f} dB on held-out photos" if report.views else "no photos held out"
+    quality = f"{report.psnr:.2f} dB on held-out photos" if report.views else "no photos held out"
     print(
-        f"{arguments.output}: {report.bytes / 1e6:.1f} MB, {report.network}, {judged}, training "
+        f"{arguments.output}: {report.bytes / 1e6:.1f} MB, {report.network}, {quality}, training "
         f"{report.training_psnr:.1f} dB, {sum(report.seconds.values()):.0f} s, "
         f"peak memory {report.peak_memory_gib:.1f} GiB"
     )

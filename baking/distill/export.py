@@ -1,4 +1,4 @@
-"""From the trained student to a bundle: 8-bit textures, the network as ONNX, cameras, thumbnail."""
+"""Turns the trained student into a bundle: 8-bit textures, the network as ONNX, a thumbnail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THUMBNAIL = (320, 240)
 
 
 def export_shell(shell: Mesh, texture: FeatureTexture) -> BundleShell:
-    """A shell with its learned texture, in textures of four channels."""
+    """A shell with its learned features as 8-bit textures of four channels each."""
     texels = texture.export().numpy()
     side, channels = texels.shape[0], texels.shape[2]
     planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
@@ -33,7 +33,7 @@ def export_shell(shell: Mesh, texture: FeatureTexture) -> BundleShell:
 
 
 def export_student(student: Student, shells: tuple[Mesh, Mesh]) -> Bundle:
-    """A bundle of geometry, features and network; the pipeline adds what it knows of the scene."""
+    """A bundle of geometry, features and network; the pipeline adds the facts of the scene."""
     outer, inner = (export_shell(s, t) for s, t in zip(shells, student.textures, strict=True))
     weights = student.network.exported()
     return Bundle(outer, inner, student.network.spec, weights, onnx=network_to_onnx(student.network.spec, weights))

@@ -1,4 +1,4 @@
-"""The pictures that a bundle carries along so that the viewer can be held against them."""
+"""The reference pictures in a bundle, which the viewer compares its own pictures with."""
 
 from __future__ import annotations
 
@@ -12,33 +12,40 @@ from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Refer
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import ViewSet, to_bytes
 
-PHOTOS = 4  # at most
+MAX_PHOTOS = 4
 
 
 def references_of(photos: Sequence[Photo], held_out: ViewSet, height: int) -> tuple[Reference, ...]:
-    """The teacher's ``held_out`` pictures, and a few of the ``photos``, of at most ``height`` pixels."""
+    """The teacher's ``held_out`` pictures, and a few of the ``photos`` at a height of at most ``height`` pixels."""
     teacher = [
         Reference(TEACHER, camera, unpremultiplied(picture))
         for camera, picture in zip(held_out.cameras, held_out.pictures, strict=True)
     ]
-    count = min(PHOTOS, len(photos))
+    count = min(MAX_PHOTOS, len(photos))
     chosen = [photos[i] for i in np.linspace(0, len(photos) - 1, count).round().astype(int)]
-    known = [found for photo in chosen if (found := known_part(photo, height))]
+    known = [part for photo in chosen if (part := known_part(photo, height))]
     return tuple(x for x in (*teacher, *known) if max(x.rgba.shape) <= MAX_REFERENCE_SIDE)
 
 
 def known_part(photo: Photo, size: int) -> Reference | None:
-    """The photo, no higher than ``size``, without the edges that a lens leaves empty; None where a mask hides some."""
+    """The photo, at most ``size`` pixels high, cropped to its known pixels; None if no such crop is found.
+
+    Undistortion leaves unknown pixels along the edges, which a crop removes. A mask may leave unknown pixels inside the
+    photo, or so many at the edges that less than half of it would remain; such a photo is no reference.
+    """
     height = min(photo.camera.height, size)
     rgba, valid = photo.rgba(height)
-    top, bottom, left, right = 0, valid.shape[0], 0, valid.shape[1]
+    top = left = 0
+    bottom, right = valid.shape
     while not (part := valid[top:bottom, left:right]).all():
-        known = [edge.mean() for edge in (part[0], part[-1], part[:, 0], part[:, -1])]
-        worst = int(np.argmin(known))
-        if known[worst] == 1 or 2 * part.size < valid.size:
+        shares = [edge.mean() for edge in (part[0], part[-1], part[:, 0], part[:, -1])]
+        worst = int(np.argmin(shares))
+        if shares[worst] == 1 or 2 * part.size < valid.size:
             return None
-        top, bottom = top + (worst == 0), bottom - (worst == 1)
-        left, right = left + (worst == 2), right - (worst == 3)
+        top += worst == 0
+        bottom -= worst == 1
+        left += worst == 2
+        right -= worst == 3
     camera = photo.camera_at(height)
     camera = replace(camera, width=right - left, height=bottom - top, cx=camera.cx - left, cy=camera.cy - top)
     return Reference(PHOTO, camera, unpremultiplied(to_bytes(rgba[top:bottom, left:right])))

@@ -1,7 +1,7 @@
-"""What each idea is worth: the same scene distilled without it, everything else equal.
+"""The ablation study: the same scene distilled without one idea of the method at a time.
 
-Geometry, views, steps and seed are those of the bake; a variant leaves out one thing. Whole pictures of the student
-are scored in torch, which the viewer's shaders agree with (``tests/parity``), because no bundle holds some variants.
+All variants share the bake's geometry, views, steps and seed; each changes one thing. The student's pictures are scored
+in torch, which agrees with the viewer's shaders (``tests/parity``), because a bundle cannot store some variants.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace
 
 UNSEEN_VIEWS = 16
-STRUCTURE_WEIGHT = 0.02  # where DSSIM joins the loss
+STRUCTURE_WEIGHT = 0.02  # of DSSIM in the loss, for the variant that has it
 
 Means = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant: multiply-adds a pixel, and its means at unseen cameras and on the test photos, if any.
+    """The result of one variant.
 
-    They are those of :func:`duplex.baking.evaluation.metrics.mean_of`.
+    ``macs``: multiply-adds per pixel; ``unseen``, ``photos``: means at held-out views and on the test photos, see
+    :func:`duplex.baking.evaluation.metrics.mean_of`; None without photos.
     """
 
     name: str
@@ -51,7 +52,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Views:
-    """Views of one scene: the teacher's ``distilled`` ones and ``photos`` to learn from, and two sets to judge by."""
+    """The view sets of one scene.
+
+    ``distilled``: the teacher's views for training; ``photos``: for training; ``unseen``: the teacher's held-out views;
+    ``test``: test photos. Photos are None without a dataset.
+    """
 
     distilled: ViewSet
     photos: ViewSet | None
@@ -59,20 +64,20 @@ class Views:
     test: ViewSet | None
 
     def each(self, change: Callable[[ViewSet, str], ViewSet]) -> Views:
-        """The same views with every set but the photos changed; ``change`` is given the set's name too."""
-        sets = {name: found for name in VIEW_SETS if (found := getattr(self, name)) is not None}
-        return replace(self, **{name: change(found, name) for name, found in sets.items()})
+        """The same views with :data:`VIEW_SETS` replaced by ``change(set, name)``."""
+        sets = {name: views for name in VIEW_SETS if (views := getattr(self, name)) is not None}
+        return replace(self, **{name: change(views, name) for name, views in sets.items()})
 
 
-VIEW_SETS = ("distilled", "unseen", "test")  # those of which the variants without one of the shells need others
+VIEW_SETS = ("distilled", "unseen", "test")  # variants without one of the shells need other hits for these
 
 
 def ablate(
     job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace, ctx: moderngl.Context, metrics: Metrics
 ) -> list[Row]:
-    """Train and judge all variants but those of which ``workspace`` already knows the result.
+    """Train and evaluate all variants, except those whose results are in ``workspace``.
 
-    ``test``: photos that are not trained on, with the heights to judge them at.
+    ``test``: photos that no variant trains on, each with the height in pixels at which it is compared.
     """
     _check_needs(job, test, workspace)
     grid, shells = duplex_mesh(job, workspace, ctx)
@@ -88,10 +93,11 @@ def ablate(
 
 @dataclass(frozen=True)
 class AblationVariant:
-    """One line of the table: what is trained on, what it is judged by, and what differs from the method itself.
+    """One variant of the method.
 
-    ``rounded``: whether textures are seen through 8 bits; ``view_channels``: encoded view directions that the network
-    is shown; ``settings``: of the distillation, in place of the job's.
+    ``sets``: to train on; ``views``: to evaluate on; ``spec``: the network; ``rounded``: whether training quantises
+    features to 8 bits; ``view_channels``: how many channels of the encoded view direction the network reads;
+    ``settings``: of the distillation, override the job's.
     """
 
     name: str
@@ -104,29 +110,30 @@ class AblationVariant:
 
 
 class _Bench:
-    """Trains and judges variants; results are kept in ``folder`` as soon as they are known."""
+    """Trains and evaluates variants; each result is saved in ``folder`` at once."""
 
     def __init__(self, job: BakeJob, metrics: Metrics, folder: Path):
         self.job = job
         self.metrics = metrics
         self.folder = folder
         self.file = folder / "rows.json"
-        kept = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.known = {name: Row(**values) for name, values in kept.items()}
+        saved = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.rows = {name: Row(**values) for name, values in saved.items()}
 
     def row(self, variant: AblationVariant) -> Row:
-        """The row of ``variant``."""
-        if variant.name in self.known:
-            return self.known[variant.name]
+        """The row of ``variant``, computed if no earlier run saved it."""
+        if variant.name in self.rows:
+            return self.rows[variant.name]
         say(f"{variant.name} ...")
         trainer = self._trained(variant)
-        unseen = self._judged(trainer, variant.views.unseen)
+        unseen = self._means(trainer, variant.views.unseen)
         assert unseen
-        photos = self._judged(trainer, variant.views.test)
-        found = self.known[variant.name] = Row(variant.name, variant.spec.macs_per_pixel, unseen, photos)
+        photos = self._means(trainer, variant.views.test)
+        row = Row(variant.name, variant.spec.macs_per_pixel, unseen, photos)
+        self.rows[variant.name] = row
         say(f"{variant.name}: {unseen['psnr']:.2f} dB at unseen cameras")
-        write_atomically(self.file, json.dumps({name: asdict(row) for name, row in self.known.items()}).encode())
-        return found
+        write_atomically(self.file, json.dumps({name: asdict(each) for name, each in self.rows.items()}).encode())
+        return row
 
     def _trained(self, variant: AblationVariant) -> Distiller:
         job = self.job
@@ -138,7 +145,7 @@ class _Bench:
         trainer.train(variant.sets, job.teacher.scene.background, self.folder / "variant.safetensors")
         return trainer
 
-    def _judged(self, trainer: Distiller, views: ViewSet | None) -> Means | None:
+    def _means(self, trainer: Distiller, views: ViewSet | None) -> Means | None:
         if views is None:
             return None
         pairs = trainer.pictures(views, self.job.teacher.scene.background)
@@ -147,16 +154,18 @@ class _Bench:
 
 def _check_needs(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace) -> None:
     needed = needs(job)
-    judged = UNSEEN_VIEWS * (job.config.views.view_size + 2) ** 2
-    judged += sum(height * (photo.camera_at(height).width + 2) for photo, height in test)
-    kept = 2 * (needed.disk + VIEW_BYTES * judged)  # hits anew for one shell, some of them in memory
-    Needs(needed.memory + kept, kept, needed.gpu).check(workspace.folder, job.teacher.device)
+    pixels = UNSEEN_VIEWS * (job.config.views.view_size + 2) ** 2
+    pixels += sum(height * (photo.camera_at(height).width + 2) for photo, height in test)
+    disk = 2 * (needed.disk + VIEW_BYTES * pixels)  # a second set of hits for one shell; some hits stay in memory
+    Needs(needed.memory + disk, disk, needed.gpu).check(workspace.folder, job.teacher.device)
 
 
 def _variants(job: BakeJob, both: Views, lone: Views) -> list[AblationVariant]:
-    """The method itself and what differs from it in one thing; ``lone``: views without the outer shell."""
+    """The method itself, then its variants with one change each; ``lone``: views without the outer shell."""
     cnn = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
-    outer_only, inner_only, narrow = both.each(_first_layer), lone.each(_first_layer), both.each(_without_margin)
+    outer_only = both.each(_first_layer)
+    inner_only = lone.each(_first_layer)
+    narrow = both.each(_without_margin)
     distilled = [both.distilled]
     variants = [
         AblationVariant("duplex, CNN, distilled", distilled, both, cnn),
@@ -187,11 +196,11 @@ def _views(
     unseen = make_view_set(
         cameras, render_teacher(renderer, cameras, folder / "unseen"), rasterizer, margin, folder / "unseen-hits"
     )
-    judged = None
+    test_views = None
     if test:
-        seen, pictures, _ = read_pictures(test, folder / "test")
-        judged = make_view_set(seen, pictures, rasterizer, margin, folder / "test-hits")
-    return Views(distilled, photo_views(job, rasterizer, margin, folder), unseen, judged)
+        test_cameras, pictures, _ = read_pictures(test, folder / "test")
+        test_views = make_view_set(test_cameras, pictures, rasterizer, margin, folder / "test-hits")
+    return Views(distilled, photo_views(job, rasterizer, margin, folder), unseen, test_views)
 
 
 def _first_layer(views: ViewSet, name: str) -> ViewSet:
@@ -207,7 +216,7 @@ def _without_margin(views: ViewSet, name: str) -> ViewSet:
 
 
 def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
-    """A network for single pixels, three layers as ``cnn`` has, of as many multiply-adds as widths up to 64 allow."""
+    """A three-layer network of 1 x 1 convolutions, whose width gives about the multiply-adds of ``cnn``, at most 64."""
     outputs = 4 * cnn.channels_to_space**2
     costs = {w: cnn.inputs * w + w * w + w * outputs for w in range(4, MAX_CHANNELS + 1, 4)}
     width = min(costs, key=lambda w: abs(costs[w] - cnn.macs_per_pixel * cnn.channels_to_space**2))
@@ -216,20 +225,20 @@ def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as a Markdown table; the differences are those to the first row."""
+    """The rows as a Markdown table; differences are relative to the first row."""
     titles = ["variant", "multiply-adds a pixel"]
-    for judged in ("unseen views", "test photos") if rows[0].photos else ("unseen views",):
-        titles += [judged, "difference", "SSIM", "LPIPS (VGG)"]
+    for views in ("unseen views", "test photos") if rows[0].photos else ("unseen views",):
+        titles += [views, "difference", "SSIM", "LPIPS (VGG)"]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for row in rows:
         cells = [row.name, f"{row.macs:.0f}"]
-        for found, first in ((row.unseen, rows[0].unseen), (row.photos, rows[0].photos)):
-            if found and first:
+        for means, first in ((row.unseen, rows[0].unseen), (row.photos, rows[0].photos)):
+            if means and first:
                 cells += [
-                    f"{found['psnr']:.2f} dB",
-                    f"{(found['psnr'] or 0) - (first['psnr'] or 0):+.2f}",
-                    f"{found['ssim']:.4f}",
-                    "not measured" if found["lpips_vgg"] is None else f"{found['lpips_vgg']:.4f}",
+                    f"{means['psnr']:.2f} dB",
+                    f"{(means['psnr'] or 0) - (first['psnr'] or 0):+.2f}",
+                    f"{means['ssim']:.4f}",
+                    "not measured" if means["lpips_vgg"] is None else f"{means['lpips_vgg']:.4f}",
                 ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -29,7 +29,7 @@ from duplex.baking.runtime.devices import pick_device
 
 
 def main() -> int:
-    """Parse and compare."""
+    """Entry point of the module: parse and compare."""
     parser = argparse.ArgumentParser("duplex.baking.evaluation.benchmark", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--views", type=int, default=3, help="views that both renderers draw, in turn [3]")
@@ -44,7 +44,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     rig = Rig.from_scene(teacher.scene)
     probes = rig.evenly(48, 72)
     grid = sample_density(teacher, None, DensityConfig(), lambda scan, solid: carve(teacher, scan, solid, probes))
-    fast, background = FastRenderer(teacher, grid), np.array(teacher.scene.background, np.float32)
+    fast = FastRenderer(teacher, grid)
+    background = np.array(teacher.scene.background, np.float32)
     slow_seconds: list[float] = []
     fast_seconds: list[float] = []
     agreement = []

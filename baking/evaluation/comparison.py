@@ -1,4 +1,4 @@
-"""A bundle's own bytes, drawn by the viewer's renderer, beside its teacher and photos at unseen cameras."""
+"""Compares a bundle, drawn by the viewer's renderer, with its teacher at held-out views and with test photos."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ FRAMES = 9
 
 @dataclass(frozen=True)
 class Compared:
-    """One view: its ``quality``, and where it is to be shown ``drawn`` and ``wanted``, (h, w, 3) float32 in [0, 1]."""
+    """The comparison of one view.
+
+    ``drawn``: the bundle's picture; ``wanted``: the reference; both (h, w, 3) float32 in [0, 1], or None if the view is
+    not shown in the report.
+    """
 
     quality: Quality
     drawn: Array | None
@@ -71,12 +75,12 @@ class Judge:
         label: str,
         draw: Callable[[Camera], Array] | None = None,
     ) -> list[Compared]:
-        """Draw the bundle at each camera and compare with its reference (h, w, 3) float32 in [0, 1].
+        """Draw the bundle at each camera and compare it with the reference, (h, w, 3) float32 in [0, 1].
 
-        ``draw``: draws in the bundle's place. A few pictures, evenly spread over the list, are kept.
+        ``draw``: replaces the bundle's renderer. The result holds the pixels of only a few, evenly spread views.
         """
         shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
-        found = []
+        views = []
         with track(label, len(pictures)) as progress:
             for i, (camera, reference) in enumerate(pictures):
                 wanted = reference()
@@ -86,22 +90,22 @@ class Judge:
                 drawn = (draw or self.drawn)(camera)
                 quality = self.metrics(drawn, wanted)
                 wanted = np.where(np.isfinite(wanted), wanted, drawn)
-                found.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
+                views.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
                 progress.advance(note=f"{quality.psnr:.2f} dB")
-        if not found:
+        if not views:
             raise DuplexError(f"{label}: no pixel of {len(pictures)} pictures is known: expected masks that leave some")
-        return found
+        return views
 
 
 def summary(views: list[Compared]) -> dict[str, Any]:
-    """``{"psnr", "ssim", "lpips_vgg", "lpips_alex", "views": [{the same}, ...]}``, the means first."""
+    """The means ``psnr``, ``ssim``, ``lpips_vgg`` and ``lpips_alex``, and under ``views`` the same of each view."""
     qualities = [view.quality for view in views]
     return {**mean_of(qualities), "views": [asdict(quality) for quality in qualities]}
 
 
 @dataclass(frozen=True)
 class TeacherRenderer:
-    """Draws the teacher of ``bundle``: by the standard renderer, or by the bake's own if ``fast``."""
+    """Draws the teacher of ``bundle`` with the standard renderer, or with the bake's renderer if ``fast``."""
 
     teacher: Teacher
     bundle: Bundle
@@ -119,19 +123,20 @@ class TeacherRenderer:
 
     def drawn(self, camera: Camera) -> Array:
         """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
-        rgba, background = self._render(camera).cpu().numpy(), np.array(self.bundle.background, np.float32)
+        rgba = self._render(camera).cpu().numpy()
+        background = np.array(self.bundle.background, np.float32)
         return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * background, 0, 1))
 
 
 def against_teacher(judge: Judge, teacher: TeacherRenderer, views: int, size: int) -> list[Compared]:
-    """Compare with the teacher at ``views`` cameras that the bake never saw."""
+    """Compare with the teacher at ``views`` held-out views of ``size`` x ``size`` pixels."""
     pictures = [(camera, partial(teacher.drawn, camera)) for camera in unseen_cameras(judge.bundle, views, size)]
     return judge.compare(pictures, "against the teacher")
 
 
 def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> dict[str, dict[str, float]]:
-    """:class:`~duplex.baking.evaluation.motion.Steadiness` of an orbit and of a flight, ``frames`` each."""
-    found = {}
+    """The :class:`~duplex.baking.evaluation.motion.Steadiness` of an orbit and a flight of ``frames`` frames each."""
+    result = {}
     for name, cameras in paths(rig_of(judge.bundle), frames, size).items():
         with track(name, len(cameras)) as progress:
 
@@ -141,8 +146,8 @@ def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> di
                 progress.advance()
                 return drawn, wanted
 
-            found[name] = asdict(steadiness(map(frame, cameras)))
-    return found
+            result[name] = asdict(steadiness(map(frame, cameras)))
+    return result
 
 
 def against_photos(
@@ -150,11 +155,11 @@ def against_photos(
 ) -> list[Compared]:
     """Compare with photos, box-filtered to a height of at most ``size`` pixels, on the teacher's background.
 
-    ``teacher``: is judged in the bundle's place.
+    ``teacher``: is compared instead of the bundle, if given.
     """
     pictures = []
     for photo in photos:
-        height = min(size, photo.camera.height)  # nothing is learned from a photo's pixels drawn larger
+        height = min(size, photo.camera.height)  # an enlarged photo has no more detail to compare
         pictures.append((photo.camera_at(height), partial(photo.pixels, height, judge.bundle.background)))
     if teacher:
         return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
@@ -162,17 +167,18 @@ def against_photos(
 
 
 def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
-    """Cameras from the bundle's own rig, from a stream of random numbers that no stage of the bake draws from."""
+    """Held-out cameras from the bundle's rig; no stage of the bake uses their random stream."""
     return rig_of(bundle).cameras(count, size, np.random.default_rng([seed_of(bundle), EVALUATION_STREAM]))
 
 
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
-    """The teacher with background, space and bounds as the bake used them, whatever its configuration says.
+    """The teacher with the bake's background, space, depths and bounds in place of its configuration's.
 
-    The standard renderer draws what lies outside of the bounds too: that is said where they are narrower.
+    The standard renderer also draws the scene outside the bounds. A note reports this if the bake used smaller bounds.
     """
     near, far = depths_of(bundle) or (teacher.scene.near, teacher.scene.far)
-    space, bounds = space_of(bundle), teacher.scene.bounds
+    space = space_of(bundle)
+    bounds = teacher.scene.bounds
     if "bounds" in bundle.teacher:
         bounds = bounds_of(bundle)
         if bounds and not (teacher.scene.bounds and np.allclose(bounds, teacher.scene.bounds)):
@@ -195,7 +201,7 @@ def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:
 
 
 def facts(bundle: Bundle, size: int) -> dict[str, Any]:
-    """What else the report names: bytes of the file, faces, texels, multiply-adds a pixel, bracketing."""
+    """The report's facts of a bundle of ``size`` bytes: faces, texels, multiply-adds per pixel, bracketing."""
     return {
         "bundle_bytes": size,
         "faces": bundle.faces,
@@ -206,10 +212,11 @@ def facts(bundle: Bundle, size: int) -> dict[str, Any]:
 
 
 def frame_seconds(judge: Judge, side: int) -> float:
-    """The median time of a frame of ``side`` x ``side`` pixels from the bundle's first camera, seconds."""
+    """The median seconds per frame of ``side`` x ``side`` pixels at the bundle's first camera; 0 without cameras."""
     if not judge.bundle.cameras:
         return 0.0
-    camera, times = judge.bundle.cameras[0].resized(side, side), []
+    camera = judge.bundle.cameras[0].resized(side, side)
+    times = []
     for _ in range(FRAMES):
         started = time.perf_counter()
         judge.renderer.draw(camera)

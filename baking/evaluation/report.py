@@ -1,4 +1,4 @@
-"""The HTML report of an evaluation: one file that opens anywhere, with its plots and pictures inside."""
+"""The HTML report of an evaluation: one self-contained file with embedded plots and pictures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from duplex.baking.evaluation.comparison import Compared
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 MAX_SHOWN_HEIGHT = 400  # pixels
-MAX_BARS, MAX_NUMBER = 40, 1e15
+MAX_BARS = 40
+MAX_NUMBER = 1e15
 STYLE: Any = {
     "svg.fonttype": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "font.size": 9,
-    "text.parse_math": False,  # a stranger's names are no formulas
+    "text.parse_math": False,  # names come from untrusted bundles
 }
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips_vgg": "LPIPS (VGG)", "lpips_alex": "LPIPS (Alex)"}
 
@@ -39,8 +40,8 @@ def html_report(
 ) -> bytes:
     """The report as HTML.
 
-    ``path``: the bundle's file; ``report``: the object that ``duplex-eval --json`` prints; ``compared``: the views
-    behind it, by what they are compared with; ``frames``: seconds a frame by the side of a square picture.
+    ``path``: the bundle's file; ``report``: the object that ``duplex-eval --json`` prints; ``compared``: the compared
+    views, under ``teacher`` and ``photos``; ``frames``: seconds per frame by the side of a square picture in pixels.
     """
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
@@ -49,9 +50,9 @@ def html_report(
         {
             "title": f"Against the {against}",
             "means": {
-                name: [found[key] for key in MEASURES]
-                for name, found in (("bundle", report[against]), ("teacher", report[against].get("teacher")))
-                if found
+                name: [block[key] for key in MEASURES]
+                for name, block in (("bundle", report[against]), ("teacher", report[against].get("teacher")))
+                if block
             },
             "plot": _per_view([view.quality.__dict__ for view in views]),
             "pictures": [_row(i, view) for i, view in enumerate(views) if view.drawn is not None],
@@ -92,7 +93,8 @@ def _row(index: int, view: Compared) -> dict[str, Any]:
 
 
 def _data_uri(picture: Array) -> str:
-    image, buffer = Image.fromarray(picture), io.BytesIO()
+    image = Image.fromarray(picture)
+    buffer = io.BytesIO()
     if image.height > MAX_SHOWN_HEIGHT:
         image = image.resize((max(image.width * MAX_SHOWN_HEIGHT // image.height, 1), MAX_SHOWN_HEIGHT))
     image.save(buffer, "PNG", optimize=True)
@@ -114,7 +116,7 @@ def _per_view(qualities: list[dict[str, float | None]]) -> str:
 
 
 def _curve(points: Any) -> str:
-    """PSNR of held-out views against the seconds of distillation; empty where the bundle's report has none."""
+    """A plot of held-out PSNR over the seconds of distillation; empty if the bundle's report has no curve."""
     try:
         seconds, quality = np.array([point[1:3] for point in points], float).T
     except (TypeError, ValueError, IndexError, OverflowError):
@@ -129,8 +131,8 @@ def _curve(points: Any) -> str:
 
 
 def _numbers(values: Any) -> dict[str, float]:
-    found = values if isinstance(values, dict) else {}
-    return {str(k): float(v) for k, v in found.items() if isinstance(v, int | float) and abs(v) < MAX_NUMBER}
+    items = values if isinstance(values, dict) else {}
+    return {str(k): float(v) for k, v in items.items() if isinstance(v, int | float) and abs(v) < MAX_NUMBER}
 
 
 def _bars(values: dict[str, float], label: str) -> str:
@@ -148,7 +150,7 @@ def _bars(values: dict[str, float], label: str) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element: without the XML head, whose address of a definition nobody needs."""
+    """The figure as an ``<svg>`` element, without the XML head, which has no place inside HTML."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

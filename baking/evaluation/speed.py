@@ -1,4 +1,4 @@
-"""``duplex-eval --speed``: the viewer's frames beside the standard NeRF renderer's, on this machine in one run."""
+"""``duplex-eval --speed``: frame times of the viewer and of the standard NeRF renderer on the same machine."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import rays_of, render_rays
 from duplex.baking.rig import Rig
 
-SAMPLES = (64, 128)  # of a ray, coarse and fine, as in the NeRF paper
-RAYS, SECONDS = 4096, 20.0  # in one portion; portions are timed until so much time is spent
+SAMPLES = (64, 128)  # coarse and fine samples per ray, as in the NeRF paper
+RAYS = 4096  # per batch
+SECONDS = 20.0  # total time of the timed batches, at least
 
 
 def compare_speed(bundle: Bundle, teacher: Teacher, size: tuple[int, int]) -> dict[str, Any]:
-    """What :func:`duplex.app.tools.benchmark.benchmark` gives, the teacher's time for the same picture, and the ratio.
+    """The result of :func:`duplex.app.tools.benchmark.benchmark`, with the teacher's time for the same picture.
 
-    Adds ``teacher`` (``seconds_per_frame``, extrapolated from ``rays_timed`` rays; ``samples`` of each, ``network``)
-    and ``ratio``, how often the fastest backend draws a frame in that time. The standard renderer asks the network at
-    every sample of every ray, so its time does not depend on the scene.
+    Adds ``teacher`` (``seconds_per_frame``, extrapolated from ``rays_timed`` rays; ``samples`` per ray; ``network``;
+    ``device``) and ``ratio``, the teacher's frame time over that of the fastest backend. The standard renderer
+    evaluates the network at every sample of every ray, so its time does not depend on the scene.
     """
     result = benchmark.benchmark(bundle, size)
     seconds, rays = seconds_per_ray(teacher)
@@ -41,24 +42,25 @@ def compare_speed(bundle: Bundle, teacher: Teacher, size: tuple[int, int]) -> di
 
 
 def seconds_per_ray(teacher: Teacher) -> tuple[float, int]:
-    """The standard renderer's median time of a ray, and how many rays were timed."""
+    """The standard renderer's median seconds per ray, and the number of timed rays."""
     teacher = replace(teacher, scene=replace(teacher.scene, coarse_samples=SAMPLES[0], fine_samples=SAMPLES[1]))
     camera = Rig.from_scene(teacher.scene).cameras(1, 256, np.random.default_rng(0))[0]
     origins, directions = rays_of(camera, teacher.device)
-    generator, spent = torch.Generator().manual_seed(0), 0.0
+    generator = torch.Generator().manual_seed(0)
+    spent = 0.0
     times: list[float] = []
     while spent < SECONDS or len(times) < 2:
         chosen = torch.randperm(len(origins), generator=generator)[:RAYS].to(teacher.device)
         started = time.perf_counter()
-        render_rays(teacher, origins[chosen], directions[chosen]).cpu()  # which waits for the device
+        render_rays(teacher, origins[chosen], directions[chosen]).cpu()  # the copy waits for the device
         times.append(time.perf_counter() - started)
         spent += times[-1]
-    kept = times[1:]  # the first one warms up
-    return float(np.median(kept)) / RAYS, RAYS * len(kept)
+    timed = times[1:]  # the first batch is a warm-up
+    return float(np.median(timed)) / RAYS, RAYS * len(timed)
 
 
 def text(result: dict[str, Any]) -> str:
-    """What :func:`compare_speed` found, for people."""
+    """The result of :func:`compare_speed` as readable lines."""
     teacher = result["teacher"]
     coarse, fine = teacher["samples"]
     return (

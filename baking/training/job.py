@@ -87,7 +87,7 @@ class TrainingReport:
     seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as JSON values: what ``duplex-train --json`` prints."""
+        """The report as JSON values, which ``duplex-train --json`` prints."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""What a dataset says about its scene: where rays run, in which box, before which background."""
+"""The scene of a dataset: the depth range of rays, the box of the field, and the background."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ from duplex.baking.fields.spaces import Ndc
 from duplex.baking.subject import BACKGROUNDS
 from duplex.baking.training.photos import PhotoSet
 
-BLENDER_BOX, BLENDER_DISTANCES, BLENDER_INTERVAL = 1.5, (2.5, 6.0), (2.0, 6.0)
-NEAR_SHARE, FAR_SHARE = 0.1, 2.0  # of the cameras' least and largest distance from what they look at
-QUANTILES = (0.02, 0.98)  # of the points in view, along each axis, between which the box lies
-WHITE = 0.98
-HOLD_OUT = 8
+BLENDER_BOX = 1.5  # half side of the box, world units
+BLENDER_DISTANCES = (2.5, 6.0)  # range of camera distances from the origin by which such a scene is recognised
+BLENDER_INTERVAL = (2.0, 6.0)  # near and far
+NEAR_SHARE = 0.1  # near over the smallest distance of a camera from the focus point
+FAR_SHARE = 2.0  # far over the largest distance of a camera from the focus point
+QUANTILES = (0.02, 0.98)  # of the points in view along each axis: the sides of the box
+WHITE = 0.98  # median of the corners from which a background counts as white
+HOLD_OUT = 8  # every 8th photo is held out
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user says about the scene; None where the dataset is asked. ``bounds``: (2, 3)."""
+    """The user's values for the scene; None takes the dataset's.
+
+    ``near``, ``far``: depths, world units; ``background``: RGB in [0, 1]; ``bounds``: low and high corner, (2, 3).
+    """
 
     near: float | None = None
     far: float | None = None
@@ -36,7 +42,7 @@ class Given:
 
 
 def split(dataset: Dataset) -> tuple[list[Photo], list[Photo]]:
-    """The photos to train on, and those held out: the test or val split, else every 8th photo of eight or more."""
+    """The training photos and the held-out ones: the test or val split, else every 8th photo if there are eight."""
     photos = list(dataset.photos.get("train", ()))
     if not photos:
         raise DuplexError("the dataset has no photos to train on: expected a train split with pictures")
@@ -47,9 +53,9 @@ def split(dataset: Dataset) -> tuple[list[Photo], list[Photo]]:
 
 
 def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Given) -> SceneInfo:
-    """The scene of the training ``photos``, whose ``pixels`` tell the background; raises :class:`DuplexError`.
+    """The scene of the training ``photos``, with the background found in their ``pixels``; raises DuplexError.
 
-    Forward-facing photos of LLFF are taken into NDC, unless the user gives near or far.
+    A forward-facing LLFF dataset uses NDC, unless the user gives near or far.
     """
     up = (float(dataset.up[0]), float(dataset.up[1]), float(dataset.up[2]))
     background = given.background or background_of(pixels)
@@ -60,7 +66,8 @@ def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Giv
         return replace(scene, principal_shift=0.0)
     centers = np.stack([p.camera.position for p in photos])
     near, far = interval_of(dataset, photos)
-    near, far = near if given.near is None else given.near, far if given.far is None else given.far
+    near = near if given.near is None else given.near
+    far = far if given.far is None else given.far
     if not 0 <= near < far:
         raise DuplexError(f"--near {near:g} and --far {far:g}: expected 0 <= near < far")
     bounds = bounds_of(dataset, photos, near, far) if given.bounds is None else _corners(given.bounds)
@@ -70,29 +77,32 @@ def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Giv
 
 
 def background_of(pixels: PhotoSet) -> tuple[float, float, float]:
-    """White where photos have alpha, or where their corners are white; else black."""
+    """White if the photos have alpha or white corners; otherwise black."""
     if pixels.has_alpha:
         return BACKGROUNDS["white"]
-    first, last, width = pixels.first[:-1], pixels.first[1:] - 1, pixels.widths
+    first = pixels.first[:-1]
+    last = pixels.first[1:] - 1
+    width = pixels.widths
     corners = torch.cat([first, first + width - 1, last - width + 1, last])
     known = pixels.rgba[corners[torch.isin(corners, pixels.usable)], :3].float()
     return BACKGROUNDS["white" if len(known) and float(known.median()) >= 255 * WHITE else "black"]
 
 
 def interval_of(dataset: Dataset, photos: list[Photo]) -> tuple[float, float]:
-    """Depths between which the scene lies, as the dataset or else its cameras say."""
+    """Near and far depth of the scene, from the dataset, or else estimated from its cameras."""
     if dataset.near is not None and dataset.far is not None:
         return dataset.near, dataset.far
     if _is_blender(dataset, photos):
         return BLENDER_INTERVAL
     poses = np.stack([p.camera.camera_to_world for p in photos])
     distances = np.linalg.norm(poses[:, :3, 3] - focus_point(poses), axis=1)
-    least, largest = float(distances.min()), float(distances.max())
-    return NEAR_SHARE * least, max(FAR_SHARE * largest, 1e-3)
+    smallest = float(distances.min())
+    largest = float(distances.max())
+    return NEAR_SHARE * smallest, max(FAR_SHARE * largest, 1e-3)
 
 
 def bounds_of(dataset: Dataset, photos: list[Photo], near: float, far: float) -> Corners:
-    """The box of a Blender scene, or the one around most of what is in view between ``near`` and ``far``."""
+    """The box of a Blender scene, or a box around most points in view between ``near`` and ``far``."""
     if dataset.near is None and _is_blender(dataset, photos):
         return _corners(BLENDER_BOX * np.array([[-1.0] * 3, [1.0] * 3]))
     points = []
@@ -105,7 +115,7 @@ def bounds_of(dataset: Dataset, photos: list[Photo], near: float, far: float) ->
 
 
 def _is_blender(dataset: Dataset, photos: list[Photo]) -> bool:
-    """Whether the cameras stand about an object of the size of NeRF-synthetic's."""
+    """Whether the cameras surround an object of the size of the NeRF-synthetic scenes."""
     distances = np.array([math.dist(p.camera.position, (0, 0, 0)) for p in photos])
     low, high = BLENDER_DISTANCES
     return dataset.kind == "blender" and bool(((distances > low) & (distances < high)).all())
