@@ -10,6 +10,8 @@ import duplex
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.baking.runtime.progress import ProgressEvent
 
+pytestmark = pytest.mark.system
+
 SMALL = {"grid": 48, "scan": 32, "faces": 1500, "texels": 64, "views": 8, "view_size": 48, "steps": 30, "crop": 24}
 
 
