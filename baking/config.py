@@ -63,7 +63,8 @@ def bake_config(quality: str, given: Mapping[str, Any]) -> BakeConfig:
 def check(config: BakeConfig) -> None:
     """Raise :class:`DuplexError` for settings out of range or in conflict."""
     check_ranges(config)
-    outer, inner = config.shells.outer_opacity, config.shells.inner_opacity
+    outer = config.shells.outer_opacity
+    inner = config.shells.inner_opacity
     if inner and not outer < inner < 1:
         raise DuplexError(
             f"--inner-opacity {inner}: expected more than --outer-opacity {outer:g} and less than 1, or 0"

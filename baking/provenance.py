@@ -133,11 +133,11 @@ def bounds_of(bundle: Bundle) -> tuple[Corner, Corner] | None:
 
 def depths_of(bundle: Bundle) -> tuple[float, float] | None:
     """Near and far of the bake's rays, world units; None if the bundle does not record them."""
-    found = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
+    depths = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
     try:
-        return (float(found["near"]), float(found["far"])) if len(found) == 2 else None
+        return (float(depths["near"]), float(depths["far"])) if len(depths) == 2 else None
     except (TypeError, ValueError, OverflowError):
-        raise DuplexError(f"manifest.json: teacher {found}: expected numbers for near and far: bake again") from None
+        raise DuplexError(f"manifest.json: teacher {depths}: expected numbers for near and far: bake again") from None
 
 
 def overrides_of(bundle: Bundle) -> Overrides:

@@ -22,7 +22,8 @@ THUMBNAIL = (320, 240)
 def export_shell(shell: Mesh, texture: FeatureTexture) -> BundleShell:
     """A shell with its learned features as 8-bit textures of four channels each."""
     texels = texture.export().numpy()
-    side, channels = texels.shape[0], texels.shape[2]
+    side = texels.shape[0]
+    channels = texels.shape[2]
     planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
     return BundleShell(
         shell,

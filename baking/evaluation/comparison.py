@@ -48,13 +48,13 @@ FRAMES = 9
 class Compared:
     """The comparison of one view.
 
-    ``drawn``: the bundle's picture; ``wanted``: the reference; both (h, w, 3) float32 in [0, 1], or None if the view is
-    not shown in the report.
+    ``drawn``: the bundle's picture; ``reference``: the teacher's picture or the photo; both (h, w, 3) float32 in
+    [0, 1], or None if the view is not shown in the report.
     """
 
     quality: Quality
     drawn: Array | None
-    wanted: Array | None
+    reference: Array | None
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class Judge:
         shown = set(np.linspace(0, len(pictures) - 1, min(SHOWN_PICTURES, len(pictures))).round().astype(int).tolist())
         views = []
         with track(label, len(pictures)) as progress:
-            for i, (camera, reference) in enumerate(pictures):
-                wanted = reference()
-                if not np.isfinite(wanted).any():
+            for i, (camera, render_reference) in enumerate(pictures):
+                reference = render_reference()
+                if not np.isfinite(reference).any():
                     say(f"note: {label}: no pixel of picture {i} is known: it is left out")
                     continue
                 drawn = (draw or self.drawn)(camera)
-                quality = self.metrics(drawn, wanted)
-                wanted = np.where(np.isfinite(wanted), wanted, drawn)
-                views.append(Compared(quality, drawn, wanted) if i in shown else Compared(quality, None, None))
+                quality = self.metrics(drawn, reference)
+                reference = np.where(np.isfinite(reference), reference, drawn)
+                views.append(Compared(quality, drawn, reference) if i in shown else Compared(quality, None, None))
                 progress.advance(note=f"{quality.psnr:.2f} dB")
         if not views:
             raise DuplexError(f"{label}: no pixel of {len(pictures)} pictures is known: expected masks that leave some")
@@ -142,9 +142,9 @@ def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> di
 
             def frame(camera: Camera, progress: Tracker = progress) -> tuple[Array, Array]:
                 drawn = judge.drawn(camera)
-                wanted = teacher.drawn(camera)
+                reference = teacher.drawn(camera)
                 progress.advance()
-                return drawn, wanted
+                return drawn, reference
 
             result[name] = asdict(steadiness(map(frame, cameras)))
     return result

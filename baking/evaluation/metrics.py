@@ -37,13 +37,13 @@ class Metrics:
         except (DuplexError, OSError) as error:
             say(f"note: LPIPS is left out: {error}")
 
-    def __call__(self, drawn: Array, wanted: Array) -> Quality:
-        """The quality of ``drawn`` against ``wanted``, (h, w, 3) float32 in [0, 1]; NaN in ``wanted`` is ignored."""
-        known = np.asarray(np.isfinite(wanted).all(-1))
-        filled = np.where(known[..., None], wanted, drawn)
+    def __call__(self, drawn: Array, reference: Array) -> Quality:
+        """The quality of ``drawn`` against ``reference``, (h, w, 3) float32 in [0, 1], where that is not NaN."""
+        known = np.asarray(np.isfinite(reference).all(-1))
+        filled = np.where(known[..., None], reference, drawn)
         learned = self.lpips if min(drawn.shape[:2]) >= MIN_SIDE else {}
         distances = {f"lpips_{name}": distance(drawn, filled, known) for name, distance in learned.items()}
-        return Quality(psnr(drawn[known], wanted[known]), ssim(drawn, filled, known), **distances)
+        return Quality(psnr(drawn[known], reference[known]), ssim(drawn, filled, known), **distances)
 
 
 def mean_of(qualities: Sequence[Quality]) -> dict[str, float | None]:

@@ -75,9 +75,9 @@ def html_report(
     return bytes(html.encode("utf-8", "replace"))
 
 
-def error_map(drawn: Array, wanted: Array) -> Array:
+def error_map(drawn: Array, reference: Array) -> Array:
     """Mean absolute difference of the channels of two (h, w, 3) pictures in [0, 1], coloured: (h, w, 3) uint8."""
-    return _colored(np.abs(drawn - wanted).mean(-1))
+    return _colored(np.abs(drawn - reference).mean(-1))
 
 
 def _colored(error: Array) -> Array:
@@ -86,9 +86,9 @@ def _colored(error: Array) -> Array:
 
 
 def _row(index: int, view: Compared) -> dict[str, Any]:
-    assert view.drawn is not None and view.wanted is not None
-    pictures = [(255 * x).round().astype(np.uint8) for x in (view.wanted, view.drawn)]
-    pictures.append(error_map(view.drawn, view.wanted))
+    assert view.drawn is not None and view.reference is not None
+    pictures = [(255 * x).round().astype(np.uint8) for x in (view.reference, view.drawn)]
+    pictures.append(error_map(view.drawn, view.reference))
     return {"index": index, "quality": view.quality, "sources": [_data_uri(picture) for picture in pictures]}
 
 

@@ -69,7 +69,8 @@ PRESETS: Presets = checked_presets(
 def train_config(quality: str, given: Mapping[str, Any]) -> TrainConfig:
     """The preset ``quality`` with the ``given`` settings on top; raises :class:`DuplexError`."""
     config = configured(TrainConfig, PRESETS, quality, given)
-    first, last = config.tensorf.first_voxels, config.tensorf.voxels
+    first = config.tensorf.first_voxels
+    last = config.tensorf.voxels
     if first > last:
         raise DuplexError(f"--first-voxels {first}: expected 8 to {last}")
     return config
