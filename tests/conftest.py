@@ -50,9 +50,20 @@ def data() -> Path:
     return folder
 
 
+SHARED_CONTEXT: list[moderngl.Context] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Make the shared context current again: a test that draws or bakes through the Python API leaves its own."""
+    for context in SHARED_CONTEXT:
+        context.__enter__()
+
+
 @pytest.fixture(scope="session")
 def ctx() -> moderngl.Context:
-    return create_headless_context()
+    SHARED_CONTEXT.append(create_headless_context())
+    return SHARED_CONTEXT[0]
 
 
 @pytest.fixture(scope="session")

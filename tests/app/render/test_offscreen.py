@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import moderngl
 import numpy as np
 import pytest
 
 import duplex
 from duplex.app.scene.bundle import Bundle
-
-
-@pytest.fixture(autouse=True)
-def shared_context_stays_current(ctx: moderngl.Context) -> Iterator[None]:
-    """Make the context of the other tests current again: ``duplex.render`` leaves none current."""
-    yield
-    ctx.__enter__()
 
 
 def test_a_frame_and_its_depth_have_the_size_asked_for(demo: Bundle) -> None:
