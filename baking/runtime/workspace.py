@@ -48,7 +48,7 @@ class Workspace:
     """The folder beside the output that holds the intermediate results of an unfinished run.
 
     The caller removes it when the run is done. As a context manager, it is also removed after a :class:`DuplexError`
-    if it holds no result to resume from.
+    if it holds no result to resume from; in any case its lock is released at the end.
 
     ``folder``: its path; ``fingerprint``: of the run's input; ``seconds``: durations by stage, over all attempts;
     ``job_file``: the JSON file with fingerprint and seconds; ``lock``: held while this process uses the folder.
@@ -89,6 +89,7 @@ class Workspace:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DuplexError) and {file.name for file in self.folder.iterdir()} <= {JOB_FILE, LOCK_FILE}:
             self.remove()
+        self.lock.release()  # a caller that keeps the exception keeps this object too, and must be able to resume
 
     def _resume(self, allowed: bool) -> None:
         """Read the seconds of the interrupted run; DuplexError if resuming is not ``allowed`` or the input differs."""

@@ -27,7 +27,7 @@ def test_a_cancelled_bake_is_resumed_with_the_same_result(octahedron: Path, tmp_
             raise Cancelled
 
     output = tmp_path / "scene.bundle"
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled) as kept:  # the exception is kept: the workspace must be free all the same
         duplex.bake(octahedron, output, progress=cancel, **SMALL, batch=4)
     assert not output.exists() and (tmp_path / "scene.bundle.baking" / "shells.safetensors").exists()
     with pytest.raises(duplex.DuplexError, match="an interrupted bake: go on with --resume"):
@@ -41,6 +41,7 @@ def test_a_cancelled_bake_is_resumed_with_the_same_result(octahedron: Path, tmp_
     assert not (tmp_path / "scene.bundle.baking").exists()
     stages = {event.stage for event in events if event.stage}
     assert "distillation" in stages and "scan" not in stages  # the density was kept
+    assert kept.value.__traceback__ is not None
     read = duplex.load(output)
     assert write_bundle(read) == output.read_bytes()
 
