@@ -18,8 +18,12 @@ def run(command: Callable[[], int]) -> int:
     """Run a command's body and show its progress on stderr; returns the exit status."""
 
     def body() -> int:
-        with reporting(ConsoleListener()):
-            return command()
+        listener = ConsoleListener()
+        try:
+            with reporting(listener):
+                return command()
+        finally:
+            listener.close()
 
     return run_command(body)
 
@@ -40,6 +44,11 @@ class ConsoleListener:
             self.stage = _Bar(self.console, event) if self.console.is_terminal else _Log(self.console, event)
         self.stage.show(event)
         if event.ended:
+            self.close()
+
+    def close(self) -> None:
+        """Remove the bar of the current stage; an exception or Ctrl-C can end a stage before its last event."""
+        if self.stage is not None:
             self.stage.close()
             self.stage = None
 
