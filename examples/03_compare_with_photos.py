@@ -22,7 +22,7 @@ def main(bundle: Path, dataset: Path, worst: Path = Path("worst.png"), height: i
         print(f"photo {number}: {view.quality.psnr:.2f} dB, SSIM {view.quality.ssim:.4f}")
     shown = [view for view in views if view.drawn is not None]  # a few pictures are kept
     least = min(shown, key=lambda view: view.quality.psnr)
-    pair = np.concatenate([least.drawn, least.wanted], 1)
+    pair = np.concatenate([least.drawn, least.reference], 1)
     Image.fromarray(np.round(255 * np.clip(pair, 0, 1)).astype(np.uint8)).save(worst)
     mean = found.to_json()["photos"]["psnr"]
     print(f"mean {mean:.2f} dB; the worst of those that are shown: {worst}")
