@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.files import write_atomically
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
-from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
+from duplex.baking.evaluation.ablation import AblationWorkspace, Row, table
+from duplex.baking.evaluation.ablation import ablate as ablate_job
+from duplex.baking.evaluation.evaluation import DEFAULT_HEIGHT, Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
+from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
-from duplex.baking.job import BakeJob
+from duplex.baking.job import BakeJob, identity
 from duplex.baking.pipeline import bake as bake_job
 from duplex.baking.runtime.devices import pick_device, read_seed
 from duplex.baking.runtime.progress import Listener, reporting, say
 from duplex.baking.runtime.workspace import Workspace
-from duplex.baking.settings import names_of
-from duplex.baking.subject import SceneOptions, read_background, read_bounds, read_subject
+from duplex.baking.settings import as_number, names_of
+from duplex.baking.subject import SceneOptions, read_background, read_bounds, read_subject, test_photos
 from duplex.baking.training.config import TrainConfig, train_config
 from duplex.baking.training.job import TrainingReport, TrainingWorkspace, TrainJob
 from duplex.baking.training.job import train as train_job
@@ -137,9 +142,9 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
             raise DuplexError(f"{output}: a folder: expected the name of the checkpoint to write")
         config = train_config(quality, stages)
         torch_device = pick_device(device)
-        background = read_background(scene.get("background"))
-        bounds = read_bounds(scene.get("bounds"))
-        given = Given(scene.get("near"), scene.get("far"), background, bounds)
+        options = SceneOptions(**scene)
+        background = read_background(options.background)
+        given = Given(options.near, options.far, background, read_bounds(options.bounds))
         dataset = read_dataset(Path(photos))
         if dataset.missing:
             say(f"note: {dataset.missing} of the pictures that {photos} names are missing")
@@ -175,6 +180,56 @@ def evaluate(
     with reporting(progress):
         source = scene if isinstance(scene, Bundle) else Path(scene)
         return evaluate_bundle(source, dataclasses.replace(EvaluationOptions(**options), **paths))
+
+
+def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    data: str | Path | None = None,
+    quality: str = "draft",
+    height: int = DEFAULT_HEIGHT,
+    lpips: bool = True,
+    progress: Listener | None = None,
+    resume: bool = False,
+    restart: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    **settings: Any,
+) -> list[Row]:
+    """Distil a checkpoint again and again, each time without one idea of the method, and write the Markdown table.
+
+    Args:
+        checkpoint, data, quality, progress, resume, restart, seed, device, settings: As for :func:`bake`.
+        output: The table to write. While the ablation runs, its workspace is the folder ``<output>.ablating``.
+        height: Of the test photos in pixels, 16 to 4096.
+        lpips: Whether to measure LPIPS.
+
+    Returns:
+        The rows of the table; the first one is the whole method.
+
+    Raises:
+        DuplexError: As for :func:`bake`.
+    """
+    output = Path(output)
+    scene, stages = _sorted_settings(settings, names_of(BakeConfig))
+    with reporting(progress):
+        if not 16 <= as_number("size", height, int) <= 4096:
+            raise DuplexError(f"--size {height}: expected 16 to 4096 pixels")
+        if output.is_dir():
+            raise DuplexError(f"{output}: a folder: expected the name of the table to write")
+        config = bake_config(quality, stages)
+        job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
+        photos = test_photos(job.teacher.scene, None if data is None else Path(data))
+        test = [(photo, min(height, photo.camera.height)) for photo in photos]
+        metrics = Metrics(lpips)
+        fingerprint = f"{job.fingerprint()} {json.dumps([identity(photo) for photo in photos])} {height} {lpips}"
+        ctx = create_headless_context()
+        with AblationWorkspace(output, fingerprint, resume, restart) as workspace:
+            rows = ablate_job(job, test, workspace, ctx, metrics)
+            write_atomically(output, (table(rows) + "\n").encode(), beside=workspace.folder)
+            workspace.remove()
+        return rows
 
 
 def open_checkpoint(

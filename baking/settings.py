@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import numbers
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -84,6 +85,18 @@ def check_ranges(config: Any) -> None:
                 raise DuplexError(f"{flag_of(field.name)} {value}: expected {allowed}")
 
 
+def as_number(name: str, value: Any, kind: type) -> Any:
+    """``value`` of the setting ``name`` as ``kind``, int or float; raises :class:`DuplexError` for anything else.
+
+    Command lines give the right type; this is for callers from Python, whose numbers may be those of numpy.
+    """
+    expected = numbers.Integral if kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, expected):
+        words = "a whole number" if kind is int else "a number"
+        raise DuplexError(f"{flag_of(name)} {value!r:.60}: expected {words}")
+    return kind(value)
+
+
 def flag_of(name: str) -> str:
     """The flag of the setting ``name``."""
     return f"--{name.replace('_', '-')}"
@@ -111,22 +124,28 @@ def given_settings(arguments: argparse.Namespace, config_type: type) -> dict[str
 
 
 def names_of(config_type: type) -> frozenset[str]:
-    """The names of all settings: the fields of every stage of ``config_type``."""
-    return frozenset(field.name for _, stage in _stages(config_type) for field in dataclasses.fields(stage))
+    """The names of all settings: the fields of every stage of ``config_type`` that :func:`setting` declares."""
+    return frozenset(
+        field.name
+        for _, stage in _stages(config_type)
+        for field in dataclasses.fields(stage)
+        if _HELP in field.metadata
+    )
 
 
 def configured(config_type: type[Config], presets: Presets, quality: str, given: Mapping[str, Any]) -> Config:
     """The stages' defaults, the preset ``quality`` on top of them, and on top of that the settings that were ``given``.
 
-    Raises :class:`DuplexError` for an unknown preset and for a value out of its range.
+    Raises :class:`DuplexError` for an unknown preset and for a value of another type or out of its range.
     """
     if quality not in presets:
         raise DuplexError(f"quality {quality!r:.40}: expected {', '.join(presets)}")
     preset = presets[quality]
     stages = {}
     for stage, config in _stages(config_type):
-        names = [field.name for field in dataclasses.fields(config)]
-        values = {n: preset[n] for n in names if n in preset} | {n: given[n] for n in names if n in given}
+        kinds = {field.name: type(field.default) for field in dataclasses.fields(config)}
+        values = {name: preset[name] for name in kinds if name in preset}
+        values |= {name: as_number(name, given[name], kind) for name, kind in kinds.items() if name in given}
         stages[stage] = dataclasses.replace(config, **values)
     config = config_type(**stages)
     check_ranges(config)

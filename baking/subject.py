@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,27 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
-from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.checkpoints.loading import SPACES, load_teacher
 from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.datasets.reading import read_cameras, read_dataset
-from duplex.baking.fields.field import Overrides, Teacher
+from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, Teacher
 from duplex.baking.fields.spaces import Ndc
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
+from duplex.baking.settings import as_number
 
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 ENCODINGS = ("ftd", "tfd", "tdf", "dtf")
 UPS = {f"{sign}{axis}": (sign, i) for i, axis in enumerate("xyz") for sign in "+-"}
 CAMERAS = ("hemisphere", "sphere")
+CHOICES: dict[str, Collection[str]] = {  # of the options that are names
+    "cameras": CAMERAS,
+    "up": UPS,
+    "space": SPACES,
+    "activation": ACTIVATIONS,
+    "encoding": ENCODINGS,
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,26 @@ class SceneOptions:
     near: float | None = None
     far: float | None = None
     background: str | None = None
-    bounds: Sequence[float] | None = None
+    bounds: Sequence[float] | Array | None = None
     cameras: str | None = None
     up: str | None = None
     samples: Sequence[int] | None = None
     space: str | None = None
     activation: str | None = None
     encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise :class:`DuplexError` for a value of another type and for an unknown name."""
+        for name in ("near", "far"):
+            if getattr(self, name) is not None:
+                as_number(name, getattr(self, name), float)
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in tuple(choices):
+                raise DuplexError(f"--{name} {value!r:.60}: expected {', '.join(choices)}")
+        read_background(self.background)
+        read_bounds(self.bounds)
+        read_samples(self.samples)
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,7 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
         say(f"assumed: {assumption}")
     if dataset is None or data is None:
         rig = Rig.from_scene(scene)
-        if options.bounds and not isinstance(scene.space, Ndc):
+        if options.bounds is not None and not isinstance(scene.space, Ndc):
             rig = rig.around(np.array(scene.bounds).mean(0))
         return Subject(teacher, rig, (), (), np.eye(4))
     if dataset.missing:
@@ -98,11 +119,10 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
     return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
 
 
-def test_photos(subject: Subject, folder: Path | None) -> tuple[Photo, ...]:
-    """The test photos of the dataset in ``folder``, with cameras in the teacher's world; empty without a dataset."""
+def test_photos(scene: SceneInfo, folder: Path | None) -> tuple[Photo, ...]:
+    """The test photos of the dataset in ``folder``, with cameras in the world of ``scene``; empty without a dataset."""
     if folder is None:
         return ()
-    scene = subject.teacher.scene
     to_world = world_of(scene.dataset_to_world, read_dataset(folder).to_original)
     return _photos(folder, "test", scene.principal_shift, to_world)
 
@@ -123,10 +143,12 @@ def world_of(dataset_to_world: Sequence[float] | None, to_original: Array) -> Ar
 
 def read_background(text: str | None) -> tuple[float, float, float] | None:
     """The RGB colour in [0, 1] of a ``--background`` flag; raises :class:`DuplexError` for invalid text."""
-    if text is None or text in BACKGROUNDS:
-        return BACKGROUNDS.get(text or "")
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        raise DuplexError(f"--background {text}: expected white, black or #rrggbb")
+    if text is None:
+        return None
+    if isinstance(text, str) and text in BACKGROUNDS:
+        return BACKGROUNDS[text]
+    if not isinstance(text, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise DuplexError(f"--background {text!s:.60}: expected white, black or #rrggbb")
     red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue
 
@@ -138,7 +160,7 @@ def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
         "far": options.far,
         "background": read_background(options.background),
         "bounds": read_bounds(options.bounds),
-        "samples": tuple(options.samples) if options.samples else None,
+        "samples": read_samples(options.samples),
         "space": options.space,
         "activation": options.activation,
         "encoding": options.encoding,
@@ -158,13 +180,26 @@ def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
     return Overrides(**values)
 
 
-def read_bounds(values: Sequence[float] | None) -> Array | None:
+def read_bounds(values: Sequence[float] | Array | None) -> Array | None:
     """The low and high corner (2, 3) of a ``--bounds`` flag; raises :class:`DuplexError` for invalid corners."""
     if values is None:
         return None
-    bounds = np.array(values).reshape(2, 3)
+    expected = "expected low x y z, then a larger high x y z"
+    try:
+        bounds = np.array(values, np.float64).reshape(2, 3)
+    except (TypeError, ValueError):
+        raise DuplexError(f"--bounds {values!r:.80}: {expected}") from None
     if not np.isfinite(bounds).all() or (bounds[1] <= bounds[0]).any():
-        raise DuplexError(
-            f"--bounds {' '.join(f'{x:g}' for x in values)}: expected low x y z, then a larger high x y z"
-        )
+        raise DuplexError(f"--bounds {' '.join(f'{x:g}' for x in bounds.reshape(-1))}: {expected}")
     return bounds
+
+
+def read_samples(values: Sequence[int] | None) -> tuple[int, int] | None:
+    """The coarse and fine samples per ray of a ``--samples`` flag; raises :class:`DuplexError` for other values."""
+    if values is None:
+        return None
+    try:
+        coarse, fine = values
+    except (TypeError, ValueError):
+        raise DuplexError(f"--samples {values!r:.60}: expected two whole numbers, coarse and fine") from None
+    return as_number("samples", coarse, int), as_number("samples", fine, int)

@@ -1,31 +1,16 @@
-"""``duplex-eval ablate``: parse, train the variants, write the table."""
+"""``duplex-eval ablate``: parse, ablate, print."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import write_atomically
-from duplex.app.render.gpu import create_headless_context
+from duplex.baking.api import ablate
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
-from duplex.baking.config import PRESETS, BakeConfig, bake_config
-from duplex.baking.evaluation.ablation import ablate, table
-from duplex.baking.evaluation.metrics import Metrics
-from duplex.baking.job import BakeJob, identity
-from duplex.baking.runtime.devices import read_seed
-from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.config import PRESETS, BakeConfig
+from duplex.baking.evaluation.ablation import table
 from duplex.baking.settings import add_flags, given_settings
-from duplex.baking.subject import SceneOptions, read_subject, test_photos
-
-
-class AblationWorkspace(Workspace):
-    """The workspace of an ablation; its folder name differs from a bake's."""
-
-    work = "ablation"
-    suffix = ".ablating"
 
 
 def main(arguments: list[str]) -> int:
@@ -49,23 +34,19 @@ def main(arguments: list[str]) -> int:
 
 
 def _ablate(arguments: argparse.Namespace) -> int:
-    if not 16 <= arguments.size <= 4096:
-        raise DuplexError(f"--size {arguments.size}: expected 16 to 4096 pixels")
-    if arguments.output.is_dir():
-        raise DuplexError(f"{arguments.output}: a folder: expected the name of the table to write")
-    config = bake_config(arguments.quality, given_settings(arguments, BakeConfig))
-    seed = read_seed(arguments.seed)
-    options = SceneOptions(**scene_options(arguments))
-    subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
-    job = BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, seed, subject.to_dataset)
-    test = [(photo, min(arguments.size, photo.camera.height)) for photo in test_photos(subject, arguments.data)]
-    metrics = Metrics(not arguments.no_lpips)
-    test_identities = [identity(photo) for photo, _ in test]
-    fingerprint = f"{job.fingerprint()} {json.dumps(test_identities)} {arguments.size} {not arguments.no_lpips}"
-    ctx = create_headless_context()
-    with AblationWorkspace(arguments.output, fingerprint, arguments.resume, arguments.restart) as workspace:
-        markdown = table(ablate(job, test, workspace, ctx, metrics))
-        print(markdown)
-        write_atomically(arguments.output, (markdown + "\n").encode(), beside=workspace.folder)
-        workspace.remove()
+    rows = ablate(
+        arguments.checkpoint,
+        arguments.output,
+        data=arguments.data,
+        quality=arguments.quality,
+        height=arguments.size,
+        lpips=not arguments.no_lpips,
+        resume=arguments.resume,
+        restart=arguments.restart,
+        seed=arguments.seed,
+        device=arguments.device,
+        **scene_options(arguments),
+        **given_settings(arguments, BakeConfig),
+    )
+    print(table(rows))
     return 0

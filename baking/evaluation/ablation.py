@@ -36,6 +36,13 @@ STRUCTURE_WEIGHT = 0.02  # of DSSIM in the loss, for the variant that has it
 Means = dict[str, float | None]
 
 
+class AblationWorkspace(Workspace):
+    """The workspace of an ablation; its folder name differs from a bake's."""
+
+    work = "ablation"
+    suffix = ".ablating"
+
+
 @dataclass(frozen=True)
 class Row:
     """The result of one variant.

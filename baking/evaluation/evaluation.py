@@ -33,6 +33,7 @@ from duplex.baking.fields.field import Teacher
 from duplex.baking.provenance import overrides_of
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
+from duplex.baking.settings import as_number
 
 DEFAULT_VIEWS = 8
 DEFAULT_HEIGHT = 200  # pixels
@@ -61,7 +62,9 @@ class EvaluationOptions:
     device: str = "auto"
 
     def check(self) -> None:
-        """Raise :class:`DuplexError` for options out of range or in conflict."""
+        """Raise :class:`DuplexError` for options of another type, out of range or in conflict."""
+        for name, value in (("size", self.height), ("views", self.views or 1), ("frames", self.frames)):
+            as_number(name, value, int)
         if not 16 <= self.height <= 4096:
             raise DuplexError(f"--size {self.height}: expected 16 to 4096 pixels")
         if self.views is not None and not 1 <= self.views <= 10000:

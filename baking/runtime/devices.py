@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import torch
 
 from duplex.app.core.errors import DuplexError
@@ -23,6 +25,6 @@ def pick_device(name: str) -> torch.device:
 
 def read_seed(seed: int) -> int:
     """The value of a ``--seed`` flag; raises :class:`DuplexError` if a random generator cannot take it."""
-    if not 0 <= seed < 1 << 63:
-        raise DuplexError(f"--seed {seed}: expected 0 to 2^63 - 1")
-    return seed
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 1 << 63:
+        raise DuplexError(f"--seed {seed!r:.60}: expected 0 to 2^63 - 1")
+    return int(seed)

@@ -53,6 +53,11 @@ class TrainJob:
     seed: int
     device: torch.device
 
+    def __post_init__(self) -> None:
+        """Raise :class:`DuplexError` for an unknown kind of field."""
+        if self.field not in FIELDS:
+            raise DuplexError(f"--field {self.field!r:.60}: expected {' or '.join(FIELDS)}")
+
     def fingerprint(self) -> str:
         """A SHA-256 in hexadecimal of all input that can change the result."""
         data = self.dataset

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import duplex
 from duplex.app.scene.bundle_writer import write_bundle
+from duplex.baking.config import bake_config
 from duplex.baking.runtime.progress import ProgressEvent
 
 pytestmark = pytest.mark.system
@@ -60,6 +62,18 @@ def test_nothing_is_printed(octahedron: Path, tmp_path: Path, capfd: pytest.Capt
         ({"background": "beige"}, "--background beige: expected white, black or #rrggbb"),
         ({"seed": -1}, "--seed -1: expected 0 to 2^63 - 1"),
         ({"device": "tpu"}, "--device tpu: not available"),
+        ({"grid": "64"}, "--grid '64': expected a whole number"),
+        ({"texels": 64.0}, "--texels 64.0: expected a whole number"),
+        ({"floater": None}, "--floater None: expected a number"),
+        ({"doublings": (0.1,)}, "doublings=(0.1,): no such setting"),
+        ({"seed": 1.5}, "--seed 1.5: expected 0 to 2^63 - 1"),
+        ({"near": "2"}, "--near '2': expected a number"),
+        ({"cameras": "ring"}, "--cameras 'ring': expected hemisphere, sphere"),
+        ({"up": ["+z"]}, "--up ['+z']: expected +x, -x, +y"),
+        ({"space": "polar"}, "--space 'polar': expected world, ndc, contracted"),
+        ({"samples": (64,)}, "--samples (64,): expected two whole numbers"),
+        ({"bounds": (1, 2, 3)}, "--bounds (1, 2, 3): expected low x y z, then"),
+        ({"background": (1, 1, 1)}, "--background (1, 1, 1): expected white, black or #rrggbb"),
     ],
 )
 def test_a_wrong_setting_is_a_sentence(
@@ -68,6 +82,18 @@ def test_a_wrong_setting_is_a_sentence(
     with pytest.raises(duplex.DuplexError) as error:
         duplex.bake(octahedron, tmp_path / "scene.bundle", **settings)
     assert str(error.value).startswith(words) and not list(tmp_path.glob("scene*"))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    config = bake_config("draft", {"grid": np.int64(64), "floater": 0, "bracketing": np.float32(0.5)})
+    assert config.density.grid == 64 and type(config.density.grid) is int
+    assert config.shells.bracketing == 0.5 and type(config.shells.floater) is float
+
+
+def test_an_unknown_kind_of_field_is_not_trained(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(duplex.DuplexError, match="--field 'mpl': expected tensorf or mlp"):
+        duplex.train(data / "nerf_synthetic" / "chair", tmp_path / "x.th", field="mpl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_is_opened_with_what_the_user_knows(octahedron: Path) -> None:
@@ -85,6 +111,8 @@ def test_a_bundle_in_memory_is_evaluated_as_its_file(octahedron: Path, tmp_path:
     assert first == second and first["teacher"]["psnr"] > 10
     with pytest.raises(duplex.DuplexError, match="hight=32: no such setting: did you mean height"):
         duplex.evaluate(bundle, hight=32)
+    with pytest.raises(duplex.DuplexError, match="--views '3': expected a whole number"):
+        duplex.evaluate(bundle, views="3")
 
 
 def test_every_public_name_is_there() -> None:

@@ -1,0 +1,78 @@
+"""The facts of a checkpoint, and a small picture of it, before anything is baked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.baking.fields.density_grid import DensityGrid
+from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.geometry.density import DensityConfig, sample_density, search_box
+from duplex.baking.subject import Subject
+
+QUICK = DensityConfig(grid=96, scan=64)
+SIDES = (16, 2048)  # pixels, of the picture
+
+
+@dataclass(frozen=True)
+class CheckpointPreview:
+    """A picture of a checkpoint, and where its matter is.
+
+    ``picture``: (size, size, 3) uint8, on the teacher's background; ``matter``: low and high corner (2, 3) float64 of
+    what is dense enough to be seen, in the space of the field.
+    """
+
+    picture: Array
+    matter: Array
+
+
+def check_side(side: int) -> None:
+    """Raise :class:`DuplexError` for a picture that is too small or too large."""
+    if not SIDES[0] <= side <= SIDES[1]:
+        raise DuplexError(f"--size {side}: expected {SIDES[0]} to {SIDES[1]} pixels")
+
+
+def facts(subject: Subject) -> dict[str, Any]:
+    """The facts of a teacher by name, as JSON values."""
+    teacher = subject.teacher
+    scene = teacher.scene
+    return {
+        "file": str(teacher.path),
+        "bytes": teacher.path.stat().st_size,
+        "sha256": teacher.sha256,
+        "family": teacher.family,
+        **teacher.fine.describe(),
+        "networks": 1 if teacher.coarse is teacher.fine else 2,
+        "space": scene.space.name,
+        "bounds": search_box(scene).tolist(),
+        "near": scene.near,
+        "far": scene.far,
+        "background": list(scene.background),
+        "samples": [scene.coarse_samples, scene.fine_samples],
+        "up": list(scene.up),
+        "cameras": f"{len(subject.cameras)} of the dataset"
+        if subject.cameras
+        else "none: give --data for the real ones",
+        "assumed": list(scene.assumed),
+    }
+
+
+def preview_of(subject: Subject, side: int) -> CheckpointPreview:
+    """Draw the teacher once, ``side`` pixels square; raises :class:`DuplexError` where nothing is dense enough."""
+    check_side(side)
+    grid = sample_density(subject.teacher, None, QUICK)
+    return CheckpointPreview(_picture(subject, grid, side), np.stack([grid.low, grid.high]))
+
+
+def _picture(subject: Subject, grid: DensityGrid, side: int) -> Array:
+    """The teacher's picture from the first camera on its background: (side, side, 3) uint8."""
+    camera = subject.rig.path().camera(0, side, side)
+    if subject.cameras:
+        camera = subject.cameras[0].resized(side, side)
+    rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()
+    rgb = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
+    return np.asarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
