@@ -26,6 +26,7 @@ class NoDisplayError(DuplexError):
     status = 3
 
 
+MAX_SENTENCE = 300  # characters that a user sees of an error
 WITHOUT_WINDOW = "or draw without a window with --screenshot picture.png or --turntable -o turn.mp4"
 
 
@@ -77,7 +78,19 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def sentence_of(error: Exception) -> str:
-    """The message of ``error`` for the user; for an OSError the file name and the operating system's description."""
-    if not isinstance(error, OSError):
-        return str(error).strip()
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    """The message of ``error`` for the user, on one line of at most 300 characters.
+
+    For an OSError these are the file name and the operating system's description.
+    """
+    text = str(error)
+    if isinstance(error, OSError):
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return in_short(" ".join(text.split("\n")).strip(), MAX_SENTENCE)
+
+
+def in_short(text: str, most: int) -> str:
+    """``text`` without its middle if it has more than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    end = (most - 3) // 2
+    return f"{text[: most - 3 - end]}...{text[-end:]}"

@@ -11,8 +11,8 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import MAX_NUMBER
 
-MAX_NUMBER = 1e9  # absolute value of a coordinate
 MIN_VOLUME = 1e-18  # absolute determinant of an invertible map
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.checked_values import MAX_NUMBER
+from duplex.app.core.tree import MAX_NUMBER
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import Size
 
@@ -92,12 +92,6 @@ def checked_pose(matrix: Array, name: str) -> Array:
             "right-handed rotation: turn one of its axes round"
         )
     return pose
-
-
-def shown(text: object) -> str:
-    """Text from a file, made safe for an error message: at most 80 characters on one line."""
-    line = "".join(c if c.isprintable() else "?" for c in str(text)[:81])
-    return line if len(line) <= 80 else f"{line[:77]}..."
 
 
 def _row(numbers: Array) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import MAX_NUMBER
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.checked_values import MAX_NUMBER
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.pictures import Size, same_shape
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.checked_values import MAX_NUMBER
+from duplex.app.core.tree import MAX_NUMBER
 from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, Listing, checked_pose, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import pictures_in

@@ -13,7 +13,8 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth, shown
+from duplex.app.core.tree import shown
+from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth
 from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
 
 KIND = "nerfstudio"

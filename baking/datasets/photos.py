@@ -9,9 +9,10 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import DatasetFrame, Listing, shown
+from duplex.baking.datasets.frames import DatasetFrame, Listing
 from duplex.baking.datasets.pictures import (
     Size,
     box_filtered,

@@ -11,9 +11,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.checked_values import MAX_NUMBER
+from duplex.app.core.tree import MAX_NUMBER, shown
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, checked_pose, shown
+from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, checked_pose
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import Size, find_picture
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import MAX_FRAMES, checked_pose, shown
+from duplex.baking.datasets.frames import MAX_FRAMES, checked_pose
 from duplex.baking.datasets.lens import Lens
 
 MAX_SIDE = 1 << 17

@@ -12,10 +12,11 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.baking.datasets.colmap import binary as colmap_binary
 from duplex.baking.datasets.colmap import text as colmap_text
 from duplex.baking.datasets.colmap.model import PosedImage
-from duplex.baking.datasets.frames import DatasetFrame, Listing, every_eighth, shown
+from duplex.baking.datasets.frames import DatasetFrame, Listing, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import SUFFIXES, find_picture
 

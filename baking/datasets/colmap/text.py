@@ -11,8 +11,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.baking.datasets.colmap.model import MAX_SAMPLE, PosedImage, check_image_count, lens_of, model_of
-from duplex.baking.datasets.frames import MAX_FRAMES, shown
+from duplex.baking.datasets.frames import MAX_FRAMES
 from duplex.baking.datasets.lens import Lens
 
 MAX_TEXT_BYTES = 1 << 30
