@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, check
 from duplex.baking.fields import spaces
@@ -151,7 +152,7 @@ def overrides_of(bundle: Bundle) -> Overrides:
 
 def space_of(bundle: Bundle) -> Any:
     """The space of the teacher's field."""
-    return spaces.from_json(bundle.teacher.get("space"))
+    return spaces.from_json(Node(bundle.teacher.get("space"), "manifest.json: teacher: space"))
 
 
 def dataset_to_world_of(bundle: Bundle) -> list[float] | None:

@@ -1,122 +1,169 @@
-"""Reading checkpoint files, which may be hostile: no code from a file is executed."""
+"""Reading checkpoint files and the small files beside them, all of which may be hostile, as plain data."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from duplex.app.core.errors import DuplexError
-from duplex.baking.checkpoints.packed import (
-    GZIP,
-    MAX_CHECKPOINT_BYTES,
-    ZIP,
-    ZLIB,
-    inflated,
-    is_npz,
-    read_msgpack,
-    read_npz,
-)
-from duplex.baking.checkpoints.pickles import NPY, read_npy, read_torch
+from duplex.app.core.tree import parse_json, shown
+from duplex.baking.checkpoints.formats.archives import ZIP, Archive
+from duplex.baking.checkpoints.formats.budget import Budget
+from duplex.baking.checkpoints.formats.msgpack_files import GZIP, ZLIB, Unpacker, inflated
+from duplex.baking.checkpoints.formats.numpy_files import NPY, is_npz, read_npy, read_npz
+from duplex.baking.checkpoints.formats.plain_yaml import read_yaml, scalar
+from duplex.baking.checkpoints.formats.safetensors_files import is_safetensors, read_safetensors
+from duplex.baking.checkpoints.formats.torch_files import read_archive, read_stream
+from duplex.baking.checkpoints.formats.values import Broken, Instance, Numbers, Refused, resolved
+from duplex.baking.checkpoints.tree import CheckpointNode
 
 MAX_TEXT_BYTES = 1 << 20
-MAX_WEIGHTS = 1 << 28  # numbers in one network
-PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+MAX_LINE = 1 << 12
+LONE = "tensor"  # name of the only tensor of a file that holds nothing else
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The content of a file whose family is not yet known.
 
-    ``kind``: ``torch`` (torch.save), ``npz``, ``npy`` or ``msgpack``; ``content``: its members by name; those of an
-    ``npy`` file, an array of arrays, are called ``"0"``, ``"1"``, ...
+    ``kind``: ``torch`` (torch.save, safetensors), ``npz``, ``npy`` or ``msgpack``; ``root``: its members by name; those
+    of an ``npy`` file, an array of arrays, are called ``"0"``, ``"1"``, ...
     """
 
     path: Path
     kind: str
-    content: dict[str, Any]
-
-    def tensors(self, name: str | None = None) -> dict[str, Tensor]:
-        """The state dict ``name``, or the whole content, as finite float32 tensors; raises :class:`DuplexError`."""
-        return check_tensors(self.content if name is None else self.content.get(name), self.path, name or "the file")
+    root: CheckpointNode
 
 
 def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint:
     """Read ``path`` by its content, whatever its name; raises :class:`DuplexError` of one sentence.
 
-    ``state_classes``: what it may pickle, see :func:`~duplex.baking.checkpoints.pickles.read_torch`.
+    No object that the file describes is made. ``state_classes``: the classes that it may name beside those that any
+    file may (:func:`~duplex.baking.checkpoints.formats.constructors.is_known`); one that names others is refused.
     """
-    size = path.stat().st_size
-    if size > MAX_CHECKPOINT_BYTES:
-        raise DuplexError(f"{path}: {size / 2**30:.1f} GiB: checkpoints of up to 4 GiB are read")
+    budget = Budget(path)
     with path.open("rb") as stream:
-        head = stream.read(8)
+        head = stream.read(9)
+    kind, read, expected = _format(path, head, budget)
+    try:
+        content = read(frozenset(state_classes))
+    except Refused as error:
+        raise DuplexError(
+            f"{path}: refused unread: it pickles the Python object {shown(str(error))}, and unpickling can run any code: "
+            "save the network's state_dict() instead and bake that"
+        ) from None
+    except Broken:
+        raise DuplexError(f"{path}: not a checkpoint, or a damaged one: expected {expected}") from None
+    return Checkpoint(path, kind, CheckpointNode(_members(path, content), str(path), budget))
+
+
+Reader = Callable[[frozenset[str]], Any]
+
+
+def _format(path: Path, head: bytes, budget: Budget) -> tuple[str, Reader, str]:
+    """Kind, reader and description of a file that begins with ``head``."""
     if head.startswith(NPY):
-        return Checkpoint(path, "npy", {str(i): a for i, a in enumerate(read_npy(path))})
-    if head.startswith(ZIP) and is_npz(path):
-        return Checkpoint(path, "npz", read_npz(path))
+        reader: Reader = lambda allowed: dict(_numbered(read_npy(path, budget, allowed)))  # noqa: E731
+        return "npy", reader, "the weights of a network"
+    if head.startswith(ZIP):
+        try:
+            archive = Archive(path, budget)
+        except Broken:
+            raise DuplexError(f"{path}: a damaged ZIP archive: copy or export it again") from None
+        if is_npz(archive):
+            return "npz", lambda allowed: read_npz(archive), "arrays of numbers"
+        return "torch", lambda allowed: read_archive(archive, budget, allowed), "a file written by torch.save"
     if head.startswith(GZIP) or (head.startswith(ZLIB) and len(head) > 1 and (head[0] * 256 + head[1]) % 31 == 0):
-        return Checkpoint(path, "msgpack", read_msgpack(path, inflated(path)))
+        return "msgpack", lambda allowed: Unpacker(inflated(path.read_bytes(), budget), budget).load(), "a msgpack map"
+    if is_safetensors(head, budget.size):
+        return "torch", lambda allowed: read_safetensors(path, budget), "a safetensors file"
     if head and (0x80 < head[0] <= 0x8F or head[0] in (0xDE, 0xDF)):
-        return Checkpoint(path, "msgpack", read_msgpack(path, path.read_bytes()))
-    return Checkpoint(path, "torch", read_torch(path, state_classes))
+        return "msgpack", lambda allowed: Unpacker(path.read_bytes(), budget).load(), "a msgpack map"
+    return "torch", lambda allowed: read_stream(path, budget, allowed), "a file written by torch.save"
+
+
+def _numbered(arrays: list[Any]) -> list[tuple[str, Any]]:
+    if not all(isinstance(array, Numbers) for array in arrays):
+        raise Broken("more than arrays of numbers")
+    return [(str(i), array) for i, array in enumerate(arrays)]
+
+
+def _members(path: Path, content: Any) -> Any:
+    """The members of what a file holds: of a pickled module its own, a lone tensor under a name."""
+    content = resolved(content)
+    if isinstance(content, Numbers):
+        return {LONE: content}
+    if isinstance(content, Instance) and isinstance(content.state, dict):
+        return content
+    if not isinstance(content, dict):
+        raise DuplexError(f"{path}: it holds a {_kind_of(content)}: expected a dictionary of state dicts")
+    return content
+
+
+def _kind_of(content: Any) -> str:
+    return shown(content.name) if isinstance(content, Instance) else type(content).__name__
 
 
 def read_small_text(path: Path) -> str:
-    """The text of a small configuration file; empty when there is none."""
+    """The text of a small configuration file, its lines cut where they are too long; empty when there is none."""
     if not path.is_file():
         return ""
-    if path.stat().st_size > MAX_TEXT_BYTES:
-        raise DuplexError(f"{path}: {path.stat().st_size} bytes: expected a configuration of at most 1 MiB")
-    return path.read_text("utf-8", errors="replace")
+    size = path.stat().st_size
+    if size > MAX_TEXT_BYTES:
+        raise DuplexError(f"{path}: {size} bytes: expected a configuration of at most 1 MiB")
+    with path.open("rb") as stream:
+        text = stream.read(MAX_TEXT_BYTES).decode("utf-8-sig", errors="replace")
+    return "\n".join(line[:MAX_LINE] for line in text.splitlines())
 
 
-def read_options(folder: Path) -> dict[str, str]:
-    """The ``key = value`` lines of ``config.txt`` and ``args.txt`` in ``folder``; the second one wins."""
-    options: dict[str, str] = {}
+def yaml_beside(path: Path, kind: str) -> CheckpointNode:
+    """The YAML file ``path``, an empty node where there is none; ``kind``: whose it is, for the error."""
+    try:
+        return (
+            CheckpointNode(read_yaml(_whole_text(path)), str(path))
+            if path.is_file()
+            else CheckpointNode(None, str(path))
+        )
+    except Broken as error:
+        raise DuplexError(
+            f"{path}: not a {kind} configuration ({shown(error)}): mend it or move it away to bake with the defaults"
+        ) from None
+
+
+def json_beside(path: Path, kind: str) -> CheckpointNode:
+    """The JSON file ``path``, an empty node where there is none; ``kind``: what it is, for the error."""
+    try:
+        return CheckpointNode(parse_json(_whole_text(path).encode()) if path.is_file() else None, str(path))
+    except ValueError as error:
+        raise DuplexError(f"{path}: not {kind} ({shown(error)}): mend it or move it away") from None
+
+
+def _whole_text(path: Path) -> str:
+    with path.open("rb") as stream:
+        content = stream.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise DuplexError(f"{path}: over {MAX_TEXT_BYTES} bytes: expected a configuration of at most 1 MiB")
+    return content.decode("utf-8-sig", errors="replace")
+
+
+def read_options(folder: Path) -> CheckpointNode:
+    """The ``key = value`` lines of ``config.txt`` and ``args.txt`` in ``folder``; the second one wins.
+
+    Values are what YAML would make of them: ``True``, numbers, texts.
+    """
+    options: dict[str, Any] = {}
     for name in ("config.txt", "args.txt"):
         for line in read_small_text(folder / name).splitlines():
             key, equals, value = line.partition("=")
             if equals:
-                options[key.strip()] = value.strip()
-    return options
+                options[key.strip()] = scalar(value.strip())
+    return CheckpointNode(options, str(folder / "args.txt"))
 
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def check_tensors(state: Any, path: Path, name: str) -> dict[str, Tensor]:
-    """``state`` as a dictionary of finite float32 tensors; raises :class:`DuplexError` that names a wrong member."""
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DuplexError(f"{path}: {name} is no state dict of tensors: a checkpoint of unknown layout")
-    if sum(v.numel() for v in state.values()) > MAX_WEIGHTS:
-        raise DuplexError(f"{path}: {name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
-    for key, value in state.items():
-        if value.dtype not in PLAIN or value.layout != torch.strided or value.device.type != "cpu":
-            raise DuplexError(f"{path}: {name}: {key} holds {value.dtype}: expected dense floating point numbers")
-        if not bool(torch.isfinite(value).all()):
-            raise DuplexError(
-                f"{path}: {name}: {key} holds NaN or infinity: the training diverged; use an earlier checkpoint"
-            )
-    return {str(key): value.float() for key, value in state.items()}
-
-
-def tensor_of(value: Any, path: Path, name: str) -> Tensor:
-    """``value``, a tensor or a numpy array, as a finite float32 tensor; raises :class:`DuplexError` that names it."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        value = torch.from_numpy(np.array(value, np.float32))  # a copy: torch wants it writable
-    if not isinstance(value, Tensor):
-        raise DuplexError(f"{path}: {name} is missing or holds no numbers: a checkpoint of unknown layout")
-    if value.numel() > MAX_WEIGHTS:  # before anything is converted: a tensor can repeat one number without end
-        raise DuplexError(f"{path}: {name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
-    plain = value.layout == torch.strided and not (value.is_quantized or value.is_complex())
-    return check_tensors({name: value.float() if plain else value}, path, "the file")[name]

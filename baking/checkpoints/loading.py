@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
 from duplex.baking.checkpoints.registry import families, family_of, state_classes
 from duplex.baking.fields.field import Overrides, SceneInfo, Teacher, forward_facing
@@ -71,7 +72,7 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
     known = ", ".join(family.name for family in families())
-    members = ", ".join(str(key)[:40] for key in list(checkpoint.content)[:6])
+    members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
     return DuplexError(
         f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads {known}"
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Key, Node
 from duplex.baking.fields import spaces
-from duplex.baking.fields.field import SceneInfo
+from duplex.baking.fields.field import MAX_DISTANCE, MAX_SAMPLES, SceneInfo
 
 MEMBER = "duplex"
-VECTORS = {"background": 3, "up": 3}
+VECTORS = ("background", "up")
 SAMPLES = ("coarse_samples", "fine_samples")
 
 
@@ -29,26 +29,24 @@ def write(scene: SceneInfo) -> dict[str, Any]:
     }
 
 
-def read(note: Any, scene: SceneInfo) -> SceneInfo:
+def read(note: Node, scene: SceneInfo) -> SceneInfo:
     """``scene`` with what :func:`write` noted in its place; raises :class:`DuplexError` for anything else."""
-    try:
-        changes: dict[str, Any] = {name: _floats(note[name], count) for name, count in VECTORS.items()}
-        changes |= {name: float(note[name]) for name in ("near", "far")}
-        changes |= {name: int(note[name]) for name in SAMPLES}
-        if note["bounds"] is not None:
-            changes["bounds"] = tuple(_floats(corner, 3) for corner in note["bounds"])
-        space = spaces.from_json(note["space"], f"{MEMBER}: space")
-        hemisphere = bool(note["hemisphere"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
-        text = " ".join(str(error).split())[:80]
-        raise DuplexError(f"{MEMBER}: not the note of duplex-train ({type(error).__name__}: {text})") from None
-    return replace(scene, **changes, space=space, hemisphere=hemisphere, principal_shift=0.0, assumed=())
+    changes: dict[str, Any] = {name: _triple(note, name) for name in VECTORS}
+    changes |= {name: note.number(name, 0, MAX_DISTANCE) for name in ("near", "far")}
+    changes |= {name: note.whole(name, 0, MAX_SAMPLES) for name in SAMPLES}
+    if "bounds" in note:
+        corners = note.child("bounds")
+        changes["bounds"] = (_triple(corners, 0), _triple(corners, 1))
+    return replace(
+        scene,
+        **changes,
+        space=spaces.from_json(note.child("space")),
+        hemisphere=note.flag("hemisphere"),
+        principal_shift=0.0,
+        assumed=(),
+    )
 
 
-def _floats(values: Any, count: int) -> tuple[float, ...]:
-    if len(values) != count:
-        raise ValueError(f"expected {count} numbers")
-    numbers = tuple(float(value) for value in values)
-    if not all(abs(number) < 1e9 for number in numbers):
-        raise ValueError(f"expected {count} finite numbers")
-    return numbers
+def _triple(holder: Node, key: Key) -> tuple[float, float, float]:
+    x, y, z = holder.numbers(key, 3)
+    return float(x), float(y), float(z)

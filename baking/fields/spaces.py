@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.app.scene.camera import Camera
 
 
@@ -232,24 +232,18 @@ class Contracted:
         return {"name": self.name, "order": "inf" if np.isinf(self.order) else self.order}
 
 
-def from_json(data: Any, place: str = "manifest.json: teacher.space") -> Space:
-    """Read a space's :meth:`to_json` from ``place``; the world where there is none. Raises :class:`DuplexError`."""
-    try:
-        if data is None or data["name"] == "world":
-            return World()
-        if data["name"] == "ndc":
-            x, y, near = (float(data[key]) for key in ("x", "y", "near"))
-            if not all(1e-3 < value < 1e3 for value in (x, y, near)):
-                raise ValueError("impossible numbers")
-            return Ndc(x, y, near, field_views=bool(data["field_views"]))
-        if data["name"] == "contracted":
-            order = float(data["order"])
-            if order not in (2.0, float("inf")):
-                raise ValueError("order is neither 2 nor inf")
-            return Contracted(order)
-        raise ValueError("name is none of world, ndc, contracted")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DuplexError(f"{place}: {error}: a damaged file; make it again") from None
+def from_json(space: Node) -> Space:
+    """Read a space's :meth:`to_json`; the world where there is none. Raises :class:`DuplexError`."""
+    if space.value is None:
+        return World()
+    name = space.text("name", ("world", "ndc", "contracted"))
+    if name == "ndc":
+        x, y, near = (space.number(key, 1e-3, 1e3) for key in ("x", "y", "near"))
+        return Ndc(x, y, near, field_views=space.flag("field_views"))
+    if name == "contracted":
+        order = float("inf") if space.child("order").value == "inf" else space.number("order", 2, 2)
+        return Contracted(order)
+    return World()
 
 
 def _to_unit(distance: float) -> float:

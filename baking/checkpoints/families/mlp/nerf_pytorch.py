@@ -10,11 +10,13 @@ from pathlib import Path
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.baking.checkpoints import note
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_options
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
+    MAX_SAMPLES,
     Overrides,
     SceneInfo,
     forward_facing,
@@ -36,14 +38,15 @@ class NerfPytorchFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members."""
-        return checkpoint.kind == "torch" and COARSE in checkpoint.content
+        return checkpoint.kind == "torch" and COARSE in checkpoint.root
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, and the scene from ``args.txt`` beside it."""
-        coarse = network(checkpoint.tensors(COARSE), overrides)
-        fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
-        if note.MEMBER in checkpoint.content:
-            return LoadedFields(coarse, fine, note.read(checkpoint.content[note.MEMBER], SceneInfo()))
+        root = checkpoint.root
+        coarse = network(root.at(COARSE).tensors(), overrides)
+        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).names() else coarse
+        if note.MEMBER in root:
+            return LoadedFields(coarse, fine, note.read(root.at(note.MEMBER), SceneInfo()))
         return LoadedFields(coarse, fine, scene_of(checkpoint.path, overrides))
 
 
@@ -76,25 +79,21 @@ def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
 def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
     """The scene from ``config.txt`` and ``args.txt`` beside ``path``, for the original TensorFlow code too."""
     options = read_options(path.parent)
-    kind = options.get("dataset_type", "llff" if options else "blender")  # llff is the original code's default
-    assumed = () if options else ("near 2, far 6, white background, 64 + 128 samples: no args.txt beside it",)
-    white = options.get("white_bkgd", "False" if options else "True") == "True"
-    try:
-        scene = SceneInfo(
-            background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
-            coarse_samples=int(options.get("N_samples", 64)),
-            fine_samples=int(options.get("N_importance", 0 if options else 128)),
-            principal_shift=0.5 / (400 if options.get("half_res") == "True" else 800),
-            assumed=assumed,
-        )
-    except DuplexError as error:
-        raise DuplexError(f"{path.parent / 'args.txt'}: {error}") from None
-    except ValueError as error:
-        raise DuplexError(f"{path.parent / 'args.txt'}: {error}: expected whole numbers of samples") from None
-    if kind == "llff" and options.get("spherify") == "True":
+    found = bool(options.names())
+    kind = options.text("dataset_type", default="llff" if found else "blender")  # llff is the original code's default
+    half = options.flag("half_res", False)
+    white = options.flag("white_bkgd", not found)
+    scene = SceneInfo(
+        background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
+        coarse_samples=options.whole("N_samples", 4, MAX_SAMPLES, 64),
+        fine_samples=options.whole("N_importance", 0, MAX_SAMPLES, 0 if found else 128),
+        principal_shift=0.5 / (400 if half else 800),
+        assumed=() if found else ("near 2, far 6, white background, 64 + 128 samples: no args.txt beside it",),
+    )
+    if kind == "llff" and options.flag("spherify", False):
         return spherified(scene, overrides)
     if kind == "llff":
-        return forward_facing(scene, overrides, ndc=options.get("no_ndc") != "True")
+        return forward_facing(scene, overrides, ndc=not options.flag("no_ndc", False))
     if kind != "blender":
-        raise DuplexError(f"{path}: a scene of type {kind}: expected blender or llff")
+        raise DuplexError(f"{path}: a scene of type {shown(kind)}: expected blender or llff")
     return scene

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from torch import Tensor
 
-from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, read_small_text
-from duplex.baking.checkpoints.plain_yaml import plain_yaml
+from duplex.baking.checkpoints.files import Checkpoint, yaml_beside
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
+    MAX_DISTANCE,
+    MAX_SAMPLES,
     Overrides,
     SceneInfo,
     forward_facing,
@@ -37,12 +36,13 @@ class NerfPytorchFlexibleFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members."""
-        return checkpoint.kind == "torch" and COARSE in checkpoint.content
+        return checkpoint.kind == "torch" and COARSE in checkpoint.root
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, and the scene from ``config.yml`` beside it."""
-        coarse = network(checkpoint.tensors(COARSE), overrides)
-        fine = network(checkpoint.tensors(FINE), overrides) if checkpoint.content.get(FINE) else coarse
+        root = checkpoint.root
+        coarse = network(root.at(COARSE).tensors(), overrides)
+        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).names() else coarse
         return LoadedFields(coarse, fine, _scene(checkpoint.path, overrides))
 
 
@@ -67,30 +67,18 @@ def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
 
 
 def _scene(path: Path, overrides: Overrides) -> SceneInfo:
-    file = path.parent / "config.yml"
-    text = read_small_text(file)
-    if not text:
+    config = yaml_beside(path.parent / "config.yml", "nerf-pytorch")
+    if not config.exists:
         return SceneInfo(assumed=("near 2, far 6, white background, 64 + 128 samples: no config.yml beside it",))
-    try:
-        config = plain_yaml(text)
-        dataset = config["dataset"]
-        kind = dataset.get("type", "blender")
-        if kind not in ("blender", "llff"):
-            raise DuplexError(f"{path}: a scene of type {kind}: expected blender or llff")
-        samples = config["nerf"]["validation"]
-        scene = SceneInfo(
-            near=float(dataset["near"]),
-            far=float(dataset["far"]),
-            background=(1.0, 1.0, 1.0) if samples.get("white_background") else (0.0, 0.0, 0.0),
-            coarse_samples=int(samples["num_coarse"]),
-            fine_samples=int(samples["num_fine"]),
-            principal_shift=0.5 / (400 if dataset.get("half_res") else 800),
-        )
-        return forward_facing(scene, overrides, ndc=not dataset.get("no_ndc")) if kind == "llff" else scene
-    except DuplexError as error:
-        raise error if str(path) in str(error) else DuplexError(f"{file}: {error}") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise DuplexError(
-            f"{file}: not a nerf-pytorch configuration ({type(error).__name__}: {' '.join(str(error).split())[:120]}): "
-            "mend it or move it away to bake with the defaults"
-        ) from None
+    dataset = config.child("dataset")
+    kind = dataset.text("type", ("blender", "llff"), "blender")
+    samples = config.child("nerf").child("validation")
+    scene = SceneInfo(
+        near=dataset.number("near", 0, MAX_DISTANCE),
+        far=dataset.number("far", 0, MAX_DISTANCE),
+        background=(1.0, 1.0, 1.0) if samples.flag("white_background", False) else (0.0, 0.0, 0.0),
+        coarse_samples=samples.whole("num_coarse", 4, MAX_SAMPLES),
+        fine_samples=samples.whole("num_fine", 0, MAX_SAMPLES),
+        principal_shift=0.5 / (400 if dataset.flag("half_res", False) else 800),
+    )
+    return forward_facing(scene, overrides, ndc=not dataset.flag("no_ndc", False)) if kind == "llff" else scene
