@@ -1,4 +1,4 @@
-"""Data of a file that nobody vouches for: JSON read within bounds, and one checked way from such a tree to its values."""
+"""Data of a file that nobody vouches for: JSON within bounds, and one checked way from such a tree to its values."""
 
 from __future__ import annotations
 
@@ -101,17 +101,21 @@ class Node:
 
     def _member(self, key: Key, default: object = None) -> Any:
         if not isinstance(self.value, dict | list | tuple):
-            raise DuplexError(f"{self.name}: {shown(self.value)}: expected an object with {shown(key)}")
+            raise self._error(f"{self.name}: {shown(self.value)}: expected an object with {shown(key)}")
         found = self._find(key)
         if found is None and default is None:
-            raise DuplexError(f"{self._name(key)}: missing: expected a value there")
+            raise self._error(f"{self._name(key)}: missing: expected a value there")
         return default if found is None else found
 
     def _name(self, key: Key) -> str:
         return f"{self.name} {key}" if isinstance(key, int) else f"{self.name}: {shown(key)}"
 
     def _wrong(self, key: Key, value: object, expected: str) -> DuplexError:
-        return DuplexError(f"{self._name(key)}: {shown(value)}: expected {expected}")
+        return self._error(f"{self._name(key)}: {shown(value)}: expected {expected}")
+
+    def _error(self, text: str) -> DuplexError:
+        """The error with that message; a kind of file that knows a remedy adds it here."""
+        return DuplexError(text)
 
 
 def shown(value: object) -> str:

@@ -18,10 +18,14 @@ from duplex.baking.checkpoints.formats.plain_yaml import read_yaml, scalar
 from duplex.baking.checkpoints.formats.safetensors_files import is_safetensors, read_safetensors
 from duplex.baking.checkpoints.formats.torch_files import read_archive, read_stream
 from duplex.baking.checkpoints.formats.values import Broken, Instance, Numbers, Refused, resolved
-from duplex.baking.checkpoints.tree import CheckpointNode
+from duplex.baking.checkpoints.tree import MEND, CheckpointNode
 
 MAX_TEXT_BYTES = 1 << 20
 MAX_LINE = 1 << 12
+PLAIN = ()  # SHIM
+check_tensors = tensor_of = MAX_WEIGHTS = None  # SHIM
+
+
 LONE = "tensor"  # name of the only tensor of a file that holds nothing else
 
 
@@ -36,6 +40,8 @@ class Checkpoint:
     path: Path
     kind: str
     root: CheckpointNode
+
+    content = {}  # SHIM
 
 
 def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint:
@@ -52,8 +58,8 @@ def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint
         content = read(frozenset(state_classes))
     except Refused as error:
         raise DuplexError(
-            f"{path}: refused unread: it pickles the Python object {shown(str(error))}, and unpickling can run any code: "
-            "save the network's state_dict() instead and bake that"
+            f"{path}: refused unread: it pickles the Python object {shown(str(error))}, and unpickling can run "
+            "any code: save the network's state_dict() instead and bake that"
         ) from None
     except Broken:
         raise DuplexError(f"{path}: not a checkpoint, or a damaged one: expected {expected}") from None
@@ -128,17 +134,16 @@ def yaml_beside(path: Path, kind: str) -> CheckpointNode:
             else CheckpointNode(None, str(path))
         )
     except Broken as error:
-        raise DuplexError(
-            f"{path}: not a {kind} configuration ({shown(error)}): mend it or move it away to bake with the defaults"
-        ) from None
+        raise DuplexError(f"{path}: not a {kind} configuration ({shown(error)}): {MEND}") from None
 
 
 def json_beside(path: Path, kind: str) -> CheckpointNode:
     """The JSON file ``path``, an empty node where there is none; ``kind``: what it is, for the error."""
     try:
-        return CheckpointNode(parse_json(_whole_text(path).encode()) if path.is_file() else None, str(path))
+        content = parse_json(_whole_text(path).encode()) if path.is_file() else None
+        return CheckpointNode(content, str(path), remedy=MEND)
     except ValueError as error:
-        raise DuplexError(f"{path}: not {kind} ({shown(error)}): mend it or move it away") from None
+        raise DuplexError(f"{path}: not {kind} ({shown(error)}): {MEND}") from None
 
 
 def _whole_text(path: Path) -> str:
@@ -160,7 +165,7 @@ def read_options(folder: Path) -> CheckpointNode:
             key, equals, value = line.partition("=")
             if equals:
                 options[key.strip()] = scalar(value.strip())
-    return CheckpointNode(options, str(folder / "args.txt"))
+    return CheckpointNode(options, str(folder / "args.txt"), remedy=MEND)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The one way from what a reader made of a checkpoint to tensors, numbers and texts: each is checked when it is asked for."""
+"""The one way from what a reader made of a checkpoint to tensors, numbers and texts, each checked when asked for."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, I
 
 MAX_WEIGHTS = 1 << 28  # numbers in one network
 FLOATS = ("f2", BFLOAT16, "f4", "f8")
+UNKNOWN = "a checkpoint of unknown layout, or a damaged one"
+MEND = "mend it or move it away to bake with the defaults"  # a configuration
 FEW = 64  # numbers in an array that may stand for a list
 NUMBERS_AT_ONCE = 1 << 24
 
@@ -27,24 +29,25 @@ class CheckpointNode(Node):
     """A value of a checkpoint, or of a file beside one.
 
     An object of a class is its state, an absent member is empty. ``kind``: the name of that class; ``budget``: of the
-    file, which bounds what is made of its numbers too.
+    file, which bounds what is made of its numbers too; ``remedy``: what the user can do about a wrong value.
     """
 
-    def __init__(self, value: object, name: str, budget: Budget | None = None):
+    def __init__(self, value: object, name: str, budget: Budget | None = None, remedy: str = UNKNOWN):
         self.kind = value.name if isinstance(value, Instance) else ""
         super().__init__(value.state if isinstance(value, Instance) else value, name)
         self.budget = budget
+        self.remedy = remedy
 
     def at(self, *keys: Key) -> Self:
         """The value that ``keys`` lead to, one below the other; an empty node where there is none."""
         node = self
         for key in keys:
-            node = type(self)(node._find(key), node._name(key), self.budget)
+            node = node._node(node._find(key), key)
         return node
 
     def child(self, key: Key) -> Self:
         """The member itself."""
-        return type(self)(self._member(key), self._name(key), self.budget)
+        return self._node(self._member(key), key)
 
     def children(self, most: int) -> list[Self]:
         """The elements of this list, of at most ``most``; none of anything else."""
@@ -136,19 +139,18 @@ class CheckpointNode(Node):
                 )
         return {name: self.tensor(name) for name in wanted}
 
+    def _node(self, value: object, key: Key) -> Self:
+        return type(self)(value, self._name(key), self.budget, self.remedy)
+
+    def _error(self, text: str) -> DuplexError:
+        return DuplexError(f"{text}: {self.remedy}")
+
     def _numbers(self, key: Key, shape: Shape | None) -> Numbers:
         numbers = resolved(self._find(key))
         if not isinstance(numbers, Numbers) or numbers.dtype not in DTYPES:
-            raise DuplexError(f"{self._name(key)} is missing or holds no numbers: a checkpoint of unknown layout")
+            raise DuplexError(f"{self._name(key)} is missing or holds no numbers: {self.remedy}")
         if shape is not None:
-            fits = len(shape) == len(numbers.shape) and all(
-                b in (None, a) for a, b in zip(numbers.shape, shape, strict=True)
-            )
-            if not fits or 0 in numbers.shape:
-                wanted = " x ".join("any" if side is None else str(side) for side in shape) or "a single number"
-                raise DuplexError(
-                    f"{self._name(key)} has the shape {numbers.shape}: expected {wanted}: a checkpoint of unknown layout"
-                )
+            self._check_shape(numbers.shape, key, shape)
         if numbers.count > MAX_WEIGHTS:
             raise DuplexError(f"{self._name(key)} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
         if numbers.repeats:
@@ -157,6 +159,14 @@ class CheckpointNode(Node):
                 "tensor that holds its own numbers: save a copy of it (clone)"
             )
         return numbers
+
+    def _check_shape(self, found: tuple[int, ...], key: Key, shape: Shape) -> None:
+        fits = len(shape) == len(found) and all(b in (None, a) for a, b in zip(found, shape, strict=True))
+        if not fits or 0 in found:
+            wanted = " x ".join("any" if side is None else str(side) for side in shape) or "a single number"
+            raise DuplexError(
+                f"{self._name(key)} has the shape {found}: expected {wanted}: a checkpoint of unknown layout"
+            )
 
     def _array(self, numbers: Numbers, key: Key) -> Array:
         if self.budget is not None:

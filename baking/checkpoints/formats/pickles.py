@@ -1,4 +1,4 @@
-"""Pickles as plain data: opcodes are interpreted here, and no class or function that a file names is imported or called.
+"""Pickles as plain data: opcodes are interpreted, and no class or function that a file names is imported or called.
 
 The opcodes are split by :mod:`pickletools`. What calls the constructors of tensors, arrays and containers that
 :mod:`duplex.baking.checkpoints.formats.constructors` knows becomes their value; every other call becomes an

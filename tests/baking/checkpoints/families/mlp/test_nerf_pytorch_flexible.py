@@ -70,11 +70,11 @@ def test_folder_takes_the_newest_checkpoint_and_its_configuration(tmp_path: Path
     [
         ("[1, 2", "not a nerf-pytorch configuration"),
         ("dataset: {near: .inf, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: 64}}", "near"),
-        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 0, num_fine: 64}}", "0 coarse samples"),
-        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: -3}}", "-3 fine samples"),
-        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}", "OverflowError"),
-        ("dataset: {near: 2, far: 6, type: linemod}\nnerf: {}", "type linemod"),
-        ("!!python/object/apply:os.system ['true']", "not a nerf-pytorch configuration"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 0, num_fine: 64}}", "num_coarse: 0: expected"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: -3}}", "num_fine: -3: expected"),
+        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}", "num_coarse: inf: expected"),
+        ("dataset: {near: 2, far: 6, type: linemod}\nnerf: {}", "type: linemod: expected"),
+        ("!!python/object/apply:os.system ['true']", "dataset: missing: expected a value there: mend it"),
     ],
 )
 def test_a_broken_configuration_is_one_sentence(tmp_path: Path, text: str, word: str) -> None:
