@@ -128,22 +128,19 @@ def read_small_text(path: Path) -> str:
 def yaml_beside(path: Path, kind: str) -> CheckpointNode:
     """The YAML file ``path``, an empty node where there is none; ``kind``: whose it is, for the error."""
     try:
-        return (
-            CheckpointNode(read_yaml(_whole_text(path)), str(path))
-            if path.is_file()
-            else CheckpointNode(None, str(path))
-        )
+        content = read_yaml(_whole_text(path)) if path.is_file() else None
     except Broken as error:
         raise DuplexError(f"{path}: not a {kind} configuration ({shown(error)}): {MEND}") from None
+    return CheckpointNode(content, str(path), remedy=MEND)
 
 
 def json_beside(path: Path, kind: str) -> CheckpointNode:
     """The JSON file ``path``, an empty node where there is none; ``kind``: what it is, for the error."""
     try:
         content = parse_json(_whole_text(path).encode()) if path.is_file() else None
-        return CheckpointNode(content, str(path), remedy=MEND)
     except ValueError as error:
         raise DuplexError(f"{path}: not {kind} ({shown(error)}): {MEND}") from None
+    return CheckpointNode(content, str(path), remedy=MEND)
 
 
 def _whole_text(path: Path) -> str:
