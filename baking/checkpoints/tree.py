@@ -16,6 +16,7 @@ from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, Instance, Numbers, resolved
 
 MAX_WEIGHTS = 1 << 28  # numbers in one network
+MAX_TENSORS = 10_000  # in one state dict
 FLOATS = ("f2", BFLOAT16, "f4", "f8")
 UNKNOWN = "a checkpoint of unknown layout, or a damaged one"
 MEND = "mend it or move it away to bake with the defaults"  # a configuration
@@ -127,9 +128,14 @@ class CheckpointNode(Node):
     def tensors(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """This state dict, or its members ``names`` as far as they exist, as finite float32 tensors."""
         wanted = self.names() if names is None else [name for name in names if name in self]
+        if len(wanted) > MAX_TENSORS:
+            raise DuplexError(f"{self.name} holds more than {MAX_TENSORS} tensors: no network that duplex knows")
         found = {name: resolved(self._find(name)) for name in wanted}
-        if not self.is_object or not all(isinstance(numbers, Numbers) for numbers in found.values()):
-            raise DuplexError(f"{self.name} is no state dict of tensors: a checkpoint of unknown layout")
+        odd = [f" ({shown(name)} is {shown(v)})" for name, v in found.items() if not isinstance(v, Numbers)]
+        if odd or not self.is_object:
+            raise DuplexError(
+                f"{self.name} is no state dict of tensors{''.join(odd[:1])}: a checkpoint of unknown layout"
+            )
         if sum(numbers.count for numbers in found.values()) > MAX_WEIGHTS:
             raise DuplexError(f"{self.name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
         for name, numbers in found.items():

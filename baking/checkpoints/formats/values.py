@@ -18,7 +18,8 @@ from duplex.app.core.arrays import Array
 
 BFLOAT16 = "bfloat16"
 DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", BFLOAT16)
-MAX_AXES = 16
+MAX_AXES = 8
+MAX_SIDE = 1 << 40
 ARRAY = "numpy.ndarray"
 
 
@@ -115,7 +116,7 @@ class Numbers:
     def __post_init__(self) -> None:
         """Raise :class:`Broken` for an array that reaches outside its storage."""
         counts = (*self.shape, *self.strides, self.offset)
-        if not all(type(count) is int and count >= 0 for count in counts) or len(self.shape) > MAX_AXES:
+        if not all(type(count) is int and 0 <= count <= MAX_SIDE for count in counts) or len(self.shape) > MAX_AXES:
             raise Broken("an array of impossible shape")
         if len(self.shape) != len(self.strides):
             raise Broken("an array whose strides do not fit its shape")
