@@ -20,7 +20,7 @@ from duplex.baking.checkpoints.formats.values import Broken
 
 ZIP = b"PK\x03\x04"
 END_BYTES = 22 + 0xFFFF + 20  # the end record, the longest comment behind it, the locator of ZIP64 before it
-MAX_DIRECTORY_BYTES = 16 << 20
+MAX_DIRECTORY_BYTES = 8 << 20
 MAX_MEMBER_NAME = 512
 CHUNK = 1 << 20
 DAMAGED = (

@@ -11,6 +11,7 @@ from duplex.baking.checkpoints.formats.values import (
     ARRAY,
     BFLOAT16,
     DTYPES,
+    MAX_AXES,
     Broken,
     InMemory,
     Instance,
@@ -46,7 +47,8 @@ EXACT = frozenset(
     }
 )
 FAMILIES = re.compile(
-    r"torch\.(cuda\.)?\w{1,20}Storage|torch\._utils\._rebuild_\w{1,60}|numpy\.(core|_core)\.multiarray\.(_reconstruct|scalar)"
+    r"torch\.(cuda\.)?\w{1,20}Storage|torch\._utils\._rebuild_\w{1,60}"
+    r"|numpy\.(core|_core)\.(multiarray\.(_reconstruct|scalar)|numeric\._frombuffer)"
     r"|numpy\.dtypes\.\w{1,40}|torch\.(float|double|half|bfloat|int|uint|long|short|bool|complex|q|strided|sparse)\w{0,20}"
     r"|(__builtin__|builtins)\.(set|frozenset|list|dict|tuple|complex|bytearray|bytes|slice|object|int|float|str|bool)"
 )
@@ -70,20 +72,20 @@ def made(called: Any, arguments: Any) -> Any:
     return Instance(called.text, arguments)
 
 
-def with_state(made_of: Any, state: Any) -> Any:
-    """``made_of`` with the pickled ``state``: of an instance its members, of an array its numbers."""
-    if isinstance(made_of, Instance) and made_of.name in (ARRAY, "numpy.dtype"):
+def set_state(made_of: Any, state: Any) -> None:
+    """Give the pickled ``state`` to what :func:`made` returned: an instance's members, an array's numbers."""
+    if not isinstance(made_of, Instance):
+        if not isinstance(made_of, (dict, list, Numbers)):  # those have attributes, which nobody asks for
+            raise Broken("a state for what has none")
+    elif made_of.name in (ARRAY, "numpy.dtype"):
         _set_numpy_state(made_of, state)
-    elif isinstance(made_of, Instance):
+    else:
         if isinstance(state, list) and len(state) == 2 and isinstance(state[1], dict):  # of __slots__
             state = {**(state[0] if isinstance(state[0], dict) else {}), **state[1]}
         if isinstance(made_of.state, dict) and isinstance(state, dict):
             made_of.state.update(state)
         elif made_of.state is None:
             made_of.state = state
-    elif not isinstance(made_of, (dict, list, Numbers)):
-        raise Broken("a state for what has none")
-    return made_of
 
 
 def storage_dtype(name: Name) -> tuple[str, int]:
@@ -109,8 +111,8 @@ class TypedStorage:
 
     def tensor(self, offset: Any, shape: Any, strides: Any, dtype: str | None = None) -> Numbers:
         """A tensor in this storage."""
-        if not isinstance(shape, list) or not isinstance(strides, list):
-            raise Broken("a tensor whose shape is no list")
+        if not isinstance(shape, list) or not isinstance(strides, list) or max(len(shape), len(strides)) > MAX_AXES:
+            raise Broken("a tensor whose shape is no short list")
         dtype = self.dtype if dtype is None else dtype
         return Numbers(self.storage, dtype, tuple(shape), tuple(strides), offset, self.big_endian)
 
@@ -151,7 +153,7 @@ def _dictionary(*arguments: Any) -> dict[Any, Any]:
 
 
 def _container(*arguments: Any) -> list[Any]:
-    return list(arguments[0]) if arguments and isinstance(arguments[0], list) else []
+    return arguments[0] if arguments and isinstance(arguments[0], list) else []
 
 
 def _encoded(text: Any, encoding: Any = "latin1") -> bytes:
@@ -179,7 +181,7 @@ def _scalar(dtype: Any, content: Any = b"", *_: Any) -> Any:
     """A number of numpy as a number of Python."""
     if _code_of(dtype).startswith("O"):
         return content
-    value = array_of(dtype, [], False, content)
+    value = array_of(dtype, [], False, content[: 4 * MAX_TEXT] if isinstance(content, (str, bytes)) else content)
     return value.array().item() if isinstance(value, Numbers) else value
 
 
@@ -210,7 +212,9 @@ def array_of(dtype: Any, shape: Any, fortran: Any, content: Any) -> Any:
     An array of objects is a list, whatever its shape.
     """
     code = _code_of(dtype)
-    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+    if not isinstance(shape, list) or len(shape) > MAX_AXES:
+        raise Broken("an array of impossible shape")
+    if not all(type(side) is int and side >= 0 for side in shape):
         raise Broken("an array of impossible shape")
     if code.startswith("O"):
         if not isinstance(content, list) or len(content) != math.prod(shape):
@@ -248,6 +252,9 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "copy_reg._reconstructor": lambda called, *_: made(called, []),
     "numpy.core.multiarray._reconstruct": _array,
     "numpy.core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": lambda content, dtype, shape, order="C": array_of(
+        dtype, shape, order == "F", content
+    ),
     "numpy.dtype": _dtype,
     **{f"builtins.{name}": _container for name in CONTAINERS},
     **{name: _dictionary for name in sorted(EXACT) if name.endswith(("AttributeDict", "ConfigDict"))},

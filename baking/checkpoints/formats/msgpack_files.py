@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 from duplex.baking.checkpoints.formats.budget import Budget
-from duplex.baking.checkpoints.formats.values import BFLOAT16, Broken, InMemory, Numbers
+from duplex.baking.checkpoints.formats.values import BFLOAT16, MAX_AXES, Broken, InMemory, Numbers
 
 GZIP, ZLIB = b"\x1f\x8b", b"\x78"
 MAX_DEPTH = 64
@@ -106,7 +106,12 @@ class Unpacker:
         if not isinstance(value, list) or len(value) != 3:
             raise Broken("an array without its parts")
         shape, name, data = value
-        if not isinstance(shape, list) or not isinstance(name, str) or not isinstance(data, memoryview):
+        if (
+            not isinstance(shape, list)
+            or len(shape) > MAX_AXES
+            or not isinstance(name, str)
+            or not isinstance(data, memoryview)
+        ):
             raise Broken("an array without its parts")
         if name not in NUMPY_NAMES:
             raise Broken(f"an array of {name}")

@@ -18,6 +18,7 @@ from duplex.baking.checkpoints.formats.values import Broken, Numbers, Refused, S
 NPY = b"\x93NUMPY"
 MAX_HEADER = 1 << 12
 MAX_SIDE = 1 << 40
+MAX_ARRAYS = 4096
 HEADER = re.compile(
     r"\{\s*'descr'\s*:\s*'([<>|=]?)([A-Za-z])(\d{0,4})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,"
     r"\s*'shape'\s*:\s*\(([\d, L]{0,300})\)\s*,?\s*\}\s*"
@@ -92,6 +93,8 @@ def is_npz(archive: Archive) -> bool:
 def read_npz(archive: Archive) -> dict[str, Any]:
     """The arrays of an ``.npz`` file by name; raises :class:`Broken`, or :class:`Refused` for pickled objects."""
     content: dict[str, Any] = {}
+    if len(archive.names) > MAX_ARRAYS:
+        raise Broken(f"more than {MAX_ARRAYS} arrays")
     for name in archive.names:
         header = read_header(archive.head(name, MAX_HEADER))
         if header.code == "O":

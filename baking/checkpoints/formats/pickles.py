@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any, Protocol
 
 from duplex.baking.checkpoints.formats import constructors
 from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.values import Broken, Instance, Name, Refused
 
 MAX_WHOLE_BITS = 512
+MAX_NAME = 400
 MARK = object()  # lies on the stack below what the next collecting opcode takes
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -30,6 +31,18 @@ ARGUMENTS = {
 }
 
 
+class Stream(Protocol):
+    """Where pickles come from."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most ``count`` bytes."""
+        ...
+
+    def readline(self) -> bytes:
+        """A line."""
+        ...
+
+
 class Unpickler:
     """Reads one pickle after the other from ``stream``.
 
@@ -39,7 +52,7 @@ class Unpickler:
 
     def __init__(
         self,
-        stream: IO[bytes] | bytes,
+        stream: Stream | bytes,
         budget: Budget,
         allowed: frozenset[str] = frozenset(),
         persistent: Callable[[Any], Any] | None = None,
@@ -60,7 +73,7 @@ class Unpickler:
         self.stack = []
         self.memo = {}
         try:
-            for opcode, argument, _ in pickletools.genops(self.stream):
+            for opcode, argument, _ in pickletools.genops(self.stream):  # type: ignore[arg-type]  # needs no more of a file than Stream has
                 self.budget.step()
                 if opcode.name == "STOP":
                     return self._pop()
@@ -124,26 +137,35 @@ class Unpickler:
         stack = self.stack
         if name in ("REDUCE", "NEWOBJ"):
             arguments = self._pop()
-            stack.append(constructors.made(self._pop(), arguments))
+            stack.append(self._made(self._pop(), arguments))
         elif name == "NEWOBJ_EX":
             self._pop()  # arguments by keyword
             arguments = self._pop()
-            stack.append(constructors.made(self._pop(), arguments))
+            stack.append(self._made(self._pop(), arguments))
         elif name == "OBJ":
             called, *arguments = self._marked()
-            stack.append(constructors.made(called, arguments))
+            stack.append(self._made(called, arguments))
         elif name == "INST":
             arguments = self._marked()
-            stack.append(constructors.made(self._name(*argument.split(" ", 1)), arguments))
+            stack.append(self._made(self._name(*argument.split(" ", 1)), arguments))
         elif name == "BUILD":
             state = self._pop()
-            stack[-1] = constructors.with_state(stack[-1], state)
+            self.budget.step(len(state) if isinstance(state, (dict, list)) else 0)
+            constructors.set_state(stack[-1], state)
         else:
             raise Broken(f"the opcode {name}")
 
+    def _made(self, called: Any, arguments: Any) -> Any:
+        made = constructors.made(called, arguments)
+        if isinstance(made, (bytes, str)):
+            self.budget.hand_out(len(made))
+        elif isinstance(made, dict):
+            self.budget.step(len(made))
+        return made
+
     def _name(self, module: Any, called: Any) -> Name:
-        if not isinstance(module, str) or not isinstance(called, str):
-            raise Broken("a class whose name is no text")
+        if not isinstance(module, str) or not isinstance(called, str) or len(module) + len(called) > MAX_NAME:
+            raise Broken("a class whose name is no short text")
         name = f"{module}.{called}"
         if name not in self.allowed and not constructors.is_known(name):
             raise Refused(name)

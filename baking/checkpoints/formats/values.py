@@ -53,9 +53,12 @@ def resolved(value: Any) -> Any:
 
 
 class Storage(Protocol):
-    """A run of bytes in a file. ``size``: how many."""
+    """A run of bytes in a file."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """How many bytes."""
+        ...
 
     def read(self) -> Array:
         """The bytes, (size,) uint8 and writable; raises :class:`Broken` where the file does not hold them."""
