@@ -16,6 +16,7 @@ from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, Instance, Numbers, resolved
 
 MAX_WEIGHTS = 1 << 28  # numbers in one network
+MAX_GRID = 1 << 31  # numbers in one grid of half precision
 MAX_TENSORS = 10_000  # in one state dict
 FLOATS = ("f2", BFLOAT16, "f4", "f8")
 UNKNOWN = "a checkpoint of unknown layout, or a damaged one"
@@ -89,7 +90,7 @@ class CheckpointNode(Node):
 
         ``shape``: None for a side of any length, but not of none; without a shape, any will do.
         """
-        numbers = self._numbers(key, shape)
+        numbers = self._numbers(key, shape, MAX_GRID if keep_half else MAX_WEIGHTS)
         made = self._read(numbers, key)
         if made.dtype != torch.float16 or not keep_half:
             made = made.float()
@@ -148,17 +149,22 @@ class CheckpointNode(Node):
     def _node(self, value: object, key: Key) -> Self:
         return type(self)(value, self._name(key), self.budget, self.remedy)
 
+    def _wrong(self, key: Key, value: object, expected: str) -> DuplexError:
+        if isinstance(value, Numbers):
+            value = f"an array of shape {value.shape}"
+        return super()._wrong(key, value, expected)
+
     def _error(self, text: str) -> DuplexError:
         return DuplexError(f"{text}: {self.remedy}")
 
-    def _numbers(self, key: Key, shape: Shape | None) -> Numbers:
+    def _numbers(self, key: Key, shape: Shape | None, most: int = MAX_WEIGHTS) -> Numbers:
         numbers = resolved(self._find(key))
         if not isinstance(numbers, Numbers) or numbers.dtype not in DTYPES:
             raise DuplexError(f"{self._name(key)} is missing or holds no numbers: {self.remedy}")
         if shape is not None:
             self._check_shape(numbers.shape, key, shape)
-        if numbers.count > MAX_WEIGHTS:
-            raise DuplexError(f"{self._name(key)} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
+        if numbers.count > most:
+            raise DuplexError(f"{self._name(key)} holds more than {most} numbers: no network that duplex knows")
         if numbers.repeats:
             raise DuplexError(
                 f"{self._name(key)} repeats {numbers.storage.size} bytes to fill the shape {numbers.shape}: expected a "
