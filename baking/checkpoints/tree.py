@@ -13,7 +13,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Key, Node, shown
 from duplex.baking.checkpoints.formats.budget import Budget
-from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, Instance, Numbers, resolved
+from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, InMemory, Instance, Numbers, resolved
 
 MAX_WEIGHTS = 1 << 28  # numbers in one network
 MAX_GRID = 1 << 31  # numbers in one grid of half precision
@@ -50,6 +50,18 @@ class CheckpointNode(Node):
     def child(self, key: Key) -> Self:
         """The member itself."""
         return self._node(self._member(key), key)
+
+    def section(self, key: Key) -> Self:
+        """The member itself, an object."""
+        member = self.child(key)
+        if not member.is_object:
+            raise self._wrong(key, member.value, "an object")
+        return member
+
+    def said(self, key: Key, default: str = "nothing") -> str:
+        """A member as messages show it: a word, a number, or what else it is; ``default`` where there is none."""
+        found = self._find(key)
+        return default if found is None else shown(found)
 
     def children(self, most: int) -> list[Self]:
         """The elements of this list, of at most ``most``; none of anything else."""
@@ -126,6 +138,14 @@ class CheckpointNode(Node):
             raise self._wrong(key, found, "bytes")
         return memoryview(found)
 
+    def packed(self, key: Key, dtype: str, shape: tuple[int, ...]) -> Tensor:
+        """The numbers of type ``dtype`` that fill a run of bytes row by row, as :meth:`tensor` gives them."""
+        data = self.data(key)
+        numbers = Numbers.dense(InMemory(data), dtype, shape)
+        if numbers.count * numbers.itemsize != len(data):
+            raise self._error(f"{self._name(key)}: {len(data)} bytes: expected {numbers.count} numbers of {dtype}")
+        return self._finite(self._read(numbers, key).float(), key)
+
     def tensors(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """This state dict, or its members ``names`` as far as they exist, as finite float32 tensors."""
         wanted = self.names() if names is None else [name for name in names if name in self]
@@ -141,9 +161,8 @@ class CheckpointNode(Node):
             raise DuplexError(f"{self.name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
         for name, numbers in found.items():
             if numbers.dtype not in FLOATS:
-                raise DuplexError(
-                    f"{self._name(name)} holds {shown(numbers.dtype)}: expected dense floating point numbers"
-                )
+                kind = shown(_type_name(numbers.dtype))
+                raise DuplexError(f"{self._name(name)} holds {kind}: expected dense floating point numbers")
         return {name: self.tensor(name) for name in wanted}
 
     def _node(self, value: object, key: Key) -> Self:
@@ -209,8 +228,15 @@ class CheckpointNode(Node):
 
     def _member(self, key: Key, default: object = None) -> Any:
         """The member; a small array of numbers as a list, one of a single number as that."""
+        if self.value is None and default is not None:
+            return default
         value = super()._member(key, default)
         if isinstance(value, Numbers) and value.dtype in DTYPES and value.count <= FEW and not value.repeats:
             array = self._array(value, key)
             return array.item() if value.count == 1 else array.tolist()
         return value
+
+
+def _type_name(dtype: str) -> str:
+    """A type of numbers as torch and numpy call it."""
+    return np.dtype(dtype).name if dtype in DTYPES and dtype != BFLOAT16 else dtype

@@ -8,7 +8,6 @@ and, but for scenes from Mitsuba, cycles its axes: x, y, z of its own frame are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +16,11 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.coordinates.ngp_frame import CYCLED, UNCYCLED, NgpFrame
-from duplex.baking.checkpoints.families.hash.instant_ngp_file import (
-    Networks,
-    numbers,
-    occupancy,
-    read_networks,
-    said,
-    whole,
-)
+from duplex.baking.checkpoints.families.hash.instant_ngp_file import Networks, occupancy, read_networks
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
-from duplex.baking.fields.field import Overrides, SceneInfo
+from duplex.baking.checkpoints.tree import CheckpointNode
+from duplex.baking.fields.field import MAX_DISTANCE, Overrides, SceneInfo
 from duplex.baking.fields.hash_grid import HARMONICS, HashField
 from duplex.baking.fields.spherical_harmonics import spherical_harmonics
 
@@ -35,6 +28,10 @@ NAME = "instant-ngp"
 CELLS = 128  # of the occupancy grid, along an axis
 NEAR = 0.05  # in instant-ngp's own frame
 COARSE_SAMPLES, FINE_SAMPLES = 256, 128
+MIN_SCALE, MAX_SCALE = 1e-6, 1e6
+MAX_CROP = 1e38  # a side that is not cropped may lie anywhere
+MAX_PHOTOS = 100_000
+MAX_EYE = 1e5
 
 
 class InstantNgpFamily(Family):
@@ -44,17 +41,17 @@ class InstantNgpFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is a snapshot of instant-ngp, for any kind of scene."""
-        content = checkpoint.content
-        return checkpoint.kind == "msgpack" and isinstance(content.get("snapshot"), dict) and "encoding" in content
+        root = checkpoint.root
+        return checkpoint.kind == "msgpack" and root.at("snapshot").is_object and "encoding" in root
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one field, and the scene from the snapshot."""
-        snapshot = checkpoint.content["snapshot"]
-        mode = said(snapshot.get("mode", "nerf"))
+        snapshot = checkpoint.root.section("snapshot")
+        mode = snapshot.said("mode", "nerf")
         if mode.lower() != "nerf":
             raise DuplexError(f"a snapshot of mode {mode}: duplex bakes those of mode nerf")
         traits = _traits(snapshot)
-        networks = read_networks(checkpoint, traits.aabb_scale)
+        networks = read_networks(checkpoint.root, traits.aabb_scale)
         field = InstantNgp(networks, traits, _cropped(snapshot, traits.aabb_scale), overrides.activation or "exp")
         field.occupied = torch.from_numpy(occupancy(snapshot, traits.aabb_scale.bit_length(), CELLS))
         return LoadedFields.single(field, _scene(snapshot, traits, field))
@@ -118,53 +115,48 @@ class InstantNgp(HashField):
         return {**super().describe(), "occupied": share}
 
 
-def _traits(snapshot: dict[str, Any]) -> NgpTraits:
+def _traits(snapshot: CheckpointNode) -> NgpTraits:
     """The traits as the snapshot's dataset has them; raises :class:`DuplexError` for values that no field has."""
-    nerf = snapshot.get("nerf")
-    nerf = nerf if isinstance(nerf, dict) else {}
-    dataset = nerf.get("dataset")
-    known = isinstance(dataset, dict)
-    dataset = dataset if isinstance(dataset, dict) else {}
-    size = whole(nerf if "aabb_scale" in nerf else dataset, "aabb_scale", 1, (1, 128))
+    nerf = snapshot.at("nerf")
+    dataset = nerf.at("dataset")
+    size = (nerf if "aabb_scale" in nerf else dataset).whole("aabb_scale", 1, 128, 1)
     if size & (size - 1):
         raise DuplexError(f"aabb_scale is {size}: expected a power of two")
-    if whole(dataset, "n_extra_learnable_dims", 0, (0, 1024)):
+    if dataset.whole("n_extra_learnable_dims", 0, 1024, 0):
         raise DuplexError("it learned the light of each photo (n_extra_learnable_dims): train again without")
-    scale = float(numbers(dataset, "scale", 0.33, ()))
-    offset = tuple(float(x) for x in numbers(dataset, "offset", [0.5] * 3, (3,)))
-    if not 1e-6 < scale < 1e6:
-        raise DuplexError(f"the dataset's scale is {scale:g}: expected a positive number")
-    axes = UNCYCLED if dataset.get("from_mitsuba") is True else CYCLED
-    assumed = () if known else ("instant-ngp's usual scale 0.33 and offset 0.5: the snapshot names no dataset",)
-    frame = NgpFrame(scale, (offset[0], offset[1], offset[2]), axes)
-    return NgpTraits(frame, size, dataset.get("is_hdr") is True, assumed)
+    scale = dataset.number("scale", MIN_SCALE, MAX_SCALE, 0.33)
+    x, y, z = dataset.numbers("offset", 3, [0.5] * 3, MAX_DISTANCE).tolist()
+    axes = UNCYCLED if dataset.flag("from_mitsuba", False) else CYCLED
+    missing = "instant-ngp's usual scale 0.33 and offset 0.5: the snapshot names no dataset"
+    assumed = () if dataset.exists else (missing,)
+    return NgpTraits(NgpFrame(scale, (x, y, z), axes), size, dataset.flag("is_hdr", False), assumed)
 
 
-def _cropped(snapshot: dict[str, Any], aabb_scale: int) -> Array:
+def _cropped(snapshot: CheckpointNode, aabb_scale: int) -> Array:
     """Corners (2, 3) of the box that instant-ngp draws, in its own frame; without a crop that is turned."""
     half = 0.5 * aabb_scale
     whole_box = np.array([[0.5 - half] * 3, [0.5 + half] * 3])
-    crop = snapshot.get("render_aabb")
-    turn = numbers(snapshot, "render_aabb_to_local", np.eye(3).tolist(), (3, 3))
-    if not isinstance(crop, dict) or not np.allclose(turn, np.eye(3), atol=1e-5):
+    crop = snapshot.at("render_aabb")
+    turn = snapshot.numbers("render_aabb_to_local", 9, np.eye(3).reshape(-1))
+    if not crop.exists or not np.allclose(turn, np.eye(3).reshape(-1), atol=1e-5):
         return whole_box
-    low, high = (numbers(crop, name, whole_box[i].tolist(), (3,)) for i, name in enumerate(("min", "max")))
+    low, high = (crop.numbers(name, 3, whole_box[i], MAX_CROP) for i, name in enumerate(("min", "max")))
     box = np.stack([np.maximum(low, whole_box[0]), np.minimum(high, whole_box[1])])
     if not (box[1] > box[0]).all():
         raise DuplexError("its render_aabb is empty: crop the scene anew in instant-ngp and save it again")
     return box
 
 
-def _scene(snapshot: dict[str, Any], traits: NgpTraits, field: InstantNgp) -> SceneInfo:
+def _scene(snapshot: CheckpointNode, traits: NgpTraits, field: InstantNgp) -> SceneInfo:
     frame = traits.frame
     assumed = traits.assumed
     box = field.box.double().numpy()
     corners = np.sort(frame.world(box), 0)
-    color = numbers(snapshot, "background_color", [0.0, 0.0, 0.0, 1.0], (4,)).clip(0, 1)
+    color = snapshot.numbers("background_color", 4, [0.0, 0.0, 0.0, 1.0]).clip(0, 1)
     if "background_color" not in snapshot:
         assumed = (*assumed, "a black background: --background")
     diagonal = float(np.linalg.norm(box[1] - box[0]))
-    eyes = _eyes(snapshot)
+    eyes = _eyes(snapshot.at("nerf", "dataset"))
     if eyes is None:
         nearest = NEAR
         farthest = 2 * diagonal
@@ -186,11 +178,10 @@ def _scene(snapshot: dict[str, Any], traits: NgpTraits, field: InstantNgp) -> Sc
     )
 
 
-def _eyes(snapshot: dict[str, Any]) -> Array | None:
+def _eyes(dataset: CheckpointNode) -> Array | None:
     """The camera positions (n, 3) in instant-ngp's frame; None where the snapshot does not state them."""
     try:
-        poses = snapshot["nerf"]["dataset"]["xforms"]
-        eyes = np.array([pose["start"] if isinstance(pose, dict) else pose for pose in poses], np.float64)[:, :3, 3]
-    except (KeyError, IndexError, TypeError, ValueError):
+        poses = [pose.at("start") if "start" in pose else pose for pose in dataset.elements("xforms", MAX_PHOTOS, 1)]
+        return np.array([[pose.at(row).number(3, -MAX_EYE, MAX_EYE) for row in range(3)] for pose in poses])
+    except DuplexError:
         return None
-    return eyes if len(eyes) and eyes.shape[1] == 3 and bool((np.abs(eyes) < 1e5).all()) else None

@@ -13,7 +13,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.nerfstudio_run import NerfstudioRun, is_run, read_run
-from duplex.baking.fields.field import Overrides, SceneInfo, numbered, width_of
+from duplex.baking.fields.field import MAX_DISTANCE, Overrides, SceneInfo, numbered, width_of
 from duplex.baking.fields.hash_grid import (
     HARMONICS,
     MAX_LEVELS,
@@ -35,6 +35,7 @@ LAYOUTS = (
 )
 HEAD = "field.mlp_head.layers."
 COARSE_SAMPLES, FINE_SAMPLES = 256, 128
+MIN_GAIN, MAX_GAIN = 1e-12, 1e12  # of the density
 
 
 class NerfactoFamily(Family):
@@ -49,23 +50,21 @@ class NerfactoFamily(Family):
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one field, and the scene from the run's ``config.yml``."""
         run = read_run(checkpoint)
-        layout = next((names for names in LAYOUTS if names[0] in run.state), None)
+        layout = next((names for names in LAYOUTS if names[0] in run.members), None)
         if layout is None:
             raise _other(run)
         box = _box(run)
-        contracted = not run.flag("disable_scene_contraction", False)
+        contracted = not run.model.flag("disable_scene_contraction", False)
         if overrides.space in ("world", "contracted"):
             contracted = overrides.space == "contracted"
-        gain = run.number("average_init_density", _initial_density(run, layout))
-        if not gain > 0:
-            raise run.broken(f"average_init_density is {gain:g}: expected a positive number")
+        gain = run.model.number("average_init_density", MIN_GAIN, MAX_GAIN, _initial_density(run, layout))
         grid = _grid(run, layout[0])
         base = _perceptron(run, layout[1], grid.width(), None)
         known = HARMONICS + base.outputs - 1
-        head = _perceptron(run, HEAD, width_of(run.under(HEAD), f"{HEAD}0"), 3)
+        head = _perceptron(run, HEAD, None, 3)
         if head.inputs < known:
             raise DuplexError(f"{HEAD}0 takes {head.inputs} inputs: expected {known} and an appearance embedding")
-        average = run.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
+        average = run.model.flag("use_average_appearance_embedding", not _is_instant_ngp(run))
         field = Nerfacto(grid, base, head, overrides.activation or "exp", gain)
         if not contracted:
             field.low = box[0]
@@ -105,7 +104,7 @@ class Nerfacto(HashField):
 def _other(run: NerfstudioRun) -> DuplexError:
     """Why a run that is not nerfacto's in plain torch cannot be read."""
     method = f" of method {run.method}" if run.method else ""
-    if any(name.startswith("field.mlp_base") and name.endswith("params") for name in run.state):
+    if any(name.startswith("field.mlp_base") and name.endswith("params") for name in run.members):
         return DuplexError(
             f"a nerfstudio checkpoint{method} whose weights are in tiny-cuda-nn's own layout: "
             "train again with --pipeline.model.implementation torch and bake that"
@@ -118,31 +117,30 @@ def _other(run: NerfstudioRun) -> DuplexError:
 
 def _is_instant_ngp(run: NerfstudioRun) -> bool:
     """Whether the field is that of nerfstudio's ``instant-ngp``, which leaves the appearance at zero."""
-    return any(name.startswith("occupancy_grid.") for name in run.state)
+    return run.has("occupancy_grid.")
 
 
 def _initial_density(run: NerfstudioRun, layout: tuple[str, str]) -> float:
     """Factor of the density without a configuration: the option is one month newer than the newest layout."""
-    return 0.01 if run.config is None and layout == LAYOUTS[0] and not _is_instant_ngp(run) else 1.0
+    return 0.01 if not run.configured and layout == LAYOUTS[0] and not _is_instant_ngp(run) else 1.0
 
 
 def _grid(run: NerfstudioRun, name: str) -> HashGrid:
-    table = run.tensors([name])[name]
+    table = run.tensor(name, (None, None))
     levels = run.whole("field.num_levels", 1, MAX_LEVELS)
     log2_entries = run.whole("field.log2_hashmap_size", 1, MAX_LOG2_ENTRIES)
     finest = run.whole("field.max_res", 1, 1 << 24)
-    coarsest = run.number("base_res", 16)
-    if not (coarsest.is_integer() and 1 <= coarsest <= finest):
-        raise run.broken(f"base_res is {coarsest:g}: expected a whole number from 1 to max_res, {finest}")
-    return HashGrid(table, nerfstudio_levels(levels, int(coarsest), finest, log2_entries), 0.0)
+    coarsest = run.model.whole("base_res", 1, finest, 16)
+    return HashGrid(table, nerfstudio_levels(levels, coarsest, finest, log2_entries), 0.0)
 
 
-def _perceptron(run: NerfstudioRun, prefix: str, inputs: int, outputs: int | None) -> Perceptron:
+def _perceptron(run: NerfstudioRun, prefix: str, inputs: int | None, outputs: int | None) -> Perceptron:
     weights = run.under(prefix)
     names = numbered(weights, prefix)
     if not names:
         raise DuplexError(f"{prefix}0, 1, ... are missing: a network of unknown shape")
-    return Perceptron.read(weights, names, NAME, inputs, outputs)
+    first = width_of(weights, names[0]) if inputs is None else inputs
+    return Perceptron.read(weights, names, NAME, first, outputs)
 
 
 def _appearance(run: NerfstudioRun, width: int, average: bool) -> Tensor:
@@ -150,24 +148,25 @@ def _appearance(run: NerfstudioRun, width: int, average: bool) -> Tensor:
     name = "field.embedding_appearance.embedding.weight"
     if not average or not width:
         return torch.zeros(width)
-    table = run.tensors([name]).get(name)
-    if table is None or table.ndim != 2 or not len(table) or table.shape[1] != width:
-        raise DuplexError(f"{name} is missing or not {width} wide: a network of unknown shape")
+    table = run.tensor(name, (None, width))
     return table.mean(0)
 
 
 def _box(run: NerfstudioRun) -> Tensor:
     """Corners (2, 3) of the scene box."""
-    box = run.tensors(["field.aabb"]).get("field.aabb")
-    if box is None or box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
-        raise DuplexError("field.aabb is missing or no box: expected its low corner, then a larger high one")
+    box = run.tensor("field.aabb", (2, 3))
+    if not bool((box[1] > box[0]).all()) or not bool((box.abs() < MAX_DISTANCE).all()):
+        raise DuplexError(
+            f"field.aabb is no box of at most {MAX_DISTANCE:g} a side: expected its low corner, then a larger high one"
+        )
     return box
 
 
 def _scene(run: NerfstudioRun, box: Tensor, contracted: bool) -> SceneInfo:
     background, assumed = run.background("last_sample")
-    near, far = run.number("near_plane", 0.05), run.number("far_plane", 1000.0)
-    if run.config is None:
+    near = run.model.number("near_plane", 0, MAX_DISTANCE, 0.05)
+    far = run.model.number("far_plane", 0, MAX_DISTANCE, 1000.0)
+    if not run.configured:
         assumed = (
             *assumed,
             f"a {'contracted' if contracted else 'bounded'} space, near {near:g}, far {far:g}, coarsest grid 16, the "

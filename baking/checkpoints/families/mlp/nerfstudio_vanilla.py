@@ -13,9 +13,9 @@ from torch import Tensor
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
-from duplex.baking.checkpoints.nerfstudio_run import NerfstudioRun, model_state, read_run
+from duplex.baking.checkpoints.nerfstudio_run import NerfstudioRun, members, read_run
 from duplex.baking.fields.encoding import Encoding
-from duplex.baking.fields.field import Overrides, SceneInfo, linear, numbered
+from duplex.baking.fields.field import MAX_DISTANCE, MAX_SAMPLES, Overrides, SceneInfo, linear, numbered
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
 NAME = "nerfstudio vanilla-nerf"
@@ -29,12 +29,12 @@ class NerfstudioVanillaFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is a nerfstudio pipeline of a coarse field and a fine one."""
-        return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in model_state(checkpoint))
+        return checkpoint.kind == "torch" and any(name.startswith(COARSE) for name in members(checkpoint))
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, and the scene from the run's ``config.yml``."""
         run = read_run(checkpoint)
-        if any(name.startswith("temporal_distortion.") for name in run.state):
+        if run.has("temporal_distortion."):
             raise DuplexError("a scene that moves (temporal_distortion): duplex bakes scenes that stand still")
         coarse, fine = (_network(run, prefix, overrides) for prefix in (COARSE, FINE))
         return LoadedFields(coarse, fine, _scene(run))
@@ -73,18 +73,17 @@ def _encoding(count: int, highest: float, order: str) -> Encoding:
 
 def _scene(run: NerfstudioRun) -> SceneInfo:
     background, assumed = run.background("white")
-    if run.config is None:
+    if not run.configured:
         assumed = (
             "near 2, far 6, white background, 64 + 128 samples: no config.yml beside it; --near, --far, --background",
         )
-    collider = run.model.get("collider_params")
-    planes = collider if isinstance(collider, dict) else {}
+    planes = run.model.at("collider_params")
     return SceneInfo(
-        near=run.number("near_plane", 2.0, planes),
-        far=run.number("far_plane", 6.0, planes),
+        near=planes.number("near_plane", 0, MAX_DISTANCE, 2.0),
+        far=planes.number("far_plane", 0, MAX_DISTANCE, 6.0),
         background=background,
-        coarse_samples=int(run.number("num_coarse_samples", 64)),
-        fine_samples=int(run.number("num_importance_samples", 128)),
+        coarse_samples=run.model.whole("num_coarse_samples", 4, MAX_SAMPLES, 64),
+        fine_samples=run.model.whole("num_importance_samples", 0, MAX_SAMPLES, 128),
         principal_shift=0.0,
         dataset_to_world=run.dataset_to_world,
         assumed=(*assumed, *run.assumed),
