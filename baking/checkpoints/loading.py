@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 
 import torch
 
-from duplex.app.core.errors import DuplexError
+from duplex.app.core.errors import DuplexError, in_short
 from duplex.app.core.tree import shown
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
 from duplex.baking.checkpoints.registry import families, family_of, state_classes
@@ -40,7 +41,7 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
         scene = _with_overrides(loaded.scene, overrides)
     except DuplexError as error:
         text = str(error)
-        raise DuplexError(text if str(file.parent) in text else f"{file}: {text}") from None
+        raise DuplexError(text if isfile(text.partition(": ")[0]) else f"{file}: {text}") from None
     for network in (loaded.coarse, loaded.fine):
         network.requires_grad_(False)
     teacher = Teacher(loaded.coarse, loaded.fine, scene, family.name, file, sha256_of(file), overrides)
@@ -71,10 +72,10 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
-    known = ", ".join(family.name for family in families())
-    members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
+    members = in_short(", ".join(shown(key) for key in checkpoint.root.keys()[:6]), 100)
     return DuplexError(
-        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads {known}"
+        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads "
+        f"{len(families())} families, which docs/checkpoints.md lists"
     )
 
 

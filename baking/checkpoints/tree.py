@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -141,10 +142,10 @@ class CheckpointNode(Node):
     def packed(self, key: Key, dtype: str, shape: tuple[int, ...]) -> Tensor:
         """The numbers of type ``dtype`` that fill a run of bytes row by row, as :meth:`tensor` gives them."""
         data = self.data(key)
-        numbers = Numbers.dense(InMemory(data), dtype, shape)
-        if numbers.count * numbers.itemsize != len(data):
-            raise self._error(f"{self._name(key)}: {len(data)} bytes: expected {numbers.count} numbers of {dtype}")
-        return self._finite(self._read(numbers, key).float(), key)
+        count = math.prod(shape)
+        if len(data) != count * np.dtype(dtype).itemsize:
+            raise self._error(f"{self._name(key)}: {len(data)} bytes: expected {count} numbers of {dtype}")
+        return self._finite(self._read(Numbers.dense(InMemory(data), dtype, shape), key).float(), key)
 
     def tensors(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """This state dict, or its members ``names`` as far as they exist, as finite float32 tensors."""

@@ -9,6 +9,7 @@ import pytest
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.checkpoints.nerfstudio_run import FOLDER
 from duplex.baking.fields.field import Overrides
 
 
@@ -23,9 +24,9 @@ class Hostile:
 
 
 def refused(path: Path, *words: str, overrides: Overrides | None = None) -> None:
-    """The checkpoint ``path`` is refused in one sentence that names it and has all of ``words``."""
+    """The checkpoint ``path`` is refused in one sentence that names it, or a file beside it, and has all ``words``."""
     with pytest.raises(DuplexError) as error:
         load_teacher(path, overrides=overrides)
     text = str(error.value)
     assert "\n" not in text and all(word in text for word in words), text
-    assert str(path.parent) in text
+    assert str(path.parent.parent if path.parent.name == FOLDER else path.parent) in text

@@ -124,7 +124,7 @@ DAMAGES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("snapshot/n_params", "many", ("n_params",)),
     ("snapshot/mode", "sdf", ("mode sdf",)),
     ("snapshot/density_grid_binary", bytes(1000), ("density grid",)),
-    ("snapshot/density_grid_binary", 7, ("density grid",)),
+    ("snapshot/density_grid_binary", 7, ("density_grid_binary: 7",)),
     ("snapshot/background_color", [1, 2], ("background_color",)),
     ("snapshot/render_aabb", {"min": [9, 9, 9], "max": [9, 9, 9]}, ("render_aabb",)),
     ("snapshot/render_aabb", {"min": [0, 0], "max": [1, 1, 1]}, ("min",)),
