@@ -72,7 +72,10 @@ def test_folder_takes_the_newest_checkpoint_and_its_configuration(tmp_path: Path
         ("dataset: {near: .inf, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: 64}}", "near"),
         ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 0, num_fine: 64}}", "num_coarse: 0: expected"),
         ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: 64, num_fine: -3}}", "num_fine: -3: expected"),
-        ("dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}", "num_coarse: inf: expected"),
+        (
+            "dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}",
+            "num_coarse: inf: expected",
+        ),
         ("dataset: {near: 2, far: 6, type: linemod}\nnerf: {}", "type: linemod: expected"),
         ("!!python/object/apply:os.system ['true']", "dataset: missing: expected a value there: mend it"),
     ],
