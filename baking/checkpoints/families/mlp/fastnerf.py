@@ -7,15 +7,13 @@ Density and colours in one network of the position, their mixture in one of the 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, check_tensors
-from duplex.baking.checkpoints.pickles import Inert
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, width_of
 from duplex.baking.fields.mlp import Perceptron
@@ -28,6 +26,8 @@ STATE_CLASSES = (
     "torch.nn.modules.activation.ReLU",
 )
 NETS = ("Fpos", "Fdir")
+PARTS = ("weight", "bias")
+MAX_LAYERS = 100
 REACH, UNIFORM = 1.5, 0.05  # half-side of a cube that objects fill; relative spread below which nothing is in it
 
 
@@ -87,13 +87,12 @@ class FastNerfFamily(Family):
         """Whether a checkpoint is this family's module, or its state dict."""
         if checkpoint.kind != "torch":
             return False
-        parts = checkpoint.content.get("_modules")
-        whole = isinstance(parts, dict) and all(isinstance(parts.get(name), Inert) for name in NETS)
-        return whole or all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+        root = checkpoint.root
+        return _is_module(root) or all(f"{name}.0.weight" in root for name in NETS)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one network, and the scene of the repository's script."""
-        field = FastNerf(check_tensors(_state(checkpoint), checkpoint.path, "the module"), overrides)
+        field = FastNerf(_state(checkpoint.root), overrides)
         assumed = ["near 2, far 6, white background, 192 + 128 samples (--near, --far, --background, --samples)"]
         if field.uniform:
             assumed.append("that it is worth baking: its density is the same everywhere, as where training has failed")
@@ -101,15 +100,23 @@ class FastNerfFamily(Family):
         return LoadedFields.single(field, scene)
 
 
-def _state(checkpoint: Checkpoint) -> Any:
-    """The state dict, gathered from a pickled module's parts where the file holds one (``nn.Module.__dict__``)."""
-    parts = checkpoint.content.get("_modules")
-    if not isinstance(parts, dict) or NETS[0] not in parts:
-        return checkpoint.content
-    state: dict[str, Any] = {}
+def _is_module(root: CheckpointNode) -> bool:
+    """Whether a file holds the pickled module, which is its ``nn.Module.__dict__``."""
+    return all(root.at("_modules", name).kind for name in NETS)
+
+
+def _state(root: CheckpointNode) -> dict[str, Tensor]:
+    """The state dict, gathered from a pickled module's parts where the file holds one."""
+    if not _is_module(root):
+        return root.tensors()
+    state: dict[str, Tensor] = {}
     for name in NETS:
-        for index, layer in parts[name].members("_modules").items():
-            for part, value in layer.members("_parameters").items() if isinstance(layer, Inert) else ():
+        layers = root.at("_modules", name, "_modules")
+        count = len(layers.names())
+        if count > MAX_LAYERS:
+            raise DuplexError(f"{layers.name} holds {count} layers: expected at most {MAX_LAYERS}: an unknown network")
+        for index in layers.names():
+            for part, value in layers.at(index, "_parameters").tensors(PARTS).items():
                 state[f"{name}.{index}.{part}"] = value
     return state
 

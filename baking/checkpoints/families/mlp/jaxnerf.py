@@ -6,26 +6,20 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import (
-    MAX_TEXT_BYTES,
-    MAX_WEIGHTS,
-    Checkpoint,
-    check_tensors,
-    read_small_text,
-    tensor_of,
-)
+from duplex.baking.checkpoints.files import MAX_TEXT_BYTES, Checkpoint, read_small_text
+from duplex.baking.checkpoints.formats.plain_yaml import scalar
+from duplex.baking.checkpoints.tree import MAX_WEIGHTS, MEND, CheckpointNode
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
     ACTIVATIONS,
+    MAX_DISTANCE,
+    MAX_SAMPLES,
     Overrides,
     SceneInfo,
     forward_facing,
@@ -40,6 +34,13 @@ WRAPPERS = ("optimizer", "target", "params")  # around the networks, any of them
 CHUNKED = "__msgpack_chunked_array__"
 OPTION = re.compile(r"^[ \t]*(?:[\w.]*\.)?(\w+)[ \t]*[:=][ \t]*[\"']?([\w.+-]+)", re.MULTILINE)
 MAX_CONFIGS = 16
+MAX_LAYERS = 100
+MAX_SIDES = 8
+MAX_WRAPPERS = 5
+MAX_FACTOR = 1000
+NUMBERS = ("near", "far", "num_coarse_samples", "num_fine_samples", "factor")
+FLAGS = ("legacy_posenc_order", "tf_posenc_order", "white_bkgd", "spherify", "use_pixel_centers")
+OPTIONS = ("dataset", "sigma_activation", *NUMBERS, *FLAGS)
 
 
 class JaxNerfFamily(Family):
@@ -49,26 +50,21 @@ class JaxNerfFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint holds flax's parameters of a network ``MLP_0`` made of layers ``Dense_0``, ..."""
-        first = _networks(checkpoint.content).get("MLP_0")
-        return checkpoint.kind == "msgpack" and isinstance(first, dict) and isinstance(first.get("Dense_0"), dict)
+        return checkpoint.kind == "msgpack" and _networks(checkpoint.root).at("MLP_0", "Dense_0").is_object
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, and the scene from a configuration beside the checkpoint."""
         options = _options(checkpoint.path.parent)
         scene = _scene(options, overrides)
-        legacy = options.get("legacy_posenc_order", options.get("tf_posenc_order"))
-        order = overrides.encoding or ("ftd" if legacy == "true" else "tfd")
-        if overrides.encoding is None and legacy is None:
+        told = [name for name in ("legacy_posenc_order", "tf_posenc_order") if name in options]
+        order = overrides.encoding or ("ftd" if told and options.flag(told[0]) else "tfd")
+        if overrides.encoding is None and not told:
             assumed = "encoding order tfd, as no configuration beside it says legacy_posenc_order (--encoding ftd)"
             scene = replace(scene, assumed=(*scene.assumed, assumed))
-        density = overrides.activation or options.get("sigma_activation", "relu")
-        if density not in ACTIVATIONS:
-            raise DuplexError(
-                f"its configuration: sigma_activation {density}: expected one of {', '.join(ACTIVATIONS)}"
-            )
-        networks = _networks(checkpoint.content)
-        found = [name for name in ("MLP_0", "MLP_1") if isinstance(networks.get(name), dict)]
-        fields = [network(_state(networks[name], name, checkpoint.path), order, density) for name in found]
+        density = overrides.activation or options.text("sigma_activation", ACTIVATIONS, "relu")
+        networks = _networks(checkpoint.root)
+        found = [networks.at(name) for name in ("MLP_0", "MLP_1") if networks.at(name).is_object]
+        fields = [network(_state(layers), order, density) for layers in found]
         return LoadedFields(fields[0], fields[-1], scene)
 
 
@@ -108,73 +104,83 @@ def _joined(rgb: nn.Linear, sigma: nn.Linear) -> nn.Linear:
     return layer.requires_grad_(False)
 
 
-def _networks(content: dict[str, Any]) -> dict[Any, Any]:
-    """The map that holds ``MLP_0``, inside flax's wrappers; empty without it."""
-    place: Any = content
-    for _ in range(5):
-        if not isinstance(place, dict) or "MLP_0" in place:
+def _networks(root: CheckpointNode) -> CheckpointNode:
+    """The map that holds ``MLP_0``, inside flax's wrappers; the innermost wrapper without it."""
+    place = root
+    for _ in range(MAX_WRAPPERS):
+        wrapper = next((key for key in WRAPPERS if key in place), None)
+        if wrapper is None or "MLP_0" in place:
             break
-        place = next((place[key] for key in WRAPPERS if key in place), None)
-    return place if isinstance(place, dict) and "MLP_0" in place else {}
+        place = place.at(wrapper)
+    return place
 
 
-def _state(layers: dict[Any, Any], name: str, path: Path) -> dict[str, Tensor]:
+def _state(layers: CheckpointNode) -> dict[str, Tensor]:
     """Kernels (in, out) and biases of ``Dense_0``, ``Dense_1``, ... as torch's weights (out, in) and biases."""
+    count = len(layers.names())
+    if count > MAX_LAYERS:
+        raise DuplexError(f"{layers.name} holds {count} layers: expected at most {MAX_LAYERS}: an unknown network")
     state = {}
-    for i in range(len(layers)):
-        parts = layers.get(f"Dense_{i}")
-        if not isinstance(parts, dict):
-            raise DuplexError(f"{path}: {name}/Dense_{i} is missing: a {NAME} network of unknown shape")
-        for flax, ours in (("kernel", "weight"), ("bias", "bias")):
-            array = tensor_of(_unchunked(parts.get(flax), path), path, f"{name}/Dense_{i}/{flax}")
-            state[f"Dense_{i}.{ours}"] = array.T if array.ndim == 2 else array
-    return check_tensors(state, path, name)
+    for name in (f"Dense_{i}" for i in range(count)):
+        parts = layers.at(name)
+        if not parts.is_object:
+            raise DuplexError(f"{parts.name} is missing: a {NAME} network of unknown shape")
+        kernel = _array(parts, "kernel")
+        state[f"{name}.weight"] = kernel.T if kernel.ndim == 2 else kernel
+        state[f"{name}.bias"] = _array(parts, "bias")
+    return state
 
 
-def _unchunked(value: Any, path: Path) -> Any:
+def _array(parts: CheckpointNode, key: str) -> Tensor:
     """An array, reassembled if flax has split it because of its size (flax.serialization)."""
-    if not isinstance(value, dict) or CHUNKED not in value:
-        return value
-    shape, chunks = (value.get(key) for key in ("shape", "chunks"))
-    if isinstance(shape, dict) and isinstance(chunks, dict):
-        sides = [side for i in range(len(shape)) if isinstance(side := shape.get(str(i)), int) and side > 0]
-        pieces: list[Array] = [c for i in range(len(chunks)) if isinstance(c := chunks.get(str(i)), np.ndarray)]
-        size = sum(piece.size for piece in pieces)
-        if (len(sides), len(pieces)) == (len(shape), len(chunks)) and 0 < math.prod(sides) == size <= MAX_WEIGHTS:
-            return np.concatenate([piece.reshape(-1) for piece in pieces]).reshape(sides)
-    raise DuplexError(f"{path}: a chunked array whose pieces do not make its shape: a damaged file; copy it again")
+    node = parts.at(key)
+    if CHUNKED not in node:
+        return parts.tensor(key)
+    sides = node.at("shape")
+    if not 1 <= len(sides.names()) <= MAX_SIDES:
+        raise DuplexError(f"{node.name} is a chunked array without a shape: a damaged file; copy it again")
+    shape = [sides.whole(str(i), 1, MAX_WEIGHTS) for i in range(len(sides.names()))]
+    pieces = node.at("chunks").tensors()
+    numbers = [pieces[name] for name in map(str, range(len(pieces))) if name in pieces]
+    if len(numbers) != len(pieces) or math.prod(shape) != sum(piece.numel() for piece in numbers):
+        raise DuplexError(
+            f"{node.name} is a chunked array whose pieces do not make its shape {tuple(shape)}: a damaged file; "
+            "copy it again"
+        )
+    return torch.cat([piece.reshape(-1) for piece in numbers]).reshape(shape)
 
 
-def _options(folder: Path) -> dict[str, str]:
+def _options(folder: Path) -> CheckpointNode:
     """``key: value`` and ``key = value`` lines of the configurations beside a checkpoint, in lower case."""
-    options: dict[str, str] = {}
+    options: dict[str, object] = {}
     files = sorted(f for f in folder.iterdir() if f.suffix in (".yaml", ".yml", ".gin", ".txt") and f.is_file())
+    left = MAX_TEXT_BYTES
     for file in files[:MAX_CONFIGS]:
-        if file.stat().st_size <= MAX_TEXT_BYTES:
-            options |= {key: value.lower() for key, value in OPTION.findall(read_small_text(file))}
-    return options
+        left -= file.stat().st_size
+        if left < 0:
+            break
+        found = OPTION.finditer(read_small_text(file))
+        options |= {line[1]: scalar(line[2].lower()) for line in found if line[1] in OPTIONS}
+    return CheckpointNode(options, f"{folder}: its configuration", remedy=MEND)
 
 
-def _scene(options: dict[str, str], overrides: Overrides) -> SceneInfo:
+def _scene(options: CheckpointNode, overrides: Overrides) -> SceneInfo:
     """The scene from the options, with jaxnerf's defaults."""
     assumed = "near 2, far 6, white background, 64 + 128 samples, as no configuration is beside it"
-    llff = options.get("dataset") == "llff"
-    white = options.get("white_bkgd", "true") == "true" and not llff
-    try:
-        scene = SceneInfo(
-            near=float(options.get("near", 2)),
-            far=float(options.get("far", 6)),
-            background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
-            coarse_samples=int(options.get("num_coarse_samples", 64)),
-            fine_samples=int(options.get("num_fine_samples", 128)),
-            principal_shift=0.5 / (400 if options.get("factor") == "2" else 800),
-            assumed=() if "dataset" in options else (f"{assumed} (--near, --far, --background, --samples)",),
-        )
-    except ValueError as error:
-        raise DuplexError(f"its configuration: {error}: expected numbers") from None
-    if llff and options.get("spherify") == "true":
+    llff = options.text("dataset", default="blender") == "llff"
+    white = options.flag("white_bkgd", True) and not llff
+    scene = SceneInfo(
+        near=options.number("near", 0, MAX_DISTANCE, 2),
+        far=options.number("far", 0, MAX_DISTANCE, 6),
+        background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
+        coarse_samples=options.whole("num_coarse_samples", 4, MAX_SAMPLES, 64),
+        fine_samples=options.whole("num_fine_samples", 0, MAX_SAMPLES, 128),
+        principal_shift=0.5 / (400 if options.number("factor", 0, MAX_FACTOR, 0) == 2 else 800),
+        assumed=() if "dataset" in options else (f"{assumed} (--near, --far, --background, --samples)",),
+    )
+    if llff and options.flag("spherify", False):
         told = (scene.near, scene.far) if "near" in options and "far" in options else None
         scene = spherified(scene, overrides, told)
     elif llff:
         scene = forward_facing(scene, overrides, ndc=True)
-    return replace(scene, principal_shift=0.0) if options.get("use_pixel_centers") == "true" else scene
+    return replace(scene, principal_shift=0.0) if options.flag("use_pixel_centers", False) else scene

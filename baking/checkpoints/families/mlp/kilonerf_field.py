@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.fields.encoding import MAX_FREQUENCIES
-from duplex.baking.fields.field import ACTIVATIONS, MAX_WIDTH, RadianceField
+from duplex.baking.fields.field import ACTIVATIONS, RadianceField
 
 BLOCK = 32
 MAX_NETWORKS = 1 << 20
+MAX_WIDTH = 512  # of a layer of these small networks, whose weights are gathered for every block
 MARGIN = 0.001  # world units inside the box that belong to no network
 HEADS = ("feature_linear", "alpha_linear", "direction_layer", "rgb_linear")
 
@@ -78,6 +79,8 @@ class KiloNerf(RadianceField):
                 f"a box from {corners[0].tolist()} to {corners[1].tolist()}: expected low x y z, high x y z"
             )
         depth = sum(key.startswith("pts_linears.") and key.endswith(".weight") for key in weights)
+        if not depth:
+            raise DuplexError("pts_linears.0, 1, ... are missing: a KiloNeRF of another shape than the paper's")
         names = [*(f"pts_linears.{i}" for i in range(depth)), *HEADS]
         layers = _layers(weights, names, int(cells.prod()))
         self.trunk = nn.ModuleList(layers[:depth])

@@ -90,11 +90,11 @@ class LayerNormFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's layers."""
-        return checkpoint.kind == "torch" and all(key in checkpoint.content for key in SIGNATURE)
+        return checkpoint.kind == "torch" and all(key in checkpoint.root for key in SIGNATURE)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one network, and the scene of the repository's example: black background, 64 samples."""
-        field = LayerNormNerf(checkpoint.tensors(), overrides.activation or "relu", overrides.encoding or "dtf")
+        field = LayerNormNerf(checkpoint.root.tensors(), overrides.activation or "relu", overrides.encoding or "dtf")
         assumed = (
             "near 2, far 6, black background, 64 + 64 samples (--near, --far, --background, --samples say otherwise)",
             f"positions divided by {SCALE:g}, as in the repository's example",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, check_tensors
-from duplex.baking.checkpoints.pickles import Inert
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import Encoding
-from duplex.baking.fields.field import Overrides, SceneInfo, forward_facing, linear, width_of
+from duplex.baking.fields.field import MAX_SAMPLES, Overrides, SceneInfo, forward_facing, linear, width_of
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
 NAME = "nerf_pl"
@@ -24,6 +22,10 @@ STATE_CLASSES = (
 NETWORKS = ("nerf_coarse.", "nerf_fine.")
 TRUNK, FIRST = "xyz_encoding_", "xyz_encoding_1.0.weight"
 MAX_PIXELS = 1 << 16
+ASSUMED = (
+    "near 2, far 6, a white background, 64 + 128 samples, as it holds no hyperparameters "
+    "(--near, --far, --background, --samples say otherwise)"
+)
 
 
 class NdcNerfMlp(NerfMlp):
@@ -41,18 +43,18 @@ class NerfPlFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's layers."""
-        return checkpoint.kind == "torch" and any(prefix + FIRST in _state(checkpoint) for prefix in NETWORKS)
+        return checkpoint.kind == "torch" and any(prefix + FIRST in _state(checkpoint.root) for prefix in NETWORKS)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """Coarse and fine networks, and the scene from the checkpoint's hyperparameters."""
-        scene = _scene(checkpoint, overrides)
+        scene = _scene(_hyperparameters(checkpoint.root), overrides)
         ndc = overrides.space == "ndc" or (overrides.space is None and scene.space.name == "ndc")
-        state = _state(checkpoint)
+        state = _state(checkpoint.root)
         fields = []
         for prefix in NETWORKS:
             if prefix + FIRST in state:
-                mine = {key.removeprefix(prefix): v for key, v in state.items() if str(key).startswith(prefix)}
-                weights = check_tensors(mine, checkpoint.path, prefix.rstrip("."))
+                mine = state.tensors([name for name in state.names() if name.startswith(prefix)])
+                weights = {name.removeprefix(prefix): value for name, value in mine.items()}
                 fields.append(network(weights, overrides, NdcNerfMlp if ndc else NerfMlp))
         return LoadedFields(fields[0], fields[-1], scene)
 
@@ -77,45 +79,33 @@ def network(weights: dict[str, Tensor], overrides: Overrides, kind: type[NerfMlp
     return kind(layers, Variant(density=overrides.activation or "relu"), points, directions)
 
 
-def _state(checkpoint: Checkpoint) -> dict[Any, Any]:
+def _state(root: CheckpointNode) -> CheckpointNode:
     """The state dict in a Lightning checkpoint, or the content itself, as the repository's own script strips it."""
-    state = checkpoint.content.get("state_dict")
-    return state if isinstance(state, dict) else checkpoint.content
+    state = root.at("state_dict")
+    return state if state.is_object else root
 
 
-def _scene(checkpoint: Checkpoint, overrides: Overrides) -> SceneInfo:
-    options = _hyperparameters(checkpoint)
-    kind = options.get("dataset_name", "blender")
-    if kind not in ("blender", "llff"):
-        raise DuplexError(f"a scene of type {str(kind)[:40]}: expected blender or llff")
-    white = kind == "blender"
-    assumed = "near 2, far 6, a white background, 64 + 128 samples, as it holds no hyperparameters"
+def _scene(options: CheckpointNode | None, overrides: Overrides) -> SceneInfo:
+    """The scene that hyperparameters describe; the defaults of nerf_pl without them."""
+    if options is None:
+        return SceneInfo(assumed=(ASSUMED,))
+    kind = options.text("dataset_name", ("blender", "llff"), "blender")
     scene = SceneInfo(
-        background=(1.0, 1.0, 1.0) if white else (0.0, 0.0, 0.0),
-        coarse_samples=_count(options.get("N_samples", 64), "N_samples", checkpoint.path),
-        fine_samples=_count(options.get("N_importance", 128), "N_importance", checkpoint.path),
-        assumed=() if options else (f"{assumed} (--near, --far, --background, --samples say otherwise)",),
+        background=(1.0, 1.0, 1.0) if kind == "blender" else (0.0, 0.0, 0.0),
+        coarse_samples=options.whole("N_samples", 4, MAX_SAMPLES, 64),
+        fine_samples=options.whole("N_importance", 0, MAX_SAMPLES, 128),
     )
-    size = options.get("img_wh")
     if kind == "llff":
-        return forward_facing(scene, overrides, ndc=not options.get("spheric_poses"), field_views=True)
-    if isinstance(size, (list, tuple)) and len(size) == 2:
-        height = _count(size[1], "img_wh", checkpoint.path)
-        scene = replace(scene, principal_shift=0.5 / max(height, 1))
+        return forward_facing(scene, overrides, ndc=not options.flag("spheric_poses", False), field_views=True)
+    if "img_wh" in options:
+        height = options.child("img_wh").whole(1, 1, MAX_PIXELS)
+        scene = replace(scene, principal_shift=0.5 / height)
     return scene
 
 
-def _hyperparameters(checkpoint: Checkpoint) -> dict[Any, Any]:
+def _hyperparameters(root: CheckpointNode) -> CheckpointNode | None:
     """The command line that Lightning keeps under either of two names, as a dictionary or as a Namespace."""
     for name in ("hyper_parameters", "hparams"):
-        options = checkpoint.content.get(name)
-        options = options.state if isinstance(options, Inert) else options
-        if isinstance(options, dict) and options:
-            return options
-    return {}
-
-
-def _count(value: Any, name: str, path: Path) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_PIXELS:
-        raise DuplexError(f"{path}: hyperparameter {name} is {str(value)[:40]}: expected a whole number")
-    return value
+        if root.at(name).names():
+            return root.at(name)
+    return None

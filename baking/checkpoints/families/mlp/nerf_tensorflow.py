@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.families.mlp import nerf_pytorch
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, tensor_of
+from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint
 from duplex.baking.fields.field import Overrides, RadianceField
 
 NAME = "nerf-tensorflow"
 HEADS = ("feature_linear", "views_linears.0", "rgb_linear", "alpha_linear")  # as Keras lists them behind the trunk
+MAX_LAYERS = 100
 FILE_NAME = re.compile(r"model_(fine_)?(\d+)")
 
 
@@ -30,12 +30,12 @@ class NerfTensorflowFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint is a list of kernels (2-dimensional) and biases (1-dimensional) by turns."""
-        arrays = list(checkpoint.content.values())
+        shapes = [checkpoint.root.shape(name) for name in checkpoint.root.names()]
         return (
             checkpoint.kind == "npy"
-            and len(arrays) >= 4
-            and len(arrays) % 2 == 0
-            and all(isinstance(a, np.ndarray) and a.ndim == 2 - i % 2 for i, a in enumerate(arrays))
+            and len(shapes) >= 4
+            and len(shapes) % 2 == 0
+            and all(shape is not None and len(shape) == 2 - i % 2 for i, shape in enumerate(shapes))
         )
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
@@ -64,8 +64,11 @@ def network(checkpoint: Checkpoint, overrides: Overrides) -> RadianceField:
 
 def _state(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """The arrays under the names that nerf-pytorch gives to the same layers."""
-    arrays = [tensor_of(a, checkpoint.path, f"array {name}") for name, a in checkpoint.content.items()]
-    layers = len(arrays) // 2
+    root = checkpoint.root
+    layers = len(root.names()) // 2
+    if layers > MAX_LAYERS:
+        raise DuplexError(f"{checkpoint.path}: {layers} layers: expected at most {MAX_LAYERS}: an unknown network")
+    arrays = [root.tensor(name, (None, None) if i % 2 == 0 else (None,)) for i, name in enumerate(root.names())]
     heads = HEADS if arrays[-1].shape[0] == 1 else ("output_linear",)  # density comes last and alone, or with colour
     names = [*(f"pts_linears.{i}" for i in range(layers - len(heads))), *heads]
     if len(names) != layers or layers == len(heads):

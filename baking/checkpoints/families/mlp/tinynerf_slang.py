@@ -22,6 +22,7 @@ POINTS, VIEWS = "feature_module.encoding.freqs", "rgb_decoder.pe.freqs"
 NETS = ("feature_module.net.net", "sigma_decoder.net.net", "rgb_decoder.net.net")
 BOX = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
 EXPONENTIAL = "exp(x - 1)"
+MAX_SCALE = 1e10  # of an encoding; what is infinite has no sine
 
 
 class TinyNerf(RadianceField):
@@ -67,7 +68,7 @@ class TinyNerfFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's layers."""
-        return checkpoint.kind == "torch" and all(f"{name}.0.weight" in checkpoint.content for name in NETS)
+        return checkpoint.kind == "torch" and all(f"{name}.0.weight" in checkpoint.root for name in NETS)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one network, and the scene of the repository's training script, in a box that no file states."""
@@ -77,7 +78,7 @@ class TinyNerfFamily(Family):
         assumed = ["near 2, far 6, black background, 192 + 128 samples (--near, --far, --background, --samples)"]
         if overrides.bounds is None:
             assumed.append("a box from -1.5 to 1.5 along each axis (--bounds says otherwise)")
-        field = TinyNerf(checkpoint.tensors(), box, overrides)
+        field = TinyNerf(checkpoint.root.tensors(), box, overrides)
         scene = SceneInfo(
             background=(0.0, 0.0, 0.0),
             coarse_samples=192,  # the original marches evenly, by the box's diagonal over some 300 to 1000 samples
@@ -95,6 +96,8 @@ def _scales(weights: dict[str, Tensor], name: str) -> tuple[float, ...]:
         raise DuplexError(
             f"{name} is missing or no list of 1 to {MAX_FREQUENCIES} frequencies: a file of unknown layout"
         )
+    if float(scales.abs().max()) > MAX_SCALE:
+        raise DuplexError(f"{name} holds a frequency over {MAX_SCALE:g}: a damaged file; copy it again")
     return tuple(scales.tolist())
 
 
