@@ -115,8 +115,8 @@ def _distilled(nodes: CheckpointNode) -> tuple[dict[str, Tensor], NetworkGrid]:
     leaves = nodes.children(MAX_PICKLED)
     if not leaves or not all(_is_node(leaf) and "network" in leaf for leaf in leaves):
         raise DuplexError(
-            f"{nodes.name}: a tree of networks, or one not trained to its end: expected a grid of at most "
-            f"{MAX_PICKLED} trained ones"
+            f"{nodes.name}: a tree of networks, or one not trained to its end: expected a grid of trained "
+            f"ones, of at most {MAX_PICKLED}"
         )
     grid = _grid_of(nodes, leaves)
     parts = _parts(leaves[0].at("network"))

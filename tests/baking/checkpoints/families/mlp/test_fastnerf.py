@@ -65,7 +65,7 @@ def test_broken_fastnerf_files_are_refused(tmp_path: Path) -> None:
     module = fast_module()
     module.Fpos[2].bias = None
     save_module(module, file)
-    refused(file, "no state dict")
+    refused(file, "layer Fpos.2 is missing")
     module = fast_module()
     module.extra = Hostile(f"touch {trace}")
     save_module(module, file)

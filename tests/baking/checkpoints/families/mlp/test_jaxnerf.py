@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,16 +120,18 @@ def test_jaxnerf_arrays_in_pieces(tmp_path: Path) -> None:
     agree(teacher.fine, jax_reference(state, tfd))
     network = flax_network(state, cut=100)
     shape = network["Dense_3"]["kernel"]["shape"]
-    for broken in (
-        {**shape, "0": 25},
-        {**shape, "0": 1 << 60},
-        {**shape, "0": -24},
-        {**shape, "0": "many"},
-        {},
-        7,
+    for broken, word in (
+        ({**shape, "0": 25}, "shape (25, 24)"),
+        ({**shape, "0": 1 << 60}, f"shape: 0: {1 << 60}"),
+        ({**shape, "0": -24}, "shape: 0: -24"),
+        ({**shape, "0": "many"}, "shape: 0: many"),
+        ({"0": 24, "2": 24}, "shape: 1: missing"),
+        ({str(i): 1 for i in range(100)}, "without a shape"),
+        ({}, "without a shape"),
+        (7, "without a shape"),
     ):
         network["Dense_3"]["kernel"]["shape"] = broken
-        refused(write_flax(tmp_path / "checkpoint_2", {"MLP_0": network}), "chunked array")
+        refused(write_flax(tmp_path / "checkpoint_2", {"MLP_0": network}), "Dense_3: kernel", word)
     network["Dense_3"]["kernel"]["shape"] = shape
     del network["Dense_3"]["kernel"]["chunks"]["1"]
     refused(write_flax(tmp_path / "checkpoint_2", {"MLP_0": network}), "chunked array")
@@ -144,8 +147,14 @@ def test_jaxnerf_without_view_directions(tmp_path: Path) -> None:
     agree(load_teacher(write_flax(tmp_path / "checkpoint_1", {"MLP_0": flax_network(state)})).fine, reference)
 
 
-def test_jaxnerf_configurations_are_read_in_time_that_grows_with_their_length() -> None:
+@pytest.mark.parametrize("part", ["\n", "a.", ".", "a ", " ", "a.b_", "near\n", "near:0\n"])
+def test_jaxnerf_configurations_are_read_in_time_that_grows_with_their_length(tmp_path: Path, part: str) -> None:
     assert jaxnerf.OPTION.findall("\n" * 300_000 + "a.b =  'c'") == [("b", "c")]
+    file = write_flax(tmp_path / "checkpoint_1", {"MLP_0": flax_network(random_state(JAX))})
+    (tmp_path / "a.txt").write_text(part * (1_000_000 // len(part)))
+    begin = time.perf_counter()
+    load_teacher(file)
+    assert time.perf_counter() - begin < 5
 
 
 def test_jaxnerf_scene_from_its_configuration(tmp_path: Path) -> None:
@@ -163,7 +172,14 @@ def test_jaxnerf_scene_from_its_configuration(tmp_path: Path) -> None:
     assert load_teacher(file).scene.principal_shift == 0
     config.write_text("dataset: blender\nfactor: 2\n")
     assert load_teacher(file).scene.principal_shift == 0.5 / 400
-    for text, word in (("near: x", "'x'"), ("near: 7", "near 7"), ("sigma_activation: elu", "elu")):
+    for text, word in (
+        ("near: x", "near: x"),
+        ("near: 7", "near 7"),
+        ("near: 1e999", "near: inf"),
+        ("num_fine_samples: 99999999999999999999999", "num_fine_samples: a huge number"),
+        ("white_bkgd: 7", "white_bkgd: 7"),
+        ("sigma_activation: elu", "elu"),
+    ):
         config.write_text("dataset: blender\n" + text)
         refused(file, word)
 
@@ -187,8 +203,8 @@ def test_broken_jaxnerf_files_are_refused(tmp_path: Path) -> None:
     refused(write_flax(file, {"MLP_0": network}), "Dense_4")
     network = flax_network(state)
     del network["Dense_4"]["bias"]
-    refused(write_flax(file, {"MLP_0": network}), "Dense_4/bias")
+    refused(write_flax(file, {"MLP_0": network}), "Dense_4: bias")
     network = flax_network(state | {"Dense_4.bias": torch.full((24,), math.nan)})
     refused(write_flax(file, {"MLP_0": network}), "NaN")
     refused(write_flax(file, {"MLP_0": {"Dense_0": 3}}), "unknown family")
-    refused(write_flax(file, {"MLP_0": {"Dense_0": {}, "Dense_1": 4}}), "Dense_0/kernel")
+    refused(write_flax(file, {"MLP_0": {"Dense_0": {}, "Dense_1": 4}}), "Dense_0: kernel")

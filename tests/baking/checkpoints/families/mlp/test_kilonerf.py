@@ -141,7 +141,7 @@ def test_kilonerf_distilled_checkpoint_is_a_list_of_pickled_networks(tmp_path: P
     nodes = kilo_nodes(state)
     nodes[5].network.alpha_linear.weight.data = torch.zeros(1, 1, 17)
     save_nodes(nodes, file)
-    refused(file, "differ")
+    refused(file, "root_nodes 5", "alpha_linear", "(1, 1, 17): expected 1 x 1 x 16")
     nodes = kilo_nodes(state)
     nodes[5].domain_min = "here"
     save_nodes(nodes, file)

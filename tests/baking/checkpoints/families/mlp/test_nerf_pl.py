@@ -118,7 +118,7 @@ def test_broken_nerf_pl_files_are_refused(tmp_path: Path) -> None:
     for hparams, word in (
         ({"dataset_name": "phototourism"}, "phototourism"),
         ({"N_samples": "many"}, "N_samples"),
-        ({"N_samples": 2}, "2 coarse samples"),
+        ({"N_samples": 2}, "N_samples: 2: expected a whole number"),
     ):
         torch.save(pl_content(coarse, fine, hparams, "hparams"), file)
         refused(file, word)

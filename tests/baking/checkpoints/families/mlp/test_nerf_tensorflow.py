@@ -104,7 +104,7 @@ def test_broken_tensorflow_files_are_refused(tmp_path: Path) -> None:
     content = np.load(file, allow_pickle=True)
     content[3][0] = np.nan
     np.save(file, content, allow_pickle=True)
-    refused(file, "NaN", "array 3")
+    refused(file, "NaN", f"{file}: 3 ")
     content[3] = Hostile(f"touch {tmp_path / 'trace'}")
     np.save(file, content, allow_pickle=True)
     refused(file, "refused unread")
