@@ -67,7 +67,7 @@ class NerfstudioRun:
     def _tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         keys = {name: self.members[name] for name in names}
         found = self.pipeline.tensors(keys.values())
-        return {name: found[key] for name, key in keys.items()}
+        return {name: found[key] for name, key in keys.items() if key in found}
 
 
 def is_run(checkpoint: Checkpoint) -> bool:

@@ -12,7 +12,7 @@ import torch
 from builders.hash.nerfacto import COARSEST, nerfacto_options, nerfacto_state
 from builders.hash.nerfstudio_run import config_text, save_run
 from builders.hash.vanilla import vanilla_state
-from builders.hostile import Hostile, refused
+from builders.hostile import WRONG, Hostile, refused, survived
 from duplex.baking.checkpoints.loading import load_teacher
 
 
@@ -101,3 +101,47 @@ def test_nothing_hostile_in_a_nerfstudio_run_is_ever_run(tmp_path: Path, state: 
     teacher = load_teacher(save_run(tmp_path / "b", state(), config_text("nerfacto", options)))
     assert teacher.scene.near < teacher.scene.far
     assert not trace.exists()
+
+
+MEMBERS = [
+    *(
+        "mlp_base.model.0.hash_table",
+        "num_levels",
+        "log2_hashmap_size",
+        "max_res",
+        "aabb",
+        "mlp_base.model.1.layers.0.weight",
+    ),
+    *("mlp_base.model.1.layers.1.bias", "mlp_head.layers.0.weight", "mlp_head.layers.2.weight"),
+    "embedding_appearance.embedding.weight",
+]
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_no_wrong_value_in_a_nerfstudio_run_is_believed(tmp_path: Path, kind: str) -> None:
+    good, vanilla = nerfacto_state(), vanilla_state()
+    for i, name in enumerate(MEMBERS):
+        survived(
+            save_run(
+                tmp_path / str(i), good | {f"field.{name}": WRONG[kind]}, config_text("nerfacto", nerfacto_options())
+            )
+        )
+    for name in ("mlp_base.layers.0.weight", "mlp_base.layers.4.bias", "field_output_density.net.weight"):
+        survived(save_run(tmp_path / "v", vanilla | {f"field_coarse.{name}": WRONG[kind]}, None))
+    torch.save({"pipeline": WRONG[kind]}, tmp_path / "x.ckpt")
+    survived(tmp_path / "x.ckpt")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "x", "-1", ".nan", "-.inf", "1e999", f"0x{'f' * 40}", "9" * 40, "[1, 2]", "[]", "{a: 1}", "true", "1:59:59"],
+)
+def test_no_wrong_value_in_a_nerfstudio_configuration_is_believed(tmp_path: Path, value: str) -> None:
+    texts = [f"method_name: {value}\npipeline: {{model: {{}}}}", f"pipeline: {value}", f"pipeline: {{model: {value}}}"]
+    names = ("near_plane", "far_plane", "base_res", "average_init_density", "background_color")
+    names += ("disable_scene_contraction", "use_average_appearance_embedding")
+    texts += [config_text("nerfacto", f"    {name}: {value}") for name in names]
+    for i, text in enumerate(texts):
+        survived(save_run(tmp_path / str(i), nerfacto_state(), text))
+    for name in ("collider_params", "num_coarse_samples", "num_importance_samples", "background_color"):
+        survived(save_run(tmp_path / name, vanilla_state(), config_text("vanilla-nerf", f"    {name}: {value}")))

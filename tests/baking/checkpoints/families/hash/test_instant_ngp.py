@@ -15,7 +15,7 @@ import torch
 from builders.hash.instant_ngp import save_snapshot, snapshot
 from builders.hash.naive import random_points
 from builders.hash.naive_ngp import density_grid, ngp_reference
-from builders.hostile import refused
+from builders.hostile import WRONG_PLAIN, refused, survived
 from duplex.baking.checkpoints.loading import load_teacher
 
 CASES: dict[str, dict[str, Any]] = {
@@ -143,7 +143,8 @@ DAMAGES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("encoding/n_features_per_level", 0, ("n_features_per_level",)),
     ("encoding/log2_hashmap_size", 60, ("log2_hashmap_size",)),
     ("encoding/base_resolution", -4, ("base_resolution",)),
-    ("encoding/per_level_scale", 1e30, ("grows",)),
+    ("encoding/per_level_scale", 0.4, ("grows",)),
+    ("encoding/per_level_scale", 1e30, ("per_level_scale: 1.0", "expected a number")),
     ("network/n_neurons", 10**9, ("n_neurons",)),
     ("network/n_hidden_layers", -1, ("n_hidden_layers",)),
     ("network/activation", "Sine", ("Sine",)),
@@ -166,3 +167,30 @@ def test_snapshots_of_wrong_sizes_are_refused(tmp_path: Path) -> None:
     whole = zlib.compress(msgpack.packb(snapshot()))
     (tmp_path / "cut.ingp").write_bytes(whole[: len(whole) // 2])
     refused(tmp_path / "cut.ingp", "damaged")
+
+
+PLACES = [
+    *dict.fromkeys(path for path, _, _ in DAMAGES),
+    *(
+        "snapshot",
+        "snapshot/nerf",
+        "snapshot/nerf/dataset",
+        "snapshot/nerf/dataset/xforms",
+        "snapshot/density_grid_size",
+    ),
+    *("snapshot/nerf/dataset/from_mitsuba", "snapshot/nerf/dataset/is_hdr", "snapshot/render_aabb_to_local"),
+    *("encoding/n_features", "encoding/type", "encoding/hash", "network", "network/n_output_dims", "network/otype"),
+    *("rgb_network/n_neurons", "dir_encoding/degree", "snapshot/render_aabb/max"),
+]
+
+
+@pytest.mark.parametrize("kind", WRONG_PLAIN)
+def test_no_wrong_value_in_a_snapshot_is_believed(tmp_path: Path, kind: str) -> None:
+    for i, path in enumerate(PLACES):
+        survived(save_snapshot(tmp_path, put(path, WRONG_PLAIN[kind]), f"{i}.msgpack"))
+
+
+def test_a_snapshot_of_more_levels_than_any_is_refused(tmp_path: Path) -> None:
+    content = put("encoding/n_features", 512)
+    content["encoding"]["n_features_per_level"] = 1
+    refused(save_snapshot(tmp_path, content), "n_features: 512")
