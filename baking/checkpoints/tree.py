@@ -17,7 +17,7 @@ from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.values import BFLOAT16, DTYPES, Broken, InMemory, Instance, Numbers, resolved
 
 MAX_WEIGHTS = 1 << 28  # numbers in one network
-MAX_GRID = 1 << 31  # numbers in one grid of half precision
+MAX_GRID = 1 << 31  # numbers in one grid of half precision or of links
 MAX_TENSORS = 10_000  # in one state dict
 FLOATS = ("f2", BFLOAT16, "f4", "f8")
 UNKNOWN = "a checkpoint of unknown layout, or a damaged one"
@@ -111,7 +111,7 @@ class CheckpointNode(Node):
 
     def whole_tensor(self, key: Key, shape: Shape) -> Tensor:
         """An array of whole numbers as an int32 tensor."""
-        numbers = self._numbers(key, shape)
+        numbers = self._numbers(key, shape, MAX_GRID)
         if numbers.dtype[0] not in "iu":
             raise DuplexError(f"{self._name(key)} holds no whole numbers: a checkpoint of unknown layout")
         array = self._array(numbers, key)

@@ -155,10 +155,11 @@ class Mask(nn.Module):
         super().__init__()
         self.counts = tuple(vertices.shape)
         self.register_buffer("vertices", vertices.bool(), persistent=False)
-        padded = F.pad(
-            vertices.to(torch.float32)[None, None], (2,) * 6
-        )  # the border cells have set vertices on one side
-        self.register_buffer("cells", F.max_pool3d(padded, 2, 1)[0, 0].bool(), persistent=False)
+        cells = F.pad(self.vertices, (2,) * 6)  # the border cells have set vertices on one side
+        for axis in range(3):
+            count = cells.shape[axis] - 1
+            cells = cells.narrow(axis, 0, count) | cells.narrow(axis, 1, count)
+        self.register_buffer("cells", cells, persistent=False)
         self.register_buffer("low", box[0].clone(), persistent=False)
         self.register_buffer("size", box[1] - box[0], persistent=False)
 

@@ -8,6 +8,7 @@ the tree divides. Densities are per unit of the world.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 
@@ -17,15 +18,18 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.baking.checkpoints.arrays import Box, box_of, floats, whole_numbers
+from duplex.app.core.tree import shown
+from duplex.baking.checkpoints.box import Box, box_of
 from duplex.baking.checkpoints.families.baked.plenoctree_leaves import LeafCodebook, LeafTable
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, forward_facing
 from duplex.baking.fields.spherical_harmonics import COUNTS, spherical_harmonics
 
 NAME = "PlenOctree"
 MAX_DEPTH = 24
+MAX_FUNCTIONS = 128  # of a basis
 FORMAT = re.compile(r"(RGBA|SH|SG|ASG)(\d{0,4})")
 
 
@@ -36,12 +40,12 @@ class PlenOctreeFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members."""
-        names = checkpoint.content
-        return checkpoint.kind == "npz" and "child" in names and ("data" in names or "quant_colors" in names)
+        root = checkpoint.root
+        return checkpoint.kind == "npz" and "child" in root and ("data" in root or "quant_colors" in root)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one field, and its scene; the file states only the box."""
-        field = PlenOctree(checkpoint, overrides.activation or "relu")
+        field = PlenOctree(checkpoint.root, overrides.activation or "relu")
         scene = SceneInfo(
             coarse_samples=256,
             fine_samples=128,
@@ -50,14 +54,14 @@ class PlenOctreeFamily(Family):
         )
         path = checkpoint.path
         poses_of_volrend = path.with_name(f"{path.stem}_poses_bounds.npy")  # lies beside trees in NDC
-        if overrides.space == "ndc" or poses_of_volrend.is_file():
+        if overrides.space == "ndc" or os.path.isfile(poses_of_volrend):  # noqa: PTH113 - too long a name is none
             scene = forward_facing(replace(scene, assumed=()), overrides, ndc=True)
             scene = replace(scene, bounds=field.box())
         return LoadedFields.single(field, scene)
 
 
 class PlenOctree(RadianceField):
-    """The tree of ``checkpoint``. ``activation``: of the stored density.
+    """The tree of a checkpoint. ``activation``: of the stored density.
 
     The latent of a point is the point itself: coefficients are read only where a colour is wanted.
     """
@@ -67,9 +71,9 @@ class PlenOctree(RadianceField):
     offset: Tensor
     lobes: Tensor
 
-    def __init__(self, checkpoint: Checkpoint, activation: str):
+    def __init__(self, root: CheckpointNode, activation: str):
         super().__init__()
-        child = whole_numbers(checkpoint, "child", (None, None, None, None))
+        child = root.whole_tensor("child", (None, None, None, None))
         nodes = child.shape[0]
         self.side = child.shape[1]
         if set(child.shape[1:]) != {self.side} or not 2 <= self.side <= 16:
@@ -77,13 +81,11 @@ class PlenOctree(RadianceField):
         self.depth = _depth(child.view(nodes, -1).numpy())
         self.activation = activation
         self.register_buffer("child", child.view(-1))
-        self.register_buffer("scale", _scale(checkpoint))
-        self.register_buffer("offset", floats(checkpoint, "offset", (3,)).float())
-        self.leaves = (LeafCodebook if "quant_colors" in checkpoint.content else LeafTable)(
-            checkpoint, tuple(child.shape)
-        )
-        self.basis, self.count = _format(checkpoint, self.leaves.count)
-        lobes = floats(checkpoint, "extra_data", (self.count, 4)).float() if self.basis == "SG" else torch.zeros(0, 4)
+        self.register_buffer("scale", _scale(root))
+        self.register_buffer("offset", root.tensor("offset", (3,)))
+        self.leaves = (LeafCodebook if "quant_colors" in root else LeafTable)(root, tuple(child.shape))
+        self.basis, self.count = _format(root, self.leaves.count)
+        lobes = root.tensor("extra_data", (self.count, 4)) if self.basis == "SG" else torch.zeros(0, 4)
         self.register_buffer("lobes", lobes)
         self.sigmoid = self.basis != "RGBA" or not self.leaves.in_unit_range()  # volrend stores colours, svox logits
 
@@ -142,35 +144,42 @@ def _depth(child: Array) -> int:
     while len(level):
         depth = depth + 1
         seen = seen + len(level)
-        if depth > MAX_DEPTH or seen > len(child):
+        if depth > MAX_DEPTH:
             raise DuplexError(f"child is no tree of {len(child)} nodes at most {MAX_DEPTH} deep: a damaged file")
-        row, cell = np.nonzero(child[level])
-        level = level[row] + child[level[row], cell]
+        below = child[level]
+        if seen + np.count_nonzero(below) > len(child):
+            raise DuplexError(f"child is no tree of {len(child)} nodes: a damaged file")
+        row, cell = np.nonzero(below)
+        level = level[row] + below[row, cell]
         if len(level) and not 0 <= level.min() <= level.max() < len(child):
             raise DuplexError(f"child leads to node {level.max()} of {len(child)}: a damaged file")
     return depth
 
 
-def _scale(checkpoint: Checkpoint) -> Tensor:
+def _scale(root: CheckpointNode) -> Tensor:
     """Reciprocals of the box's sides (3,); the first releases had one number for all of them."""
-    if "invradius3" in checkpoint.content:
-        scale = floats(checkpoint, "invradius3", (3,)).float()
-    else:
-        scale = floats(checkpoint, "invradius", ()).float().expand(3).clone()
+    each = "invradius3" in root
+    scale = root.tensor("invradius3", (3,)) if each else root.tensor("invradius", ()).expand(3).clone()
     if not bool((scale > 0).all()):
         raise DuplexError(f"invradius is {scale.tolist()}: expected positive numbers: a damaged file")
     return scale
 
 
-def _format(checkpoint: Checkpoint, count: int) -> tuple[str, int]:
+def _format(root: CheckpointNode, count: int) -> tuple[str, int]:
     """The basis of colours (SH, SG or RGBA) and how many functions it has: ``count``, of a leaf's data, or refused."""
     legacy = "RGBA" if count == 1 else f"SH{count}"
-    text = str(checkpoint.content.get("data_format", legacy))[:40]
+    text = root.text("data_format", default=legacy)
     parts = FORMAT.fullmatch(text)
     if parts is None or parts[1] == "ASG":
-        raise DuplexError(f"data_format {text}: duplex reads RGBA, SH1 to SH25 and SG: export the tree with harmonics")
+        raise DuplexError(
+            f"data_format {shown(text)}: duplex reads RGBA, SH1 to SH25 and SG: export the tree with harmonics"
+        )
     if parts[1] == "SH" and count not in COUNTS:
-        raise DuplexError(f"data_format {text}: expected {', '.join(f'SH{n}' for n in COUNTS)}")
+        raise DuplexError(f"data_format {shown(text)}: expected {', '.join(f'SH{n}' for n in COUNTS)}")
     if int(parts[2] or 1) != count:
-        raise DuplexError(f"data_format {text}, but {count} coefficients a channel in the leaves: a damaged file")
+        raise DuplexError(
+            f"data_format {shown(text)}, but {count} coefficients a channel in the leaves: a damaged file"
+        )
+    if count > MAX_FUNCTIONS:
+        raise DuplexError(f"data_format {shown(text)}: expected at most {MAX_FUNCTIONS} functions: a damaged file")
     return parts[1], count

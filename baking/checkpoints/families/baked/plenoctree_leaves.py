@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.checkpoints.arrays import floats, whole_numbers
-from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.tree import CheckpointNode
+
+MAX_DIMENSION = 1 << 20
 
 
 class LeafTable(nn.Module):
@@ -16,12 +17,12 @@ class LeafTable(nn.Module):
 
     data: Tensor
 
-    def __init__(self, checkpoint: Checkpoint, shape: tuple[int, ...]):
+    def __init__(self, root: CheckpointNode, shape: tuple[int, ...]):
         super().__init__()
-        data = floats(checkpoint, "data", (*shape, None))
-        self.register_buffer("data", data.view(-1, data.shape[-1]))
+        data = root.tensor("data", (*shape, None), keep_half=True)
+        self.register_buffer("data", data.reshape(-1, data.shape[-1]))
         self.count = (data.shape[-1] - 1) // 3
-        _check_dimension(checkpoint, data.shape[-1])
+        _check_dimension(root, data.shape[-1])
 
     def sigma(self, cells: Tensor) -> Tensor:
         """Stored densities (n,) of ``cells`` (n,)."""
@@ -47,21 +48,21 @@ class LeafCodebook(nn.Module):
     numbers: Tensor
     retained: Tensor
 
-    def __init__(self, checkpoint: Checkpoint, shape: tuple[int, ...]):
+    def __init__(self, root: CheckpointNode, shape: tuple[int, ...]):
         super().__init__()
-        colors = floats(checkpoint, "quant_colors", (None, None, 3))
-        numbers = whole_numbers(checkpoint, "quant_map", (len(colors), *shape))
+        colors = root.tensor("quant_colors", (None, None, 3), keep_half=True)
+        numbers = root.whole_tensor("quant_map", (len(colors), *shape))
         if not 0 <= int(numbers.min()) <= int(numbers.max()) < min(colors.shape[1], 1 << 16):
             raise DuplexError(f"quant_map leads to colour {int(numbers.max())} of {colors.shape[1]}: a damaged file")
         retained = colors.new_zeros(0, *shape, 3)
-        if "data_retained" in checkpoint.content:
-            retained = floats(checkpoint, "data_retained", (None, *shape, 3))
-        self.register_buffer("density", floats(checkpoint, "sigma", shape).view(-1))
+        if "data_retained" in root:
+            retained = root.tensor("data_retained", (None, *shape, 3), keep_half=True)
+        self.register_buffer("density", root.tensor("sigma", shape, keep_half=True).reshape(-1))
         self.register_buffer("colors", colors)
         self.register_buffer("numbers", torch.from_numpy(numbers.numpy().astype(np.uint16).view(np.int16)).flatten(1))
         self.register_buffer("retained", retained.flatten(1, -2))
         self.count = len(colors) + len(retained)
-        _check_dimension(checkpoint, 3 * self.count + 1)
+        _check_dimension(root, 3 * self.count + 1)
 
     def sigma(self, cells: Tensor) -> Tensor:
         """Stored densities (n,) of ``cells`` (n,)."""
@@ -79,9 +80,9 @@ class LeafCodebook(nn.Module):
         return all(bool(((part >= 0) & (part <= 1)).all()) for part in (self.colors, self.retained))
 
 
-def _check_dimension(checkpoint: Checkpoint, width: int) -> None:
+def _check_dimension(root: CheckpointNode, width: int) -> None:
     """Raise :class:`DuplexError` where the size of a leaf is impossible or differs from ``data_dim``."""
-    stated = int(whole_numbers(checkpoint, "data_dim", ())) if "data_dim" in checkpoint.content else width
+    stated = root.whole("data_dim", 0, MAX_DIMENSION, width)
     if stated != width or width < 4 or (width - 1) % 3:
         raise DuplexError(
             f"{width} numbers in a leaf where data_dim says {stated}: expected 1 + 3 per coefficient: a damaged file"

@@ -9,19 +9,18 @@ the grid (G voxels a side, centre c, radius r). Densities are per unit of the wo
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
-from duplex.baking.checkpoints.arrays import Box, box_of, floats, whole_numbers
+from duplex.baking.checkpoints.box import Box, box_of
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, read_small_text
+from duplex.baking.checkpoints.files import Checkpoint, json_beside
+from duplex.baking.checkpoints.tree import MEND, CheckpointNode
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, RadianceField, SceneInfo, forward_facing
 from duplex.baking.fields.spherical_harmonics import COUNTS, spherical_harmonics
 
@@ -31,6 +30,7 @@ OTHER_BASES = {4: "a learned 3D texture", 255: "a learned network"}
 BLENDER_SCALE = 2 / 3  # by which svox2 moves the cameras of NeRF-synthetic nearer
 LLFF_LIGHT = 0.5  # background of svox2's configuration for LLFF
 MAX_SIDE = 4096
+LEAST_RADIUS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,20 @@ class PlenoxelsFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members, of the first releases or later ones."""
-        names = checkpoint.content
-        return checkpoint.kind == "npz" and "links" in names and ("density_data" in names or "data" in names)
+        root = checkpoint.root
+        return checkpoint.kind == "npz" and "links" in root and ("density_data" in root or "data" in root)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one field, and the scene from its box and from ``args.json`` beside it."""
-        _check_basis(checkpoint)
+        root = checkpoint.root
+        _check_basis(root)
         options = _options(checkpoint.path.parent / "args.json")
-        field = Plenoxels(checkpoint, overrides.activation or "relu", _is_ndc(options, overrides))
-        return LoadedFields.single(field, _scene(checkpoint, options, overrides, field.box()))
+        field = Plenoxels(root, overrides.activation or "relu", _is_ndc(options, overrides))
+        return LoadedFields.single(field, _scene(root, options, overrides, field.box()))
 
 
 class Plenoxels(RadianceField):
-    """The grid of ``checkpoint``. ``activation``: of the interpolated density.
+    """The grid of a checkpoint. ``activation``: of the interpolated density.
 
     ``flipped``: the grid is in NDC with y downwards, since svox2's cameras are OpenCV's. The latent of a point is
     the point itself: coefficients are read only where a colour is wanted.
@@ -79,16 +80,16 @@ class Plenoxels(RadianceField):
     offset: Tensor
     axes: Tensor
 
-    def __init__(self, checkpoint: Checkpoint, activation: str, flipped: bool):
+    def __init__(self, root: CheckpointNode, activation: str, flipped: bool):
         super().__init__()
-        links = whole_numbers(checkpoint, "links", (None, None, None))
+        links = root.whole_tensor("links", (None, None, None))
         if not all(2 <= side <= MAX_SIDE for side in links.shape):
             raise DuplexError(f"links has the shape {tuple(links.shape)}: expected 2 to {MAX_SIDE} voxels a side")
-        density, coefficients = _voxels(checkpoint)
+        density, coefficients = _voxels(root)
         if int(links.max()) >= len(density):
             raise DuplexError(f"links leads to voxel {int(links.max())} of {len(density)}: a damaged file")
-        radius, center = _triple(checkpoint, "radius", 1.0), _triple(checkpoint, "center", 0.0)
-        if not bool((radius > 0).all()):
+        radius, center = _triple(root, "radius", 1.0), _triple(root, "center", 0.0)
+        if not bool((radius >= LEAST_RADIUS).all()):
             raise DuplexError(f"radius is {radius.tolist()}: expected positive numbers: a damaged file")
         self.activation = activation
         self.shape = tuple(links.shape)
@@ -149,12 +150,10 @@ class Plenoxels(RadianceField):
         }
 
 
-def _check_basis(checkpoint: Checkpoint) -> None:
+def _check_basis(root: CheckpointNode) -> None:
     """Raise :class:`DuplexError` where colours are not made of spherical harmonics."""
-    kind = checkpoint.content.get("basis_type")
-    number = HARMONICS if kind is None else int(whole_numbers(checkpoint, "basis_type", ()))
-    if kind is None and np.size(checkpoint.content.get("basis_data", ())):
-        number = 4  # early releases told it so
+    learned = "basis_data" in root and 0 not in (root.shape("basis_data") or (1,))
+    number = root.whole("basis_type", 0, 255, 4 if learned else HARMONICS)  # early releases told it so
     if number != HARMONICS:
         raise DuplexError(
             f"colours in {OTHER_BASES.get(number, 'an unknown basis')} (basis_type {number}): duplex reads spherical "
@@ -162,30 +161,28 @@ def _check_basis(checkpoint: Checkpoint) -> None:
         )
 
 
-def _voxels(checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:
+def _voxels(root: CheckpointNode) -> tuple[Tensor, Tensor]:
     """Densities (n, 1) and harmonic coefficients (n, 3 * count), channel after channel."""
-    if "data" in checkpoint.content:  # the first releases: density and coefficients in one array
-        data = floats(checkpoint, "data", (None, None))
-        density, coefficients = data[:, :1].contiguous(), data[:, 1:].contiguous()
+    if "data" in root:  # the first releases: density and coefficients in one array
+        data = root.tensor("data", (None, None), keep_half=True)
+        density, coefficients = data[:, :1], data[:, 1:]
     else:
-        density = floats(checkpoint, "density_data", (None, 1))
-        coefficients = floats(checkpoint, "sh_data", (len(density), None))
+        density = root.tensor("density_data", (None, 1), keep_half=True)
+        coefficients = root.tensor("sh_data", (len(density), None), keep_half=True)
     if coefficients.shape[1] not in [3 * count for count in COUNTS]:
         raise DuplexError(
             f"{coefficients.shape[1]} colour coefficients a voxel: expected 3 times one of {COUNTS}: "
             "no spherical harmonics that duplex knows"
         )
-    return density, coefficients
+    return density.contiguous(), coefficients.contiguous()
 
 
-def _triple(checkpoint: Checkpoint, name: str, otherwise: float) -> Tensor:
-    if name not in checkpoint.content:
-        return torch.full((3,), otherwise)
-    return floats(checkpoint, name, (3,)).float()
+def _triple(root: CheckpointNode, name: str, otherwise: float) -> Tensor:
+    return root.tensor(name, (3,)) if name in root else torch.full((3,), otherwise)
 
 
-def _scene(checkpoint: Checkpoint, options: Svox2Options, overrides: Overrides, box: Box) -> SceneInfo:
-    layers = "background_links" in checkpoint.content
+def _scene(root: CheckpointNode, options: Svox2Options, overrides: Overrides, box: Box) -> SceneInfo:
+    layers = "background_links" in root
     ndc = _is_ndc(options, overrides)
     light = LLFF_LIGHT if ndc and not options.found else options.light
     assumed: tuple[str, ...] = ()
@@ -218,20 +215,14 @@ def _is_ndc(options: Svox2Options, overrides: Overrides) -> bool:
 
 def _options(file: Path) -> Svox2Options:
     """The options in svox2's ``args.json``; raises :class:`DuplexError` for any other file."""
-    text = read_small_text(file)
-    if not text:
+    given = json_beside(file, "options of svox2")
+    if not given.exists:
         return Svox2Options()
-    try:
-        given: dict[str, Any] = json.loads(text)
-        light, scale = given.get("background_brightness"), given.get("scene_scale")
-        options = Svox2Options(
-            True,
-            1.0 if light is None else float(light),
-            BLENDER_SCALE if scale is None else float(scale),
-            given.get("dataset_type") == "llff" or "llff" in str(given.get("config")),
-        )
-        if not (0 <= options.light <= 1 and 1e-3 < options.scale < 1e3):
-            raise ValueError(f"background_brightness {light}, scene_scale {scale}")
-    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise DuplexError(f"{file}: no options of svox2 ({str(error)[:80]}): mend it or move it away") from None
-    return options
+    if not given.is_object:
+        raise DuplexError(f"{file}: no options of svox2: {MEND}")
+    return Svox2Options(
+        True,
+        given.number("background_brightness", 0, 1, 1.0),
+        given.number("scene_scale", 1e-3, 1e3, BLENDER_SCALE),
+        given.text("dataset_type", default="") == "llff" or "llff" in given.text("config", default="", longest=4096),
+    )

@@ -6,27 +6,29 @@ by their shapes. NDC scenes (LLFF) are told by their interval, which is 0 to 1.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints import note
+from duplex.baking.checkpoints.box import box_of
 from duplex.baking.checkpoints.families.grid.tensorf_alpha_mask import MAX_SIDE, read_alpha_mask
 from duplex.baking.checkpoints.family import Family, LoadedFields
-from duplex.baking.checkpoints.files import Checkpoint, tensor_of
+from duplex.baking.checkpoints.files import Checkpoint
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import MAX_FREQUENCIES
 from duplex.baking.fields.factor_lookup import LINES, PLANES
 from duplex.baking.fields.factor_shading import SHADINGS, Shading, Traits
 from duplex.baking.fields.factors import Cp, FactorField, Vm, VmSplit
-from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, forward_facing, linear
+from duplex.baking.fields.field import ACTIVATIONS, MAX_DISTANCE, Overrides, SceneInfo, forward_facing, linear
 
 NAME = "TensoRF"
 CLASSES = {"density_plane.0": VmSplit, "plane_coef": Vm, "density_line.0": Cp}  # the more telling names first
 COARSE, FINE = 256, 128  # stand for the original's steps of half a cell
+MAX_COMPONENTS = 1024  # of the density, and of the colour
+MAX_OPTION = 1e6
 
 
 class TensorfFamily(Family):
@@ -36,58 +38,41 @@ class TensorfFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members."""
-        state, kwargs = checkpoint.content.get("state_dict"), checkpoint.content.get("kwargs")
-        if checkpoint.kind != "torch" or not isinstance(state, dict) or not isinstance(kwargs, dict):
+        root = checkpoint.root
+        state, kwargs = root.at("state_dict"), root.at("kwargs")
+        if checkpoint.kind != "torch" or not state.is_object or not kwargs.is_object:
             return False
         return "basis_mat.weight" in state and any(name in state for name in CLASSES)
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The one field, and the scene of its ``kwargs``."""
-        kwargs = checkpoint.content["kwargs"]
-        box = tensor_of(kwargs.get("aabb"), checkpoint.path, "kwargs: aabb")
-        if box.shape != (2, 3) or not bool((box[1] > box[0]).all()):
-            raise DuplexError(f"kwargs: aabb {box.tolist()}: expected a low and a larger high corner")
-        field = _field(checkpoint, box, _traits(kwargs, overrides))
-        field.mask = read_alpha_mask(checkpoint)
-        return LoadedFields.single(field, _scene(checkpoint, overrides, box))
+        root = checkpoint.root
+        kwargs = root.at("kwargs")
+        box = kwargs.tensor("aabb", (2, 3))
+        box_of(box[0], box[1], "kwargs: aabb")
+        field = _field(root.at("state_dict"), box, _traits(kwargs, overrides))
+        field.mask = read_alpha_mask(root)
+        return LoadedFields.single(field, _scene(root, overrides, box))
 
 
-def _traits(kwargs: dict[str, Any], overrides: Overrides) -> Traits:
-    shading, activation = str(kwargs.get("shadingMode", "MLP_PE")), str(kwargs.get("fea2denseAct", "softplus"))
-    if shading not in SHADINGS:
-        raise DuplexError(f"kwargs: shadingMode {shading[:40]}: expected one of {', '.join(SHADINGS)}")
-    if activation not in ("softplus", "relu"):
-        raise DuplexError(f"kwargs: fea2denseAct {activation[:40]}: expected softplus or relu")
-    counts = [_number(kwargs, name, 6) for name in ("view_pe", "fea_pe", "pos_pe")]
-    if not all(count == int(count) and 0 <= count <= MAX_FREQUENCIES for count in counts):
-        raise DuplexError(f"kwargs: view_pe, fea_pe, pos_pe {counts}: expected numbers of frequencies")
+def _traits(kwargs: CheckpointNode, overrides: Overrides) -> Traits:
     if overrides.activation is not None and overrides.activation not in ACTIVATIONS:
         raise DuplexError(f"--activation {overrides.activation}: expected one of {', '.join(ACTIVATIONS)}")
-    views, features, points = (int(count) for count in counts)
+    views, features, points = (kwargs.whole(name, 0, MAX_FREQUENCIES, 6) for name in ("view_pe", "fea_pe", "pos_pe"))
     return Traits(
-        shading,
+        kwargs.text("shadingMode", SHADINGS, "MLP_PE"),
         views,
         features,
         points,
-        activation=overrides.activation or activation,
-        shift=_number(kwargs, "density_shift", -10),
-        scale=_number(kwargs, "distance_scale", 25),
+        activation=overrides.activation or kwargs.text("fea2denseAct", ("softplus", "relu"), "softplus"),
+        shift=kwargs.number("density_shift", -MAX_OPTION, MAX_OPTION, -10),
+        scale=kwargs.number("distance_scale", 0, MAX_OPTION, 25),
         order=overrides.encoding or "tdf",
     )
 
 
-def _number(kwargs: dict[str, Any], name: str, default: float) -> float:
-    try:
-        value = float(kwargs.get(name, default))
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        value = math.nan
-    if not abs(value) < 1e6:
-        raise DuplexError(f"kwargs: {name} {str(kwargs.get(name))[:40]}: expected a number")
-    return value
-
-
-def _field(checkpoint: Checkpoint, box: Tensor, traits: Traits) -> FactorField:
-    weights = checkpoint.tensors("state_dict")
+def _field(state: CheckpointNode, box: Tensor, traits: Traits) -> FactorField:
+    weights = state.tensors()
     kind = next(made for name, made in CLASSES.items() if name in weights)
     components = _check_vm(weights) if kind is Vm else _check_grids(weights, split=kind is VmSplit)
     basis = weights["basis_mat.weight"]
@@ -131,6 +116,8 @@ def _check_grids(weights: dict[str, Tensor], *, split: bool) -> int:
         if not split and len(set(counts)) > 1:
             raise DuplexError(f"{kind}_line.0, 1, 2 have {counts} components: expected as many in each")
         total = sum(counts) if split else counts[0]
+        if total > MAX_COMPONENTS:
+            raise DuplexError(f"{kind}_line.0, 1, 2 have {total} components: expected at most {MAX_COMPONENTS}")
     return total
 
 
@@ -141,6 +128,8 @@ def _check_vm(weights: dict[str, Tensor]) -> int:
         raise DuplexError(f"plane_coef {_shape(plane)}: expected (3, components, side, side)")
     _expect(weights, "plane_coef", (3, count, side, side))
     _expect(weights, "line_coef", (3, count, side, 1))
+    if 3 * count > MAX_COMPONENTS:
+        raise DuplexError(f"plane_coef has {count} components thrice: expected at most {MAX_COMPONENTS} in all")
     colors = basis.shape[1] // 3 if basis.ndim == 2 else 0
     if not 1 <= colors < count:
         raise DuplexError(f"plane_coef has {count} components, basis_mat.weight {_shape(basis)} takes {colors} of them")
@@ -159,21 +148,15 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape)
 
 
-def _scene(checkpoint: Checkpoint, overrides: Overrides, box: Tensor) -> SceneInfo:
-    interval = checkpoint.content["kwargs"].get("near_far", (2.0, 6.0))
-    try:
-        if len(interval) != 2:
-            raise ValueError("too many")
-        near, far = (float(value) for value in interval)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise DuplexError(f"kwargs: near_far {str(interval)[:60]}: expected two numbers") from None
+def _scene(root: CheckpointNode, overrides: Overrides, box: Tensor) -> SceneInfo:
+    near, far = root.at("kwargs").numbers("near_far", 2, (2.0, 6.0), limit=MAX_DISTANCE).tolist()
     low, high = ((float(c[0]), float(c[1]), float(c[2])) for c in box)
     scene = SceneInfo(
         near, far, coarse_samples=COARSE, fine_samples=FINE, principal_shift=0.0, bounds=(low, high),
         assumed=("white background: --background says otherwise",),
     )  # fmt: skip
-    if note.MEMBER in checkpoint.content:
-        return note.read(checkpoint.content[note.MEMBER], scene)
+    if note.MEMBER in root:
+        return note.read(root.at(note.MEMBER), scene)
     if overrides.space == "ndc" or ((near, far) == (0, 1) and overrides.space is None):
         scene = replace(scene, background=(0.0, 0.0, 0.0), assumed=("black background: --background says otherwise",))
         scene = forward_facing(scene, overrides, ndc=True, field_views=True)

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 
 from builders.grid.plenoctree import plenoctree, quantised
-from builders.grid.plenoxels import plenoxels
+from builders.grid.plenoxels import plenoxels, write_npz
 from builders.grid.voxels import Content, answers_or_refuses, damaged, random_rays, refused
 from builders.hostile import Hostile
-from duplex.baking.checkpoints.families.baked.plenoctree import PlenOctreeFamily
-from duplex.baking.checkpoints.families.grid.plenoxels import PlenoxelsFamily
-from duplex.baking.checkpoints.files import Checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,8 +29,7 @@ def test_a_hostile_npz_file_is_refused_and_never_run(tmp_path: Path, content: Co
 @pytest.mark.parametrize("form", ["grid", "SH9", "SG5", "small"])
 def test_no_damaged_npz_file_is_more_than_a_sentence(tmp_path: Path, form: str) -> None:
     content = {"grid": plenoxels, "small": lambda: quantised(plenoctree(), 1)}.get(form, lambda: plenoctree(form))()
-    rays, family = random_rays([-1] * 3, [1] * 3, 20), PlenoxelsFamily() if form == "grid" else PlenOctreeFamily()
+    rays = random_rays([-1] * 3, [1] * 3, 20)
     for member in content:
         for value in damaged(content[member]):
-            checkpoint = Checkpoint(tmp_path / "damaged.npz", "npz", content | {member: value})
-            answers_or_refuses(family, checkpoint, rays)
+            answers_or_refuses(write_npz(tmp_path / "damaged.npz", content | {member: value}), rays)

@@ -15,8 +15,6 @@ from builders.grid.dvgo import DVGO_KINDS, HIGH, LOW, dvgo, write_dvgo
 from builders.grid.naive_dvgo import naive_dvgo
 from builders.grid.voxels import Content, agree, answers_or_refuses, damaged, loaded, random_rays, refused
 from builders.hostile import Hostile
-from duplex.baking.checkpoints.families.grid.dvgo import DvgoFamily
-from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.field import Overrides
 
@@ -120,9 +118,11 @@ def test_dvgo_honours_the_activation_and_the_encoding(tmp_path: Path) -> None:
         ("k0.grid", None, ("k0.grid", "missing")),
         ("k0.grid", torch.zeros(1, 6, 5, 4), ("k0.grid", "shape")),
         ("density.grid", torch.zeros(1, 2, 5, 4, 6), ("density.grid", "(1, 2, 5, 4, 6)")),
-        ("density.grid", torch.zeros(1, 1, 0, 4, 6), ("density.grid", "not empty")),
+        ("density.grid", torch.zeros(1, 1, 0, 4, 6), ("density.grid", "(1, 1, 0, 4, 6)")),
         ("density.grid", torch.full((1, 1, 5, 4, 6), torch.nan), ("density.grid", "NaN")),
-        ("density.grid", torch.zeros(1, dtype=torch.int8).expand(10**12), ("density.grid", "more than")),
+        ("density.grid", torch.zeros(1, dtype=torch.int8).expand(10**11), ("density.grid", "(100000000000,)")),
+        ("density.grid", torch.zeros(1).expand(1, 1, 5000, 5000, 5000), ("density.grid", "more than")),
+        ("density.grid", torch.zeros(1).expand(1, 1, 500, 50, 50), ("density.grid", "repeats")),
         ("xyz_max", torch.from_numpy(LOW), ("box", "positive size")),
         ("xyz_min", torch.zeros(2), ("xyz_min", "shape")),
         ("viewfreq", torch.ones(99), ("viewfreq", "99")),
@@ -168,5 +168,4 @@ def test_no_damaged_dvgo_file_is_more_than_a_sentence(tmp_path: Path, kind: str)
             for value in [*tensors, None, "x", {}, [1], torch.ones(3).to_sparse()]:
                 content = dvgo(kind)
                 content[part][member] = value
-                checkpoint = Checkpoint(tmp_path / "damaged.tar", "torch", content)
-                answers_or_refuses(DvgoFamily(), checkpoint, rays)
+                answers_or_refuses(write_dvgo(tmp_path / "damaged.tar", content), rays)

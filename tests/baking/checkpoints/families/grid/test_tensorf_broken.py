@@ -50,20 +50,20 @@ def test_wrong_weights_are_refused_in_one_sentence(tmp_path: Path) -> None:
 def test_wrong_options_are_refused_in_one_sentence(tmp_path: Path) -> None:
     refused(tmp_path, checkpoint("split", aabb=BOX.flip(0)), "aabb")
     refused(tmp_path, checkpoint("split", aabb=None), "aabb")
-    refused(tmp_path, checkpoint("split", shadingMode="Phong"), "shadingMode Phong")
+    refused(tmp_path, checkpoint("split", shadingMode="Phong"), "shadingMode: Phong")
     refused(tmp_path, checkpoint("split", fea2denseAct=[]), "fea2denseAct")
     refused(tmp_path, checkpoint("split", view_pe=-1), "view_pe")
     refused(tmp_path, checkpoint("split", view_pe=2.5), "view_pe")
-    refused(tmp_path, checkpoint("split", view_pe=10**400), "view_pe")
-    refused(tmp_path, checkpoint("split", density_shift="low"), "density_shift low")
-    refused(tmp_path, checkpoint("split", near_far=3), "near_far 3")
+    refused(tmp_path, checkpoint("split", view_pe=10**100), "view_pe", "a huge number")
+    refused(tmp_path, checkpoint("split", density_shift="low"), "density_shift: low")
+    refused(tmp_path, checkpoint("split", near_far=3), "near_far: 3")
     refused(tmp_path, checkpoint("split", near_far=[6.0, 2.0]), "near 6 and far 2")
-    endless = torch.zeros(1).expand(10**13)
-    refused(tmp_path, checkpoint("split", near_far=endless), "near_far", "two numbers")
+    endless = torch.zeros(1).expand(10**11)
+    refused(tmp_path, checkpoint("split", near_far=endless), "near_far", "(100000000000,)", "2 finite numbers")
 
 
 def test_wrong_masks_are_refused_in_one_sentence(tmp_path: Path) -> None:
-    endless = torch.zeros(1).expand(10**13)
+    endless = torch.zeros(1).expand(10**11)
     whole = with_mask(checkpoint("split"))
     refused(tmp_path, whole | {"alphaMask.mask": whole["alphaMask.mask"][:-1]}, "alphaMask.mask")
     refused(tmp_path, whole | {"alphaMask.mask": None}, "alphaMask.mask")
@@ -77,7 +77,7 @@ def test_wrong_masks_are_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_wrong_note_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    endless = torch.zeros(1).expand(10**13)
+    endless = torch.zeros(1).expand(10**11)
     refused(tmp_path, checkpoint("split") | {"duplex": {"near": 2}}, "duplex")
     refused(tmp_path, checkpoint("split") | {"duplex": 3}, "duplex")
     refused(tmp_path, checkpoint("split") | {"duplex": {"background": endless}}, "duplex")
