@@ -51,12 +51,13 @@ class BallsFamily(Family):
 
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Narrow and without exceptions: files of every kind are asked."""
-        return checkpoint.kind == "torch" and "balls" in checkpoint.content
+        return checkpoint.kind == "torch" and "balls" in checkpoint.root
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The field, and where to look at it from."""
-        tensors = checkpoint.tensors("balls")
-        field = Balls(tensors["centers"].float(), tensors["radii"].float(), tensors["colors"].float())
+        balls = checkpoint.root.at("balls")
+        centers = balls.tensor("centers", (None, 3))
+        field = Balls(centers, balls.tensor("radii", (len(centers),)), balls.tensor("colors", (len(centers), 3)))
         return LoadedFields.single(field, SceneInfo(near=2.0, far=6.0, bounds=((-1, -1, -1), (1, 1, 1))))
 
 

@@ -11,10 +11,10 @@ To add a family, write a class like this one (here the whole of a package of you
         state_classes = ("my_nerf.options.Options",)  # pickled beside the weights; none for most families
 
         def matches(self, checkpoint: Checkpoint) -> bool:
-            return checkpoint.kind == "torch" and "my_network" in checkpoint.content
+            return checkpoint.kind == "torch" and "my_network" in checkpoint.root
 
         def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-            field = MyField(checkpoint.tensors("my_network"))  # a RadianceField
+            field = MyField(checkpoint.root.at("my_network").tensors())  # a RadianceField
             return LoadedFields.single(field, SceneInfo(near=2.0, far=6.0))
 
 Then tell duplex of it, in one of two ways:
@@ -60,9 +60,8 @@ class Family(Protocol):
     """A family of checkpoints.
 
     ``name``: as reports and errors show it, unique; ``state_classes``: qualified names of the Python classes that its
-    files pickle. Such a class is never imported: an object of it is read as an
-    :class:`~duplex.baking.checkpoints.pickles.Inert`, which holds the pickled state. A file that pickles any other
-    class is refused unread.
+    files pickle. Such a class is never imported: an object of it is its pickled state, a node whose ``kind`` is the
+    class's name. A file that pickles any other class is refused unread.
     """
 
     name: str
@@ -71,15 +70,17 @@ class Family(Protocol):
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether ``checkpoint`` has this family's layout.
 
-        Families are asked one after the other about files of every kind, damaged and hostile ones too: check kinds and
-        types before members are used, never raise.
+        Families are asked one after the other about files of every kind, damaged and hostile ones too: look at the
+        structure alone (``at``, ``in``, ``names``, ``kind``, ``shape``, ``dtype``), which never raises.
         """
         ...
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
         """The fields and the scene of a checkpoint that :meth:`matches`.
 
-        Every shape comes from the tensors and is checked; what no file says is assumed and noted in
+        Every value is asked for by its place, shape and range, see
+        :class:`~duplex.baking.checkpoints.tree.CheckpointNode`, and whatever evaluating the field relies on is checked
+        here; what no file says is assumed and noted in
         ``SceneInfo.assumed``. ``overrides``: what the user says; fields take ``activation`` and ``encoding`` from it
         here, the scene's own values are overridden by the caller. Raises :class:`~duplex.app.core.errors.DuplexError`
         for a network or a scene that cannot be read; the caller adds the file's name.

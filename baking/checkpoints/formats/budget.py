@@ -17,11 +17,14 @@ MAX_TEXT_RATIO = 20  # of its pickle or its msgpack, which hold names and number
 
 
 class Budget:
-    """Counts what reading ``path`` costs; raises :class:`DuplexError` where that is out of proportion."""
+    """Counts what reading ``path`` costs; raises :class:`DuplexError` where that is out of proportion.
 
-    def __init__(self, path: Path):
+    ``size``: of what is read, in bytes; None for that of the file.
+    """
+
+    def __init__(self, path: Path, size: int | None = None):
         self.path = path
-        self.size = path.stat().st_size
+        self.size = path.stat().st_size if size is None else size
         if self.size > MAX_CHECKPOINT_BYTES:
             raise DuplexError(f"{path}: {self.size / 2**30:.1f} GiB: checkpoints of up to 4 GiB are read")
         self.steps = min(FREE_STEPS + self.size // BYTES_A_STEP, MAX_STEPS)

@@ -16,7 +16,6 @@ from duplex.baking.checkpoints.families.mlp import nerf_pytorch_flexible
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.checkpoints.pickles import Inert
 from duplex.baking.fields.field import Overrides, SceneInfo
 from duplex.baking.geometry.density import DensityConfig as Options  # any class that a stranger's file may pickle
 
@@ -28,11 +27,11 @@ class OutsideFamily(Family):
     state_classes = (NAME,)
 
     def matches(self, checkpoint: Checkpoint) -> bool:
-        return checkpoint.kind == "torch" and isinstance(checkpoint.content.get("options"), Inert)
+        return checkpoint.kind == "torch" and checkpoint.root.at("options").kind == NAME
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:
-        field = nerf_pytorch_flexible.network(checkpoint.tensors("weights"), overrides)
-        return LoadedFields.single(field, SceneInfo(coarse_samples=checkpoint.content["options"].state["grid"]))
+        field = nerf_pytorch_flexible.network(checkpoint.root.at("weights").tensors(), overrides)
+        return LoadedFields.single(field, SceneInfo(coarse_samples=checkpoint.root.at("options").whole("grid", 4, 64)))
 
 
 @pytest.fixture

