@@ -54,7 +54,7 @@ WRONG: list[tuple[Callable[[CheckpointNode], object], str]] = [
     (lambda n: n.bits("matrix"), "matrix holds f4: expected bytes"),
     (lambda n: n.data("matrix"), "matrix: .*: expected bytes"),
     (lambda n: n.tensors(), "a.pt is no state dict of tensors"),
-    (lambda n: n.at("wholes").tensors(), "wholes: a holds i8: expected dense floating point numbers"),
+    (lambda n: n.at("wholes").tensors(), "wholes: a holds int64: expected dense floating point numbers"),
     (lambda n: n.number("matrix", 0, 1), r"matrix: .*: expected a number from 0 to 1"),
     (lambda n: n.text("matrix"), "matrix: .*: expected a text"),
 ]
