@@ -27,7 +27,7 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     refused(tmp_path / "empty.ckpt", "not a checkpoint")
     whole = synthetic.write_nerf_pytorch(tmp_path / "whole.tar").read_bytes()
     (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2])
-    refused(tmp_path / "cut.tar", "not a checkpoint")
+    refused(tmp_path / "cut.tar", "a damaged ZIP archive", "copy or export it again")
     torch.save([1, 2], tmp_path / "list.pt")
     refused(tmp_path / "list.pt", "list")
     torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pt")
@@ -41,7 +41,8 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
         ("scalar", {"layers_xyz.0.weight": torch.tensor(1.0)}, "do not fit"),
         ("empty", {"fc_alpha.weight": torch.zeros(0, 8), "fc_alpha.bias": torch.zeros(0)}, "do not fit"),
         ("rgb5", {"fc_rgb.weight": torch.zeros(5, 8), "fc_rgb.bias": torch.zeros(5)}, "5 outputs"),
-        ("huge", {"extra": torch.zeros(1).expand(10**13)}, "more than"),
+        ("huge", {"extra": torch.zeros(1).expand(10**12)}, "more than"),
+        ("vast", {"extra": torch.zeros(1).expand(10**13)}, "not a checkpoint, or a damaged one"),
         ("whole", {"extra": torch.zeros(2, dtype=torch.int64)}, "int64"),
     ):
         torch.save({"model_coarse_state_dict": state | change}, tmp_path / f"{name}.pt")
