@@ -48,7 +48,9 @@ def test_wrong_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
         torch.save({"model_coarse_state_dict": state | change}, tmp_path / f"{name}.pt")
         refused(tmp_path / f"{name}.pt", word)
     torch.save({"model_coarse_state_dict": None}, tmp_path / "none.pt")
-    refused(tmp_path / "none.pt", "no state dict")
+    refused(tmp_path / "none.pt", "unknown family", "model_coarse_state_dict")
+    torch.save({"model_coarse_state_dict": [1]}, tmp_path / "list.pt")
+    refused(tmp_path / "list.pt", "model_coarse_state_dict", "no state dict")
     del state["fc_alpha.weight"]
     torch.save({"model_coarse_state_dict": state}, tmp_path / "hole.pt")
     refused(tmp_path / "hole.pt", "fc_alpha")
