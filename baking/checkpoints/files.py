@@ -10,7 +10,7 @@ from typing import Any
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import parse_json, shown
-from duplex.baking.checkpoints.formats.archives import ZIP, Archive
+from duplex.baking.checkpoints.formats.archives import ZIP, ZipArchive
 from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.msgpack_files import GZIP, ZLIB, Unpacker, inflated
 from duplex.baking.checkpoints.formats.numpy_files import NPY, is_npz, read_npy, read_npz
@@ -22,8 +22,6 @@ from duplex.baking.checkpoints.tree import MEND, CheckpointNode
 
 MAX_TEXT_BYTES = 1 << 20
 MAX_LINE = 1 << 12
-PLAIN = ()  # SHIM
-check_tensors = tensor_of = MAX_WEIGHTS = None  # SHIM
 
 
 LONE = "tensor"  # name of the only tensor of a file that holds nothing else
@@ -40,8 +38,6 @@ class Checkpoint:
     path: Path
     kind: str
     root: CheckpointNode
-
-    content = {}  # SHIM
 
 
 def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint:
@@ -76,7 +72,7 @@ def _format(path: Path, head: bytes, budget: Budget) -> tuple[str, Reader, str]:
         return "npy", reader, "the weights of a network"
     if head.startswith(ZIP):
         try:
-            archive = Archive(path, budget)
+            archive = ZipArchive(path, budget)
         except Broken:
             raise DuplexError(f"{path}: a damaged ZIP archive: copy or export it again") from None
         if is_npz(archive):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from os.path import isfile
 from pathlib import Path
 
 import torch
@@ -41,11 +40,18 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
         scene = _with_overrides(loaded.scene, overrides)
     except DuplexError as error:
         text = str(error)
-        raise DuplexError(text if isfile(text.partition(": ")[0]) else f"{file}: {text}") from None
+        raise DuplexError(text if _begins_with_a_file(text) else f"{file}: {text}") from None
     for network in (loaded.coarse, loaded.fine):
         network.requires_grad_(False)
     teacher = Teacher(loaded.coarse, loaded.fine, scene, family.name, file, sha256_of(file), overrides)
     return teacher.to(device or torch.device("cpu"))
+
+
+def _begins_with_a_file(sentence: str) -> bool:
+    try:
+        return Path(sentence.partition(": ")[0]).is_file()
+    except OSError:  # too long for a file's name
+        return False
 
 
 def _with_overrides(scene: SceneInfo, given: Overrides) -> SceneInfo:

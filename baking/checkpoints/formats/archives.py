@@ -29,7 +29,7 @@ DAMAGED = (
 )  # fmt: skip
 
 
-class Archive:
+class ZipArchive:
     """An open ZIP archive whose members are stored or deflated; raises :class:`Broken` for any other.
 
     ``names``: of its members, in their order.
@@ -98,7 +98,7 @@ class Archive:
 class Member:
     """The bytes of a member, see :class:`~duplex.baking.checkpoints.formats.values.Storage`."""
 
-    archive: Archive
+    archive: ZipArchive
     name: str
     size: int
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from duplex.app.core.arrays import Array
-from duplex.baking.checkpoints.formats.archives import Archive
+from duplex.baking.checkpoints.formats.archives import ZipArchive
 from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.constructors import text_of
 from duplex.baking.checkpoints.formats.pickles import Unpickler
@@ -85,12 +85,12 @@ class FilePart:
         return bytes_at(self.path, self.start, self.size)
 
 
-def is_npz(archive: Archive) -> bool:
+def is_npz(archive: ZipArchive) -> bool:
     """Whether a ZIP archive holds arrays of numpy and nothing else."""
     return bool(archive.names) and all(name.endswith(".npy") for name in archive.names)
 
 
-def read_npz(archive: Archive) -> dict[str, Any]:
+def read_npz(archive: ZipArchive) -> dict[str, Any]:
     """The arrays of an ``.npz`` file by name; raises :class:`Broken`, or :class:`Refused` for pickled objects."""
     content: dict[str, Any] = {}
     if len(archive.names) > MAX_ARRAYS:
@@ -106,7 +106,7 @@ def read_npz(archive: Archive) -> dict[str, Any]:
 class NpyMember:
     """The numbers of an array in an archive, behind its header."""
 
-    def __init__(self, archive: Archive, name: str, start: int):
+    def __init__(self, archive: ZipArchive, name: str, start: int):
         self.archive = archive
         self.name = name
         self.start = start

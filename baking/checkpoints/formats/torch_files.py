@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.baking.checkpoints.formats.archives import Archive
+from duplex.baking.checkpoints.formats.archives import ZipArchive
 from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.constructors import TypedStorage, storage_dtype
 from duplex.baking.checkpoints.formats.pickles import Unpickler
@@ -22,7 +22,7 @@ MAX_LINE = 1 << 16
 MODULE = "torch.nn.Module"  # what a whole network in the old stream is refused as, since its source comes with it
 
 
-def read_archive(archive: Archive, budget: Budget, allowed: frozenset[str]) -> Any:
+def read_archive(archive: ZipArchive, budget: Budget, allowed: frozenset[str]) -> Any:
     """The value in a ZIP archive of ``torch.save``, its tensors by reference; raises :class:`Broken`."""
     pickles = [name for name in archive.names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:

@@ -35,7 +35,7 @@ def test_values_come_as_what_was_asked_for() -> None:
     assert tree.numbers("rows", 4).tolist() == [1, 2, 3, 4.5]
     assert [frame.name for frame in tree.elements("frames", 2)] == ["a.json: frames 0", "a.json: frames 1"]
     assert tree.child("frames").child(0).whole("w", 1, 3) == 3
-    assert "near" in tree and "empty" not in tree and "far" in tree.keys()
+    assert "near" in tree and "empty" not in tree and set(tree.keys()) >= {"far"}
     assert tree.number("empty", 0, 1, default=0.5) == 0.5 and tree.flag("absent", default=False) is False
     assert tree.elements("absent", 5) == [] and tree.numbers("absent", 2, default=(0, 1)).tolist() == [0, 1]
 

@@ -1,8 +1,0 @@
-"""SHIM, to be deleted."""
-
-
-class Inert:
-    state = None
-
-
-LONE = "tensor"
