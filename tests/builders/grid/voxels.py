@@ -87,9 +87,16 @@ def harmonics(direction: np.ndarray, count: int) -> np.ndarray:
 def damaged(value: Any) -> list[Any]:
     """``value`` spoiled in the ways in which a file can be: a part, another shape, another type, no numbers, NaN."""
     array = np.asarray(value)
-    spoiled = [array[None], array.reshape(-1)[:1].copy(), np.zeros(0), np.array("x")]
+    spoiled = [
+        array[None],
+        array.reshape(-1)[:1].copy(),
+        np.zeros(0),
+        np.zeros((2, 0)),
+        np.array("x"),
+        np.array("x\n" * 99),
+    ]
     if array.dtype.kind != "U":
-        spoiled += [np.full(array.shape, fill) for fill in (np.nan, np.inf, 1 << 20, -3, 0)]
+        spoiled += [np.full(array.shape, fill) for fill in (np.nan, np.inf, 1e-40, 1 << 40, 1 << 20, -3, 0)]
         spoiled += [array.astype(kind) for kind in ("?", "f8", ">f4", ">i4", "u8", "c8")]
     return [*spoiled, np.moveaxis(array, 0, -1).copy() if array.ndim else array]
 

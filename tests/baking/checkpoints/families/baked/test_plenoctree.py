@@ -154,6 +154,13 @@ def _child(**cells: int) -> np.ndarray:
         ("data", np.full((10, 2, 2, 2, 28), np.nan, np.float16), ("data", "NaN")),
         ("data_dim", np.array(49), ("28 numbers", "49")),
         ("data_dim", np.array("SH"), ("data_dim",)),
+        ("data_dim", np.array(10**12), ("data_dim", "1000000000000")),
+        ("child", np.ones((10, 2, 2, 2), np.int32), ("child is no tree of 10 nodes",)),
+        ("data_format", np.array("SH\n9"), ("data_format SH?9",)),
+        ("data_format", np.array("X" * 300), ("data_format XXX",)),
+        ("data_format", np.zeros(3), ("data_format", "a text")),
+        ("offset", np.full(3, 3e38), ("a box", "positive size")),
+        ("invradius3", np.full(3, 1e-40), ("bounds",)),
         ("data_format", np.array("SH16"), ("SH16", "9 coefficients")),
         ("data_format", np.array("ASG9"), ("ASG9",)),
         ("data_format", np.array("SH²"), ("data_format",)),
@@ -196,3 +203,16 @@ def test_broken_quantised_plenoctrees_are_refused(
     content["quant_colors"] = content["quant_colors"][:, :9]
     content["quant_map"] = content["quant_map"] % 9
     refused(write_npz(tmp_path / "broken.npz", content | {member: value}), *words)
+
+
+def test_more_functions_than_any_basis_has_are_refused(tmp_path: Path) -> None:
+    content = plenoctree("RGBA") | {
+        "data": np.zeros((10, 2, 2, 2, 601), np.float16),
+        "data_format": np.array("RGBA200"),
+    }
+    refused(write_npz(tmp_path / "wide.npz", content | {"data_dim": np.array(601)}), "RGBA200", "at most 128 functions")
+
+
+def test_a_tree_whose_name_is_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / f"{'t' * 250}.npz", plenoctree())
+    assert load_teacher(path).family == "PlenOctree"
