@@ -10,6 +10,8 @@ python3 run.py test [...]   all tests but the slow ones; other arguments go to p
                --fast           unit tests alone: no bakes, no windows, no real data
                --slow           the slow tests alone
                --update-golden  rewrite the golden images in tests/golden
+python3 run.py torture      kills, signals and full disks at random moments of every command that writes (Linux, macOS)
+               --kills N, --full-disks N, --signals N, --seed S, --only JOB
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ def main() -> int:
         if name == "test":
             set_up("bake,test")
             return test(rest)
+        if name == "torture":
+            set_up("bake,test")
+            return run(PYTHON, ROOT / "tests" / "torture", *rest)
         if name == "check":
             set_up("bake,test")
             return check()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.images import save_png
+from duplex.app.core.files import reserve
+from duplex.app.core.images import to_png
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.gpu import create_headless_context, describe
@@ -40,9 +41,11 @@ def screenshot(
     ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Raises
     :class:`~duplex.app.core.errors.DuplexError` without OpenGL 3.3 or the backend, and OSError if writing fails.
     """
-    ctx = create_headless_context()
-    renderer = Renderer(ctx, bundle, backend)
-    save_png(renderer.image(camera, FrameOptions(background=background)), out)
+    with reserve(out) as unfinished:
+        ctx = create_headless_context()
+        renderer = Renderer(ctx, bundle, backend)
+        unfinished.write(out, to_png(renderer.image(camera, FrameOptions(background=background))))
+        unfinished.finish()
     return Screenshot(describe(ctx), nan_warning(renderer, camera))
 
 

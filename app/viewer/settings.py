@@ -9,6 +9,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 
 MAX_FILE = 1 << 16  # bytes
@@ -40,7 +41,7 @@ class Settings:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, json.dumps(asdict(self), indent=1).encode())
-        except OSError:
+        except (OSError, DuplexError):
             pass
 
 
