@@ -7,9 +7,11 @@ The Python API (docs/api.md). Each name is imported at its first use, so renderi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module ``typing`` would take longer to load than this one
+    from typing import Any
+
     from duplex.app.core.errors import DuplexError, NoDisplayError
     from duplex.app.render.context import RenderContext
     from duplex.app.render.offscreen import Rendering, render
