@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from duplex.app.core import interrupts
+
 TIMEOUT = 180  # seconds
 
 
@@ -44,7 +46,8 @@ def fork(folder: Path, body: Callable[[], int], printed: int, limit: int | None 
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        status = body()
+        interrupts.install()
+        status = interrupts.interruptible(body)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:
