@@ -11,6 +11,7 @@ from platformdirs import user_config_path
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
+from duplex.app.core.tree import parse_json
 
 MAX_FILE = 1 << 16  # bytes
 MAX_RECENT = 8
@@ -55,8 +56,8 @@ def load_settings(file: Path | None = None) -> Settings:
     found = Settings()
     file = file or settings_file()
     try:
-        data = json.loads(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
+    except (OSError, ValueError):
         return found
     if not isinstance(data, dict):
         return found

@@ -111,7 +111,7 @@ def _speed(arguments: argparse.Namespace) -> int:
     if not arguments.teacher:
         raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
     size = parse_size(arguments.size or "800x800")
-    bundle = read_bundle(arguments.bundle)
+    bundle = read_bundle(arguments.bundle, trusted=False)
     overrides = Overrides(depths=depths_of(bundle))  # some checkpoints cannot be read without depths
     teacher = load_teacher(arguments.teacher, pick_device(arguments.device), overrides)
     result = compare_speed(bundle, teacher, size)

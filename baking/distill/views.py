@@ -101,7 +101,7 @@ def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list
 
     def read(index: int) -> Array:
         photo, height = photos[index]
-        rgba, valid = photo.rgba(height)
+        rgba, valid = photo.rgba_or_unknown(height)
         return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]

@@ -10,6 +10,7 @@ import moderngl
 import pytest
 from PIL import Image
 
+from duplex.app.core.tree import Node
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import BakeConfig
@@ -33,7 +34,7 @@ def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
     for features, width in ((4, 8), (8, 16), (12, 16)):
         cnn = NetworkSpec.shallow(features, width)
         mlp = pixel_mlp(cnn)
-        assert mlp.margin == 0 and NetworkSpec.from_json(mlp.to_json()) == mlp
+        assert mlp.margin == 0 and NetworkSpec.from_json(Node(mlp.to_json(), "network")) == mlp
         assert 0.8 < mlp.macs_per_pixel / cnn.macs_per_pixel < 1.2
 
 
