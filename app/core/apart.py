@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import PIL
 
-import duplex
 from duplex.app.core.errors import DuplexError, in_short
 
 CHILDREN = 4  # at most, for as many threads
@@ -129,7 +128,7 @@ class _Child:
 
 
 def _started() -> subprocess.Popen[bytes]:
-    folder = Path(duplex.__file__).parent
+    folder = Path(__file__).resolve().parents[2]
     folders = [folder.parent] if folder.name == "duplex" else []  # else an editable installation, which site knows
     folders += [Path(module.__file__).parents[1] for module in (np, PIL) if module.__file__]
     try:  # out of the terminal's process group, so that Ctrl-C reaches this process alone
