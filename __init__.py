@@ -7,14 +7,16 @@ The Python API (docs/api.md). Each name is imported at its first use, so renderi
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module ``typing`` would take longer to load than this one
+    from typing import Any
+
     from duplex.app.core.errors import DuplexError, NoDisplayError
     from duplex.app.render.context import RenderContext
     from duplex.app.render.offscreen import Rendering, render
     from duplex.app.scene.bundle import Bundle
-    from duplex.app.scene.bundle_reader import read_bundle as load
+    from duplex.app.scene.bundle_reader import load
     from duplex.app.scene.camera import Camera
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.viewer.launch import view
@@ -48,7 +50,7 @@ _HOMES = {  # public name: module and the name in that module
     "Rendering": ("duplex.app.render.offscreen", "Rendering"),
     "bake": ("duplex.baking.api", "bake"),
     "evaluate": ("duplex.baking.api", "evaluate"),
-    "load": ("duplex.app.scene.bundle_reader", "read_bundle"),
+    "load": ("duplex.app.scene.bundle_reader", "load"),
     "open_checkpoint": ("duplex.baking.api", "open_checkpoint"),
     "register": ("duplex.baking.checkpoints.registry", "register"),
     "render": ("duplex.app.render.offscreen", "render"),

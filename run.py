@@ -10,22 +10,64 @@ python3 run.py test [...]   all tests but the slow ones; other arguments go to p
                --fast           unit tests alone: no bakes, no windows, no real data
                --slow           the slow tests alone
                --update-golden  rewrite the golden images in tests/golden
+python3 run.py torture      kills, signals and full disks at random moments of every command that writes (Linux, macOS)
+               --kills N, --full-disks N, --signals N, --seed S, --only JOB
 """
 
-from __future__ import annotations
+import os
+import sys
+
+if sys.version_info < (3, 11):
+    sys.stderr.write(f"error: Python {sys.version.split()[0]}: duplex needs 3.11 or newer\n")
+    sys.exit(2)
+
+# Before anything else is imported: strangers' modules may lie in the current folder, in this file's, and in what a
+# relative PYTHONPATH names.
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+try:
+    os.getcwd()
+except OSError:  # it is gone
+    os.chdir(FOLDER)
+named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+strange = {os.path.realpath(x) for x in (os.curdir, FOLDER, *(x for x in named if not os.path.isabs(x)))}
+sys.path[:] = [x for x in sys.path if os.path.realpath(x) not in strange]
+os.environ["PYTHONPATH"] = os.pathsep.join(x for x in named if os.path.realpath(x) not in strange)
+
+import signal
+
+child = None  # the program that is waited for
+busy = False  # from just before it starts
+stopped = 0  # the signal that ends this program
+
+
+def stop(number: int, _: object) -> None:
+    """Answer a signal: interrupt the program that is waited for; without one, end."""
+    global stopped
+    stopped = number
+    if child:
+        interrupt()
+    elif not busy:
+        os.write(2, b"interrupted\n")
+        os._exit(128 + number)
+
+
+for ending in (getattr(signal, x, None) for x in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")):
+    if ending and signal.getsignal(ending) in (signal.SIG_DFL, signal.default_int_handler):  # nohup ignores one
+        signal.signal(ending, stop)
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(FOLDER)
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+VIEWER = ROOT / "app" / "start.py"
+OTHERS = ROOT / "baking" / "commands" / "start.py"  # bake, eval, train
 NO_DISPLAY = 3  # duplex-viewer's exit status where no window can be opened
 GOLDEN_TESTS = "tests/parity/test_golden.py"
 CHECKED = ("duplex.app", "duplex.baking", "duplex.shaders", "duplex.assets")
@@ -33,37 +75,39 @@ CHECKED = ("duplex.app", "duplex.baking", "duplex.shaders", "duplex.assets")
 
 def main() -> int:
     """Run the command that the arguments name; returns its exit status."""
-    if sys.version_info < (3, 11):
-        return fail(f"Python {sys.version.split()[0]}: duplex needs 3.11 or newer")
     name, *rest = sys.argv[1:] or [""]
     try:
-        if name == "test":
+        if name in ("test", "check"):
+            os.chdir(ROOT)  # whose settings and tests these are
             set_up("bake,test")
-            return test(rest)
-        if name == "check":
+            return test(rest) if name == "test" else check()
+        if name == "torture":
             set_up("bake,test")
-            return check()
+            return become(ROOT / "tests" / "torture", *rest)
         if name in ("bake", "eval", "train"):
             set_up("bake")
-            return run(BIN / f"duplex-{name}", *rest)
+            return become(OTHERS, name, *rest)
         if name in ("-h", "--help"):
             print(__doc__)
             return 0
         set_up("")
         return view(sys.argv[1:])
     except KeyboardInterrupt:
-        return 130
+        print("interrupted", file=sys.stderr)
+        return 128 + stopped
     except subprocess.CalledProcessError as error:
         return fail(f"setting up .venv failed: {error.stderr or 'see above'}")
 
 
 def view(arguments: list[str]) -> int:
     """The viewer; without a display and without arguments, a turn around the demo as pictures."""
-    status = run(BIN / "duplex-viewer", *arguments)
-    if status == NO_DISPLAY and not arguments:
-        print("no display here: drawing a turn around the demo instead", flush=True)
-        return run(BIN / "duplex-viewer", "--turntable", "-o", str(ROOT / "duplex-demo"), "--size", "480x480")
-    return status
+    if arguments:
+        return become(VIEWER, *arguments)
+    status = wait(PYTHON, VIEWER).returncode
+    if status != NO_DISPLAY:
+        return 128 + stopped if stopped else status
+    print("no display here: drawing a turn around the demo instead", flush=True)
+    return become(VIEWER, "--turntable", "-o", ROOT / "duplex-demo", "--size", "480x480")
 
 
 def check() -> int:
@@ -74,10 +118,10 @@ def check() -> int:
         link.symlink_to(ROOT, target_is_directory=True)
     packages = [argument for package in CHECKED for argument in ("-p", package)]
     return (
-        run(PYTHON, "-m", "ruff", "check", ".")
-        or run(PYTHON, "-m", "ruff", "format", "--check", ".")
-        or run(PYTHON, "-m", "mypy", *packages)
-        or run(BIN / "lint-imports")
+        run("-m", "ruff", "check", ".")
+        or run("-m", "ruff", "format", "--check", ".")
+        or run("-m", "mypy", *packages)
+        or run("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
     )
 
 
@@ -86,14 +130,14 @@ def test(arguments: list[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as baking/__init__.py, which tests import after torch
     rest = [x for x in arguments if x not in ("--fast", "--slow")]
     if "--update-golden" in rest:
-        return run(PYTHON, "-m", "pytest", GOLDEN_TESTS, *rest)
+        return become("-m", "pytest", GOLDEN_TESTS, *rest)
     if "--fast" in arguments:
-        return run(PYTHON, "-m", "pytest", "-m", "not slow and not system", *rest)
+        return become("-m", "pytest", "-m", "not slow and not system", *rest)
     if "--slow" in arguments:
-        return run(PYTHON, "-m", "pytest", "-m", "slow", *rest)
+        return become("-m", "pytest", "-m", "slow", *rest)
     if rest:
-        return run(PYTHON, "-m", "pytest", *(() if "-m" in rest else ("-m", "not slow")), *rest)
-    status = run(PYTHON, "-m", "pytest", "-m", "not slow", "--cov", "--cov-report=")
+        return become("-m", "pytest", *(() if "-m" in rest else ("-m", "not slow")), *rest)
+    status = run("-m", "pytest", "-m", "not slow", "--cov", "--cov-report=")
     print_coverage()
     return status
 
@@ -101,7 +145,7 @@ def test(arguments: list[str]) -> int:
 def print_coverage() -> None:
     """The share of lines that the tests ran, in all and in the ten files with the smallest shares."""
     report = ROOT / "build" / "coverage.json"
-    if run(PYTHON, "-m", "coverage", "json", "--quiet", "-o", report) != 0:
+    if run("-m", "coverage", "json", "--quiet", "-o", report) != 0:
         return
     found = json.loads(report.read_text("utf-8"))
     files = sorted((entry["summary"]["percent_covered"], name) for name, entry in found["files"].items())
@@ -114,7 +158,7 @@ def set_up(extras: str) -> None:
     """Make .venv and install duplex with ``extras``, unless that has been done for this very state of the tree."""
     stamp = VENV / f"installed-{extras.replace(',', '-') or 'viewer'}"
     tree = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
-    state = hashlib.sha256(tree + sys.version.encode() + str(ROOT).encode()).hexdigest()
+    state = hashlib.sha256(tree + sys.version.encode() + FOLDER.encode()).hexdigest()
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == state:
         return
     print(f"setting up {VENV} ({extras or 'viewer'}), once ...", flush=True)
@@ -124,29 +168,74 @@ def set_up(extras: str) -> None:
         except BaseException:
             shutil.rmtree(VENV, ignore_errors=True)  # half of one would only confuse the next run
             raise
-    target = f"{ROOT}[{extras}]" if extras else str(ROOT)
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*command, "-c", str(ROOT / "constraints.txt"), "-e", target], check=True)
+    target = f"{ROOT}[{extras}]" if extras else FOLDER
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-e", target]
+    done = step(PYTHON, *install, "-c", ROOT / "constraints.txt")
+    if done.returncode != 0:
+        print(done.stderr, file=sys.stderr)
+        raise subprocess.CalledProcessError(done.returncode, "pip")
     stamp.write_text(state)
 
 
 def make_venv() -> None:
     """Make .venv; where the system's Python lacks ensurepip, its own pip fills the gap if there is one."""
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+    made = step(sys.executable, "-m", "venv", VENV)
     if made.returncode == 0:
         return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
-    filled = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "pip"], capture_output=True
+    bare = step(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+    fill = ("-m", "pip", "--no-input", "--python", PYTHON, "install", "pip")
+    if bare.returncode == 0 and step(sys.executable, *fill).returncode == 0:
+        return
+    remedy = "this Python has neither ensurepip nor pip: on Debian or Ubuntu `apt install python3-venv`"
+    raise subprocess.CalledProcessError(made.returncode, "venv", stderr=remedy)
+
+
+def step(python: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a step of the set-up with Python; what it prints is kept."""
+    done = wait(
+        python, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONSAFEPATH": "1"}
     )
-    if filled.returncode != 0:
-        remedy = "this Python has neither ensurepip nor pip: on Debian or Ubuntu `apt install python3-venv`"
-        raise subprocess.CalledProcessError(made.returncode, "venv", stderr=remedy)
+    if stopped:
+        raise KeyboardInterrupt
+    return done
 
 
-def run(*command: str | Path) -> int:
-    """Run a command to its end in the present folder; returns its exit status."""
-    return subprocess.run([str(part) for part in command], check=False).returncode
+def run(*arguments: str | Path) -> int:
+    """Run .venv's Python to its end in the present folder; returns its exit status."""
+    status = wait(PYTHON, *arguments).returncode
+    if stopped:
+        raise KeyboardInterrupt
+    return status
+
+
+def become(*arguments: str | Path) -> int:
+    """Let .venv's Python take this process over, where the system can."""
+    if os.name != "nt":
+        sys.stdout.flush()
+        os.execv(PYTHON, [str(PYTHON), "-P", *map(str, arguments)])
+    return wait(PYTHON, *arguments).returncode
+
+
+def wait(python: str | Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Python, and none of the current folder's modules, to its end; ``stop`` alone passes signals on to it."""
+    global busy, child
+    busy = True
+    group = {} if os.name == "nt" else {"process_group": 0}  # Windows sends Ctrl-C to every program of the console
+    try:
+        child = subprocess.Popen([str(python), "-P", *map(str, arguments)], text=True, **group, **options)
+        if stopped:  # while it was started
+            interrupt()
+        out, errors = child.communicate()
+        status = child.returncode
+        return subprocess.CompletedProcess(child.args, status if status >= 0 else 128 - status, out, errors)
+    finally:
+        busy, child = False, None
+
+
+def interrupt() -> None:
+    """Send Ctrl-C to the program that is waited for."""
+    if child and os.name != "nt":
+        child.send_signal(signal.SIGINT)
 
 
 def fail(sentence: str) -> int:

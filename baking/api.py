@@ -10,11 +10,13 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import write_atomically
+from duplex.app.core.files import reserve, write_atomically
+from duplex.app.core.outputs import check_output, kind_of
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, bake_config
@@ -78,14 +80,16 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
     with reporting(progress):
-        config = bake_config(quality, stages)
-        job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
-        if output.is_dir():
-            raise DuplexError(f"{output}: a folder: expected the name of the bundle to write")
+        check_output(output, Workspace.content)
         preview_file = None if preview is None else Path(preview)
         _check_preview(preview_file, output)
+        config = bake_config(quality, stages)
+        job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         ctx = create_headless_context()
-        with Workspace(output, job.fingerprint(), resume, restart) as workspace:
+        with (
+            Workspace(output, job.fingerprint(), resume, restart) as workspace,
+            reserve(preview_file) if preview_file else nullcontext(),
+        ):
             return bake_job(job, output, workspace, ctx, preview_file)
 
 
@@ -138,8 +142,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
     scene, stages = _sorted_settings(settings, names_of(TrainConfig), given_names)
     with reporting(progress):
         chosen = read_seed(seed)
-        if output.is_dir():
-            raise DuplexError(f"{output}: a folder: expected the name of the checkpoint to write")
+        check_output(output, TrainingWorkspace.content)
         config = train_config(quality, stages)
         torch_device = pick_device(device)
         options = SceneOptions(**scene)
@@ -216,8 +219,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     with reporting(progress):
         if not 16 <= as_number("size", height, int) <= 4096:
             raise DuplexError(f"--size {height}: expected 16 to 4096 pixels")
-        if output.is_dir():
-            raise DuplexError(f"{output}: a folder: expected the name of the table to write")
+        check_output(output, AblationWorkspace.content)
         config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         photos = test_photos(job.teacher.scene, None if data is None else Path(data))
@@ -227,7 +229,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
         ctx = create_headless_context()
         with AblationWorkspace(output, fingerprint, resume, restart) as workspace:
             rows = ablate_job(job, test, workspace, ctx, metrics)
-            write_atomically(output, (table(rows) + "\n").encode(), beside=workspace.folder)
+            write_atomically(output, (table(rows) + "\n").encode())
             workspace.remove()
         return rows
 
@@ -267,5 +269,5 @@ def _sorted_settings(
 def _check_preview(preview: Path | None, output: Path) -> None:
     if preview and preview.absolute() == output.absolute():
         raise DuplexError(f"--preview {preview}: the bundle itself: expected another name, which will be overwritten")
-    if preview and (preview.is_dir() or not preview.absolute().parent.is_dir()):
+    if preview and (kind_of(preview) not in ("", "file") or not preview.absolute().parent.is_dir()):
         raise DuplexError(f"--preview {preview}: expected the name of a file in a folder that exists")

@@ -11,7 +11,7 @@ import trimesh
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import write_atomically
+from duplex.app.core.files import reserve_folder
 from duplex.app.scene.bundle import Bundle
 
 FORMATS = ("ply", "obj", "glb", "stl")
@@ -38,21 +38,20 @@ def export_meshes(
     for name, value, known in (("format", file_format, FORMATS), ("frame", coordinates, FRAMES)):
         if value not in known:
             raise DuplexError(f"--{name} {value!r:.60}: expected {', '.join(known)}")
-    if folder.exists() and not folder.is_dir():
-        raise DuplexError(f"{folder}: a file: expected the folder to write into")
-    folder.mkdir(parents=True, exist_ok=True)
-    to_frame = frame_of(bundle, coordinates)
-    files = []
-    for name, shell in (("outer", bundle.outer), ("inner", bundle.inner)):
-        mesh = shell.mesh
-        points = mesh.positions.astype(np.float64) @ to_frame[:3, :3].T + to_frame[:3, 3]
-        faces = mesh.faces[:, ::-1] if np.linalg.det(to_frame[:3, :3]) < 0 else mesh.faces
-        content = trimesh.Trimesh(points, faces, process=False).export(file_type=file_format)
-        file = folder / f"{name}.{file_format}"
-        write_atomically(file, content.encode() if isinstance(content, str) else content)
-        files.append(ExportedFile(file, len(mesh.faces), "faces"))
-    cameras = folder / "transforms.json"
-    write_atomically(cameras, json.dumps(_transforms(bundle, to_frame), indent=1).encode())
+    with reserve_folder(folder) as unfinished:
+        to_frame = frame_of(bundle, coordinates)
+        files = []
+        for name, shell in (("outer", bundle.outer), ("inner", bundle.inner)):
+            mesh = shell.mesh
+            points = mesh.positions.astype(np.float64) @ to_frame[:3, :3].T + to_frame[:3, 3]
+            faces = mesh.faces[:, ::-1] if np.linalg.det(to_frame[:3, :3]) < 0 else mesh.faces
+            content = trimesh.Trimesh(points, faces, process=False).export(file_type=file_format)
+            file = folder / f"{name}.{file_format}"
+            unfinished.write(file, content.encode() if isinstance(content, str) else content)
+            files.append(ExportedFile(file, len(mesh.faces), "faces"))
+        cameras = folder / "transforms.json"
+        unfinished.write(cameras, json.dumps(_transforms(bundle, to_frame), indent=1).encode())
+        unfinished.finish()
     return [*files, ExportedFile(cameras, len(bundle.cameras), "cameras")]
 
 

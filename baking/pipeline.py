@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
 from duplex.baking.provenance import Provenance, report_of
 from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
-from duplex.baking.runtime.workspace import Workspace, stage
+from duplex.baking.runtime.workspace import Workspace, is_stored, reading, stage
 
 CARVING_VIEWS = 48
 CARVING_SIZE = 72  # pixels a side
@@ -84,8 +85,9 @@ def bake(
         sets = [views, photos] if photos else [views]
         references = references_of(job.photos, held_out, job.config.views.view_size)
         trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
-        if workspace.state.exists():
-            trainer.load(workspace.state)
+        if is_stored(workspace.state):
+            with reading(workspace.state):
+                trainer.load(workspace.state)
             say(f"distillation goes on from step {trainer.step}")
 
         def finished() -> Bundle:
@@ -101,7 +103,7 @@ def bake(
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
         del sets, views, photos, held_out  # they map files that workspace.remove deletes
     bundle = finished()
-    write_atomically(output, write_bundle(bundle), beside=workspace.folder)
+    write_atomically(output, write_bundle(bundle))
     workspace.remove()
     return bundle
 
@@ -225,7 +227,11 @@ def _grid_to_arrays(grid: DensityGrid) -> dict[str, Array]:
 
 
 def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
-    return DensityGrid(arrays["sigma"], arrays["low"], float(arrays["step"][0]))
+    sigma, low, step = arrays["sigma"], arrays["low"], float(arrays["step"][0])
+    known = sigma.ndim == 3 and sigma.dtype == np.float32 and low.shape == (3,) and min(sigma.shape) > 1
+    if not known or not (np.isfinite(sigma).all() and np.isfinite(low).all() and 0 < step < math.inf):
+        raise ValueError("not a density grid")
+    return DensityGrid(sigma, low, step)
 
 
 def _shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:
@@ -238,4 +244,13 @@ def _shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:
 
 def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Mesh, Mesh]:
     first, second = (Mesh(arrays[f"{i}.positions"], arrays[f"{i}.uvs"], arrays[f"{i}.faces"]) for i in range(2))
+    for shell in (first, second):
+        count = len(shell.positions)
+        shapes = (shell.positions.shape, shell.uvs.shape, shell.faces.shape[1:])
+        numbers = np.isfinite(shell.positions).all() and np.isfinite(shell.uvs).all()
+        indices = shell.faces.dtype.kind in "iu" and shell.faces.size > 0
+        if shapes != ((count, 3), (count, 2), (3,)) or not numbers or not indices:
+            raise ValueError("not a mesh")
+        if not 0 <= int(shell.faces.min()) <= int(shell.faces.max()) < count:
+            raise ValueError("not the indices of vertices")
     return first, second

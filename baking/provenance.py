@@ -22,6 +22,11 @@ from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
 from duplex.baking.subject import ENCODINGS
 
+REMEDY = "a damaged bundle; bake again"
+MAX_SEED = (1 << 63) - 1
+MAX_SETTING = 1 << 20  # of any setting, before its own range is checked
+MAX_DEPTH = 1e30
+
 Corner = tuple[float, float, float]
 
 
@@ -88,19 +93,14 @@ def report_of(job: BakeJob, seconds: dict[str, float], facts: dict[str, Any]) ->
 
 def seed_of(bundle: Bundle) -> int:
     """The seed of the bake; 0 if the bundle does not record it."""
-    return int(bundle.report.get("seed", 0))
+    return Node(bundle.report, "report.json", REMEDY).whole("seed", 0, MAX_SEED, 0)
 
 
 def rig_of(bundle: Bundle) -> Rig:
     """The rig that a bundle was baked with; raises :class:`DuplexError` if it records no valid one."""
-    try:
-        rig = Rig.from_json(bundle.rig)
-        dataset = int(bundle.rig.get("dataset_cameras", 0))
-        seed = seed_of(bundle)
-        if not 0 <= dataset <= len(bundle.cameras) or not 0 <= seed < 1 << 63:
-            raise ValueError("counts that do not fit")
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DuplexError(f"cameras.json: no rig to draw unseen cameras from ({error}): bake again") from None
+    data = Node(bundle.rig, "cameras.json: rig", REMEDY)
+    rig = Rig.from_json(data)
+    dataset = data.whole("dataset_cameras", 0, len(bundle.cameras), 0)
     if dataset:
         rig = replace(rig, poses=np.stack([camera.camera_to_world for camera in bundle.cameras[-dataset:]]))
     return rig
@@ -109,11 +109,11 @@ def rig_of(bundle: Bundle) -> Rig:
 def config_of(bundle: Bundle) -> BakeConfig:
     """The settings with which the bake rendered its teacher; the defaults if the bundle does not record them."""
     config = BakeConfig()
-    settings = bundle.report.get("settings", {})
     try:
-        density = {key: int(settings["density"][key]) for key in ("grid", "scan")}
-        steps = int(settings["views"]["sub_steps"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        settings = Node(bundle.report, "report.json").child("settings")
+        density = {key: settings.child("density").whole(key, 0, MAX_SETTING) for key in ("grid", "scan")}
+        steps = settings.child("views").whole("sub_steps", 0, MAX_SETTING)
+    except DuplexError:
         return config
     config = replace(config, density=replace(config.density, **density), views=replace(config.views, sub_steps=steps))
     check(config)
@@ -122,31 +122,26 @@ def config_of(bundle: Bundle) -> BakeConfig:
 
 def bounds_of(bundle: Bundle) -> tuple[Corner, Corner] | None:
     """The box of the bake in the teacher's space; None for a scene without one."""
-    corners = bundle.teacher.get("bounds")
-    if corners is None:
+    teacher = _teacher(bundle)
+    if "bounds" not in teacher:
         return None
-    try:
-        (a, b, c), (d, e, f) = ([float(x) for x in corner] for corner in corners)
-    except (TypeError, ValueError, OverflowError):
-        raise DuplexError(f"manifest.json: teacher: bounds {str(corners)[:80]}: expected two corners") from None
+    a, b, c, d, e, f = teacher.numbers("bounds", 6).tolist()
     return (a, b, c), (d, e, f)
 
 
 def depths_of(bundle: Bundle) -> tuple[float, float] | None:
     """Near and far of the bake's rays, world units; None if the bundle does not record them."""
-    depths = {key: bundle.teacher[key] for key in ("near", "far") if key in bundle.teacher}
-    try:
-        return (float(depths["near"]), float(depths["far"])) if len(depths) == 2 else None
-    except (TypeError, ValueError, OverflowError):
-        raise DuplexError(f"manifest.json: teacher {depths}: expected numbers for near and far: bake again") from None
+    teacher = _teacher(bundle)
+    if "near" not in teacher or "far" not in teacher:
+        return None
+    return teacher.number("near", -MAX_DEPTH, MAX_DEPTH), teacher.number("far", -MAX_DEPTH, MAX_DEPTH)
 
 
 def overrides_of(bundle: Bundle) -> Overrides:
     """The overrides that the bake loaded its teacher with, so that it is loaded the same way again."""
-    activation = bundle.teacher.get("activation")
-    encoding = bundle.teacher.get("encoding")
-    if activation not in (None, *ACTIVATIONS) or encoding not in (None, *ENCODINGS):
-        raise DuplexError(f"manifest.json: teacher: {activation!r} or {encoding!r} is no known name: bake again")
+    teacher = _teacher(bundle)
+    activation = teacher.text("activation", ACTIVATIONS) if "activation" in teacher else None
+    encoding = teacher.text("encoding", ENCODINGS) if "encoding" in teacher else None
     return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
 
 
@@ -157,16 +152,14 @@ def space_of(bundle: Bundle) -> Any:
 
 def dataset_to_world_of(bundle: Bundle) -> list[float] | None:
     """The transform (4, 4) from the dataset's world to the teacher's, row by row; None where both are the same."""
-    numbers = bundle.teacher.get("dataset_to_world")
-    try:
-        return None if numbers is None else [float(x) for x in numbers]
-    except (TypeError, ValueError):
-        raise DuplexError("manifest.json: teacher.dataset_to_world: expected 16 numbers: bake again") from None
+    teacher = _teacher(bundle)
+    return teacher.numbers("dataset_to_world", 16).tolist() if "dataset_to_world" in teacher else None
 
 
 def principal_shift_of(bundle: Bundle) -> float:
     """The shift of the teacher's principal point (see :class:`duplex.baking.fields.field.SceneInfo`)."""
-    value = bundle.teacher.get("principal_shift", 0.0)
-    if not isinstance(value, int | float) or not abs(value) < 1:
-        raise DuplexError(f"manifest.json: principal_shift {value!r}: expected a small number: bake again")
-    return float(value)
+    return _teacher(bundle).number("principal_shift", -1, 1, 0)
+
+
+def _teacher(bundle: Bundle) -> Node:
+    return Node(bundle.teacher, "manifest.json: teacher", REMEDY)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.camera import Camera, focus_point, horizontal_axes, look_at
 from duplex.app.scene.orbits import ForwardPath, Orbit
 from duplex.baking.fields.field import SceneInfo
@@ -212,25 +214,17 @@ class Rig:
         return data
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Rig:
-        """Read :meth:`to_json`'s object; raises KeyError, TypeError or ValueError for anything else."""
-        center, up = (np.array(data[key], np.float64).reshape(3) for key in ("center", "up"))
-        radius = float(data["radius"])
-        fov = float(data["fov"])
-        aspect = float(data.get("aspect", 1))
-        if not (
-            0.01 < aspect < 100
-            and np.isfinite(center).all()
-            and abs(np.linalg.norm(up) - 1) < 1e-3
-            and 0 < radius < 1e9
-            and 0 < fov < 3
-        ):
-            raise ValueError("a rig of impossible numbers")
-        forward = bool(data.get("forward", False))
-        surrounded = bool(data.get("surrounded", False))
+    def from_json(cls, data: Node) -> Rig:
+        """Read :meth:`to_json`'s object; raises :class:`~duplex.app.core.errors.DuplexError` for anything else."""
+        center, up = data.numbers("center", 3), data.numbers("up", 3)
+        radius, fov = data.number("radius", 0, MAX_NUMBER), data.number("fov", 0, 3)
+        aspect = data.number("aspect", 0.01, 100, 1)
+        if not (radius > 0 and 0 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
+            raise DuplexError(f"{data.name}: impossible numbers: {data.remedy}")
+        forward, surrounded = data.flag("forward", False), data.flag("surrounded", False)
         poses = None
         if forward:  # a stand-in; a caller that has the dataset's poses replaces them
-            eye = np.array(data["eye"], np.float64).reshape(3)
-            spread = float(data["spread"])
+            eye = data.numbers("eye", 3)
+            spread = data.number("spread", -MAX_NUMBER, MAX_NUMBER)
             poses = np.stack([look_at(eye + spread * step, center, up) for step in np.eye(3)])
-        return cls(center, radius, up, bool(data["hemisphere"]), fov, poses, forward, surrounded, aspect)
+        return cls(center, radius, up, data.flag("hemisphere"), fov, poses, forward, surrounded, aspect)

@@ -6,6 +6,8 @@ import io
 import sys
 from collections.abc import Callable
 
+from duplex.app.core import interrupts
+
 
 class DuplexError(Exception):
     """An expected failure with a message for the user.
@@ -56,8 +58,9 @@ def run_command(command: Callable[[], int]) -> int:
         words = str(error).splitlines()[0][:160] if str(error) else "no room for an array"
         sentence = f"memory ran out ({words}): close other programs, or give smaller settings or another --device"
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return interrupts.report()
+    if interrupts.pending():
+        return interrupts.report()
     print(f"error: {printable(sentence)}", file=sys.stderr)
     return status
 

@@ -1,11 +1,17 @@
-"""Atomic file writing: a failed write leaves the previous file intact."""
+"""Files that appear whole or not at all: a failed write leaves the previous file intact."""
 
 from __future__ import annotations
 
-import os
+import secrets
+import time
 from pathlib import Path
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.outputs import check_folder, check_output, naming
+from duplex.app.core.unfinished import MARK_FILE, Unfinished, remove_all
+
+ATTEMPTS = 5  # to reserve a name
+PAUSE = 50  # milliseconds between two attempts, at most
 
 Stamp = tuple[int, int]  # modification time in nanoseconds, size in bytes
 
@@ -27,25 +33,66 @@ def stamp_of(path: Path) -> Stamp | None:
     return status.st_mtime_ns, status.st_size
 
 
-def write_atomically(path: Path, content: bytes, beside: Path | None = None) -> None:
-    """Write ``content`` to a temporary file, then rename that file to ``path``.
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` to an unfinished file in the same folder, then move that to ``path``.
 
-    A previous file at ``path`` stays until the new one is complete. ``beside``: folder of the temporary file, on the
-    same file system; by default the folder of ``path``. Raises OSError with the file name ``path``.
+    A previous file stays until the new one is complete; a link to a file is replaced, not followed. Raises
+    :class:`DuplexError` if ``path`` is a folder or a device, and OSError with the file name ``path``.
     """
-    unfinished = unfinished_file(path, beside)
+    check_output(path)
+    with Unfinished(path.parent, path.name) as unfinished:
+        unfinished.write(path, content)
+        unfinished.finish()
+
+
+def reserve(path: Path, content: str = "the file to write", work: str = "run") -> Unfinished:
+    """Claim the output ``path`` for this process, so that the next one is told.
+
+    ``content``, ``work``: what is written by which kind of run, for messages. Raises :class:`DuplexError` if ``path``
+    is no file or another process writes it, OSError if nothing can be written there.
+    """
+    check_output(path, content)
+    return _reserve(path.parent, path.name, f"{path}: another {work} is writing this file")
+
+
+def reserve_folder(folder: Path) -> Unfinished:
+    """Claim all of ``folder``; if it is missing, it is made, and removed again if it stays empty.
+
+    Raises as :func:`reserve` does.
+    """
+    check_folder(folder)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        with unfinished.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = _reserve(folder, "", f"{folder}: another run is writing this folder")
+    except BaseException:
+        remove_all([], [], missing)
+        raise
+    claim.made += missing
+    return claim
 
 
-def unfinished_file(path: Path, folder: Path | None = None) -> Path:
-    """The temporary file for an atomic write of ``path``: in ``folder``, by default in the folder of ``path``."""
-    return (folder or path.parent) / f".{path.name}.{os.getpid()}.unfinished"
+def _reserve(folder: Path, name: str, conflict: str) -> Unfinished:
+    for _ in range(ATTEMPTS):  # two that begin at once see each other, so both give way for a moment
+        claim = Unfinished(folder, name)
+        if not claim.contested:
+            return claim
+        claim.discard()
+        time.sleep(secrets.randbelow(PAUSE) / 1000)
+    raise DuplexError(f"{conflict}: wait for it, or give another -o")
+
+
+def make_folder(folder: Path, mark: bytes) -> None:
+    """Make ``folder`` with ``mark`` in :data:`MARK_FILE`, both at once; raises OSError."""
+    with Unfinished(folder.parent, folder.name) as unfinished, naming(folder):
+        new = unfinished.name_for(folder)
+        new.mkdir()
+        with (new / MARK_FILE).open("xb") as stream:
+            stream.write(mark)
+        new.rename(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove ``folder`` with the :data:`MARK_FILE` in it, both at once; raises OSError."""
+    with Unfinished(folder.parent, folder.name) as unfinished, naming(folder):
+        folder.rename(unfinished.name_for(folder))

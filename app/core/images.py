@@ -19,11 +19,11 @@ def unpremultiplied(image: Array) -> Array:
     return np.concatenate([color, image[..., 3:]], -1)
 
 
-def save_png(image: Array, path: Path) -> None:
-    """Write an image (h, w, 3 or 4) uint8 as a PNG, atomically.
+def to_png(image: Array) -> bytes:
+    """An image (h, w, 3 or 4) uint8 as a PNG.
 
     An image of 4 channels has premultiplied alpha; the PNG stores straight alpha, and no alpha if it is 255
-    everywhere. Raises OSError.
+    everywhere.
     """
     if image.shape[2] == 4 and (image[..., 3] == 255).all():
         image = image[..., :3]
@@ -31,4 +31,9 @@ def save_png(image: Array, path: Path) -> None:
         image = unpremultiplied(image)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_png(image: Array, path: Path) -> None:
+    """Write an image as :func:`to_png` gives it, atomically; raises as write_atomically does."""
+    write_atomically(path, to_png(image))

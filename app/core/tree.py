@@ -1,4 +1,4 @@
-"""Data of a file that nobody vouches for: JSON within bounds, and one checked way from such a tree to its values."""
+"""Data of a stranger's file: JSON read within bounds, and one checked way from such a tree to its values."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ Key = str | int  # of an object, or a place in a list
 class Node:
     """A value of such a tree, and its ``name`` in messages: the file, then the keys that lead to it.
 
-    Every method takes the key of a member (of an object) or its place (in a list). It returns what it says, or raises
-    :class:`DuplexError` with the member's name, its value and what was expected. ``null`` counts as absent; a
-    ``default`` stands for an absent member.
+    ``remedy``: the end of every message. Every method takes the key of a member (of an object) or its place (in a
+    list). It returns what it says, or raises :class:`DuplexError` with the member's name, its value and what was
+    expected. ``null`` counts as absent; a ``default`` stands for an absent member.
     """
 
-    def __init__(self, value: object, name: str):
+    def __init__(self, value: object, name: str, remedy: str = "correct it"):
         self.value = value
         self.name = name
+        self.remedy = remedy
 
     def child(self, key: Key) -> Self:
         """The member itself."""
-        return type(self)(self._member(key), self._name(key))
+        return self._node(self._member(key), self._name(key))
 
     def keys(self) -> list[Key]:
         """The keys of this object; none of anything else."""
@@ -48,49 +49,74 @@ class Node:
         """A finite number from ``low`` to ``high``."""
         value = self._member(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self._wrong(key, value, f"a number from {low:g} to {high:g}")
+            raise self.wrong(key, f"a number from {low:g} to {high:g}")
         return float(value)
 
     def whole(self, key: Key, low: int, high: int, default: int | None = None) -> int:
         """A whole number from ``low`` to ``high``; 3.0 is one too."""
         value = self._member(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or value % 1:
-            raise self._wrong(key, value, f"a whole number from {low} to {high}")
+            raise self.wrong(key, f"a whole number from {low} to {high}")
         return int(value)
 
     def flag(self, key: Key, default: bool | None = None) -> bool:
         """True or false."""
         value = self._member(key, default)
         if not isinstance(value, bool):
-            raise self._wrong(key, value, "true or false")
+            raise self.wrong(key, "true or false")
         return value
 
     def text(self, key: Key, among: Iterable[str] = (), default: str | None = None, longest: int = 1024) -> str:
         """A text of at most ``longest`` characters; one of ``among`` if that is given."""
         value = self._member(key, default)
         if not isinstance(value, str) or len(value) > longest:
-            raise self._wrong(key, value, f"a text of at most {longest} characters")
+            raise self.wrong(key, f"a text of at most {longest} characters")
         if among and value not in among:
-            raise self._wrong(key, value, f"one of {', '.join(among)}")
+            raise self.wrong(key, f"one of {', '.join(among)}")
         return value
 
     def numbers(self, key: Key, count: int, default: Iterable[float] | None = None, limit: float = MAX_NUMBER) -> Array:
         """``count`` finite numbers of less than ``limit`` in absolute value, flat or in rows, as (count,) float64."""
         value = self._member(key, None if default is None else list(default))
-        rows = value if isinstance(value, list) and len(value) <= count else []
-        flat = [x for row in rows for x in (row[: count + 1] if isinstance(row, list) else [row])]
-        sound = (isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < limit for x in flat)
-        if len(flat) != count or not all(sound):
-            raise self._wrong(key, value, f"{count} finite number{'s' * (count > 1)}")
+        rows = value if isinstance(value, list | tuple) and len(value) <= count else []
+        flat = [x for row in rows for x in (row[: count + 1] if isinstance(row, list | tuple) else [row])]
+        expected = f"{count} finite number{'s' * (count > 1)}"
+        if len(flat) != count:
+            raise self.wrong(key, expected)
+        for x in flat:
+            if isinstance(x, bool) or not isinstance(x, int | float) or not abs(x) < limit:
+                raise self.error(f"{self._name(key)}: holds {shown(x)}: expected {expected}")
         return np.array(flat, np.float64)
 
     def elements(self, key: Key, most: int, least: int = 0) -> list[Self]:
         """The elements of a list of ``least`` to ``most``; an absent list is empty if ``least`` is 0."""
         value = self._member(key, None if least else [])
         if not isinstance(value, list | tuple) or not least <= len(value) <= most:
-            raise self._wrong(key, value, f"a list of {most}" if least == most else f"a list of {least} to {most}")
+            raise self.wrong(key, f"a list of {most}" if least == most else f"a list of {least} to {most}")
         name = self._name(key)
-        return [type(self)(element, f"{name} {i}") for i, element in enumerate(value)]
+        return [self._node(element, f"{name} {i}") for i, element in enumerate(value)]
+
+    def members(self, key: Key) -> dict[str, Any]:
+        """An object, as it is."""
+        return self.child(key).as_members()
+
+    def as_members(self) -> dict[str, Any]:
+        """This object itself, as it is."""
+        if not isinstance(self.value, dict):
+            raise self.error(f"{self.name}: {shown(self.value)}: expected an object")
+        return self.value
+
+    def wrong(self, key: Key, expected: str) -> DuplexError:
+        """The error of a member that is not what was ``expected``."""
+        return self.error(f"{self._name(key)}: {shown(self._find(key))}: expected {expected}")
+
+    def error(self, text: str) -> DuplexError:
+        """The error that says ``text``, then the remedy."""
+        return DuplexError(f"{text}: {self.remedy}")
+
+    def _node(self, value: object, name: str) -> Self:
+        """A value below this one."""
+        return type(self)(value, name, self.remedy)
 
     def _find(self, key: Key) -> object:
         if isinstance(self.value, dict):
@@ -100,22 +126,15 @@ class Node:
         return None
 
     def _member(self, key: Key, default: object = None) -> Any:
-        if not isinstance(self.value, dict | list | tuple):
-            raise self._error(f"{self.name}: {shown(self.value)}: expected an object with {shown(key)}")
+        if not isinstance(self.value, dict if isinstance(key, str) else dict | list | tuple):
+            raise self.error(f"{self.name}: {shown(self.value)}: expected {shown(key)} in it")
         found = self._find(key)
         if found is None and default is None:
-            raise self._error(f"{self._name(key)}: missing: expected a value there")
+            raise self.error(f"{self._name(key)}: missing: expected a value")
         return default if found is None else found
 
     def _name(self, key: Key) -> str:
         return f"{self.name} {key}" if isinstance(key, int) else f"{self.name}: {shown(key)}"
-
-    def _wrong(self, key: Key, value: object, expected: str) -> DuplexError:
-        return self._error(f"{self._name(key)}: {shown(value)}: expected {expected}")
-
-    def _error(self, text: str) -> DuplexError:
-        """The error with that message; a kind of file that knows a remedy adds it here."""
-        return DuplexError(text)
 
 
 def shown(value: object) -> str:
@@ -134,16 +153,16 @@ def shown(value: object) -> str:
     return in_short(type(value).__name__, MAX_SHOWN)
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, most: int = MAX_VALUES) -> Any:
     """The tree in a JSON file: UTF-8, with or without a byte order mark.
 
-    Raises ValueError for anything else, and beyond the bounds: a million values, 64 levels, texts of 65,536
+    Raises ValueError for anything else, and beyond the bounds: ``most`` values, 64 levels, texts of 65,536
     characters, whole numbers of 4,300 digits. A key that appears twice in an object is refused, and so are halves of
     surrogate pairs. Numbers may be infinite or no number at all: :class:`Node` refuses those.
     """
     text = content.decode("utf-8-sig")
-    if text.count(",") + text.count("[") + text.count("{") > MAX_VALUES:
-        raise ValueError(f"more than {MAX_VALUES} values")
+    if text.count(",") + text.count("[") + text.count("{") > most:
+        raise ValueError(f"more than {most} values")
     try:
         tree = json.loads(text, object_pairs_hook=_object)
     except RecursionError:

@@ -11,8 +11,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import unfinished_file
-from duplex.app.core.images import save_png
+from duplex.app.core.files import reserve, reserve_folder
+from duplex.app.core.images import to_png
+from duplex.app.core.outputs import check_folder, check_output
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
@@ -27,7 +28,8 @@ class Recording:
 
     ``count``: number of cameras; ``fps``: frames per second of the video; ``background``: straight RGBA in [0, 1], by
     default that of the teacher's training. Raises :class:`DuplexError` for a transparent background, an odd size or a
-    missing codec in the case of a video, and OSError if writing fails.
+    missing codec in the case of a video, or if another process writes ``out``, and OSError if writing fails. Nothing
+    appears at ``out`` before all is drawn.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Recording:
         self.options = FrameOptions(background=background)
         self.done = 0
         self.writer: _Video | _PngFolder
-        if out.suffix.lower() == ".mp4":
+        if is_video(out):
             if background and background[3] < 1:
                 raise DuplexError(f"{out}: an MP4 has no transparency: give a background, or a folder for PNGs")
             self.writer = _Video(out, fps)
@@ -65,25 +67,42 @@ class Recording:
         self.done += 1
 
     def cancel(self) -> None:
-        """Delete the unfinished video; PNG files stay."""
+        """Delete the unfinished video or pictures."""
         self.writer.discard()
+
+
+def is_video(out: Path) -> bool:
+    """Whether ``out`` names a video rather than a folder of pictures."""
+    return out.suffix.lower() == ".mp4"
+
+
+def check_destination(out: Path) -> None:
+    """Raise :class:`DuplexError` if a recording cannot take the place of what is at ``out``."""
+    if is_video(out):
+        check_output(out, "the video to write")
+    else:
+        check_folder(out)
 
 
 class _PngFolder:
     def __init__(self, folder: Path):
         self.folder = folder
         self.count = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        self.unfinished = reserve_folder(folder)
 
     def add(self, image: Array) -> None:
-        save_png(image, self.folder / f"{self.count:05d}.png")
+        try:
+            self.unfinished.write(self.folder / f"{self.count:05d}.png", to_png(image))
+        except OSError:
+            self.discard()
+            raise
         self.count += 1
 
     def finish(self) -> None:
-        pass
+        self.unfinished.finish()
 
     def discard(self) -> None:
-        pass
+        self.unfinished.discard()
 
 
 class _Video:
@@ -95,19 +114,19 @@ class _Video:
 
         self.av = av
         self.file = file
-        self.unfinished = unfinished_file(file)
         self.begun = False
         if not file.parent.is_dir():
             raise DuplexError(f"{file}: no folder {file.parent}: expected a name in a folder that exists")
+        self.unfinished = reserve(file, "the video to write")
         try:
             self.container = av.open(
-                str(self.unfinished.absolute()), "w", format="mp4", options={"movflags": "faststart"}
+                str(self.unfinished.create(file).absolute()), "w", format="mp4", options={"movflags": "faststart"}
             )
             self.stream = self.container.add_stream(
                 "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": QUALITY}
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            self.unfinished.unlink(missing_ok=True)
+            self.unfinished.discard()
             raise DuplexError(f"{file}: no video can be written here ({error}): give a folder for PNGs") from None
         self.stream.pix_fmt = "yuv420p"
         context = self.stream.codec_context  # without these tags players guess the colour space
@@ -132,7 +151,7 @@ class _Video:
         with self._named():
             self.container.mux(self.stream.encode())
             self.container.close()
-            self.unfinished.replace(self.file)
+            self.unfinished.finish()
 
     def discard(self) -> None:
         try:
@@ -140,7 +159,7 @@ class _Video:
         except (OSError, self.av.error.FFmpegError):  # for example because the disk is full
             pass
         finally:
-            self.unfinished.unlink(missing_ok=True)
+            self.unfinished.discard()
 
     @contextmanager
     def _named(self) -> Iterator[None]:

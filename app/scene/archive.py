@@ -10,21 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node, parse_json, shown
 
 MAX_PARTS = 64
 MAX_PART_BYTES = 1 << 30
 MAX_JSON_BYTES = 4 << 20
+FREE_BYTES = 1 << 20  # that a part may hold whatever it takes in the file
+MAX_EXPANSION = 100  # bytes of a part for each byte that it takes in the file
 MAX_DIRECTORY_BYTES = 1 << 18
 END_RECORD_BYTES = 22
 END_BYTES = END_RECORD_BYTES + 0xFFFF  # longest end record of a ZIP file: a comment of up to 65535 bytes follows it
 MANIFEST = "manifest.json"
+REMEDY = "a damaged or forged bundle; bake again"
 
 
 class Archive:
     """An open bundle file; a context manager. Call :meth:`manifest` first, then :meth:`read` and :meth:`json`.
 
-    Raises :class:`DuplexError` if the file is not a ZIP, is truncated, has more than 64 parts, or has part names with
-    folders or duplicates.
+    Raises :class:`DuplexError` if the file is not a ZIP, is truncated, has more than 64 parts or parts that share
+    bytes, or has part names with folders or duplicates.
     """
 
     def __init__(self, path: Path):
@@ -42,22 +46,25 @@ class Archive:
         for name in names:
             if "/" in name or "\\" in name or ":" in name or name.startswith("."):
                 raise DuplexError(
-                    f"{path}: part {name!r}: a bundle's parts have plain names without folders; do not trust this file"
+                    f"{path}: part {shown(name)!r}: a bundle's parts have plain names without folders; "
+                    "do not trust this file"
                 )
         if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in self._entries):
             raise DuplexError(f"{path}: a part is neither stored nor deflated: not a bundle")
         if len(set(names)) != len(names):
             raise DuplexError(f"{path}: two parts have the same name: a damaged or forged bundle")
+        if sum(entry.compress_size for entry in self._entries) > path.stat().st_size:
+            raise DuplexError(f"{path}: parts that share their bytes: {REMEDY}")
         self.sizes: dict[str, int] = {}
 
-    def manifest(self) -> dict[str, Any]:
-        """The manifest as a JSON object. Its part sizes are the expected sizes of all later :meth:`read` calls."""
+    def manifest(self) -> Node:
+        """The manifest, an object. Its part sizes are the expected sizes of all later :meth:`read` calls."""
         manifest = self._parse(MANIFEST, self._read(MANIFEST, None, MAX_JSON_BYTES))
-        if not isinstance(manifest, dict) or manifest.get("format") != "duplex":
+        if not isinstance(manifest.value, dict) or manifest.value.get("format") != "duplex":
             raise DuplexError(f"{self.path}: {MANIFEST} does not say format duplex: not a bundle")
-        parts = manifest.get("parts")
-        if isinstance(parts, dict) and all(type(size) is int and size >= 0 for size in parts.values()):
-            self.sizes = parts
+        parts = manifest.child("parts")
+        names = parts.keys()
+        self.sizes = {str(name): parts.whole(name, 0, MAX_PART_BYTES) for name in names}
         return manifest
 
     def read(self, name: str, limit: int = MAX_PART_BYTES) -> bytes:
@@ -67,20 +74,24 @@ class Archive:
         or if it exceeds ``limit`` bytes.
         """
         if name not in self.sizes:
-            raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {name!r}: a damaged bundle")
+            raise DuplexError(f"{self.path}: {MANIFEST} does not list the part {shown(name)!r}: a damaged bundle")
         return self._read(name, self.sizes[name], limit)
 
-    def json(self, name: str) -> Any:
+    def packed_size(self, name: str) -> int:
+        """How many bytes of the file the part ``name`` takes; 0 if it is missing."""
+        return next((entry.compress_size for entry in self._entries if entry.filename == name), 0)
+
+    def json(self, name: str) -> Node:
         """The parsed JSON part ``name``; raises :class:`DuplexError` as :meth:`read` does, or above 4 MiB."""
         if self.sizes.get(name, 0) > MAX_JSON_BYTES:
             raise DuplexError(f"{self.path}: {name} states {self.sizes[name]} bytes: expected at most {MAX_JSON_BYTES}")
         return self._parse(name, self.read(name))
 
-    def _parse(self, name: str, content: bytes) -> Any:
+    def _parse(self, name: str, content: bytes) -> Node:
         try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            raise DuplexError(f"{self.path}: {name} is not JSON: a damaged bundle; bake again") from None
+            return Node(parse_json(content), f"{self.path}: {name}", REMEDY)
+        except ValueError as error:
+            raise DuplexError(f"{self.path}: {name} is not JSON ({shown(error)}): {REMEDY}") from None
 
     def _read(self, name: str, stated: int | None, limit: int) -> bytes:
         entry = next((e for e in self._entries if e.filename == name), None)
@@ -90,7 +101,12 @@ class Archive:
         if expected != entry.file_size or expected > limit:
             raise DuplexError(
                 f"{self.path}: {name} holds {entry.file_size} bytes where its manifest states "
-                f"{expected} (at most {limit}): a damaged or forged bundle; bake again"
+                f"{expected} (at most {limit}): {REMEDY}"
+            )
+        if expected > FREE_BYTES + MAX_EXPANSION * entry.compress_size:
+            raise DuplexError(
+                f"{self.path}: {name} unpacks {entry.compress_size} bytes to {expected}: expected at most "
+                f"{MAX_EXPANSION} times as many: {REMEDY}"
             )
         try:
             with self._zip.open(entry) as stream:

@@ -17,6 +17,7 @@ from duplex.app.scene.reference import Reference
 
 VERSION = 1  # of the bundle format
 SHELLS = ("outer", "inner")
+MAX_TEXTURE_SIDE = 4096  # texels
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.checked_values import finite_numbers
+from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
 
 MAX_SIDE = 16384  # pixels
@@ -155,38 +155,23 @@ class Camera:
         }
 
     @classmethod
-    def from_json(cls, data: Any, name: str = "camera") -> Camera:
+    def from_json(cls, data: Node) -> Camera:
         """Read an object of :meth:`to_json`, or one with ``camera_to_world`` and ``fov`` (vertical, degrees).
 
-        Raises :class:`DuplexError`, which starts with ``name`` and gives the invalid member.
+        Raises :class:`DuplexError`, which starts with the name of ``data`` and gives the invalid member.
         """
-        if not isinstance(data, dict) or "camera_to_world" not in data:
-            raise DuplexError(f"{name}: no camera_to_world: expected an object with 16 numbers, row by row")
-        pose = finite_numbers(data["camera_to_world"], 16, f"{name}: camera_to_world").reshape(4, 4)
+        pose = data.numbers("camera_to_world", 16).reshape(4, 4)
         rotation = pose[:3, :3]
         if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2) or np.linalg.det(rotation) < 0:
-            raise DuplexError(f"{name}: camera_to_world: its 3x3 part must be a right-handed rotation")
+            raise DuplexError(f"{data.name}: camera_to_world: its 3x3 part must be a right-handed rotation")
         if not np.array_equal(pose[3], [0, 0, 0, 1]):
-            raise DuplexError(f"{name}: camera_to_world: its last row must be 0 0 0 1")
-        width, height = (_side(data.get(key, 800), f"{name}: {key}") for key in ("width", "height"))
+            raise DuplexError(f"{data.name}: camera_to_world: its last row must be 0 0 0 1")
+        width, height = (data.whole(key, 1, MAX_SIDE, 800) for key in ("width", "height"))
         if "fov" in data:
-            fov = float(finite_numbers([data["fov"]], 1, f"{name}: fov")[0])
-            if not 1 <= fov <= 170:
-                raise DuplexError(f"{name}: fov {fov:g}: expected 1 to 170 degrees")
-            return cls.from_fov(pose, width, height, math.radians(fov))
-        keys = ("fx", "fy", "cx", "cy")
-        fx, fy, cx, cy = finite_numbers([data.get(key) for key in keys], 4, f"{name}: fx, fy, cx, cy (or fov)")
-        if min(fx, fy) < MIN_FOCAL:
-            raise DuplexError(
-                f"{name}: focal lengths {fx:g}, {fy:g}: expected positive numbers of pixels, {MIN_FOCAL:g} or more"
-            )
-        return cls(pose, width, height, float(fx), float(fy), float(cx), float(cy))
-
-
-def _side(value: Any, name: str) -> int:
-    if not isinstance(value, int) or not 1 <= value <= MAX_SIDE:
-        raise DuplexError(f"{name} {value!r}: expected a whole number from 1 to {MAX_SIDE}")
-    return value
+            return cls.from_fov(pose, width, height, math.radians(data.number("fov", 1, 170)))
+        fx, fy = (data.number(key, MIN_FOCAL, MAX_NUMBER) for key in ("fx", "fy"))
+        cx, cy = (data.number(key, -MAX_NUMBER, MAX_NUMBER) for key in ("cx", "cy"))
+        return cls(pose, width, height, fx, fy, cx, cy)
 
 
 def look_at(position: Array, target: Array, up: Array) -> Array:

@@ -8,6 +8,8 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 
+MAX_FACES = 2_000_000  # of a shell
+
 
 @dataclass(frozen=True)
 class Mesh:

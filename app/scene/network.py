@@ -15,10 +15,12 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node, shown
 
 VIEW_CHANNELS = 8  # of the encoded view direction
 ACTIVATIONS = ("relu", "sigmoid", "none")
 MAX_CHANNELS = 64
+MAX_STATED = 1 << 20  # of any number that a file states, before it is checked
 MAX_LAYERS = 8
 MAX_MIP_LEVELS = 14
 MIP_LEVELS = 5  # of new bakes: texels of coarser levels average over several charts of the atlas
@@ -116,26 +118,23 @@ class NetworkSpec:
         }
 
     @classmethod
-    def from_json(cls, data: Any, name: str = "network") -> NetworkSpec:
-        """Read the object of :meth:`to_json`; raises :class:`DuplexError`, which starts with ``name``."""
-        try:
-            layers = tuple(
-                ConvLayer(int(x["kernel"]), int(x["inputs"]), int(x["outputs"]), str(x["activation"]))
-                for x in data["layers"]
-            )
-            spec = cls(
-                int(data["feature_channels"]),
-                layers,
-                int(data["channels_to_space"]),
-                int(data.get("view_kernel", 3)),
-                int(data.get("mip_levels", 1)),
-            )
-            encoding = data["view_encoding"]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DuplexError(f"{name}: {type(error).__name__} {error}: expected a network description") from None
+    def from_json(cls, data: Node) -> NetworkSpec:
+        """Read the object of :meth:`to_json`; raises :class:`DuplexError`, which starts with the name of ``data``."""
+        layers = []
+        for layer in data.elements("layers", MAX_STATED):
+            kernel, inputs, outputs = (layer.whole(key, 0, MAX_STATED) for key in ("kernel", "inputs", "outputs"))
+            layers.append(ConvLayer(kernel, inputs, outputs, layer.text("activation")))
+        spec = cls(
+            data.whole("feature_channels", 0, MAX_STATED),
+            tuple(layers),
+            data.whole("channels_to_space", 0, MAX_STATED),
+            data.whole("view_kernel", 0, MAX_STATED, 3),
+            data.whole("mip_levels", 0, MAX_STATED, 1),
+        )
+        encoding = data.text("view_encoding")
         if encoding != "sh2":
-            raise DuplexError(f"{name}: view_encoding {encoding!r}: this version draws sh2; update duplex")
-        spec._check(name)
+            raise DuplexError(f"{data.name}: view_encoding {shown(encoding)}: this version draws sh2; update duplex")
+        spec._check(data.name)
         return spec
 
     def _check(self, name: str) -> None:
@@ -153,7 +152,7 @@ class NetworkSpec:
         for i, layer in enumerate(self.layers):
             if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
                 raise DuplexError(
-                    f"{name}: layer {i}: kernel {layer.kernel} with {layer.activation!r}: "
+                    f"{name}: layer {i}: kernel {layer.kernel} with {shown(layer.activation)}: "
                     f"expected kernel 1 or 3 and one of {', '.join(ACTIVATIONS)}"
                 )
             if layer.inputs != previous or not 4 <= layer.outputs <= MAX_CHANNELS or layer.outputs % 4:

@@ -10,9 +10,9 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera, horizontal_axes, look_at
-from duplex.app.scene.checked_values import finite_numbers
 
 FIRST_VIEW = 0.625  # fraction of the circle: a three-quarter view of Blender scenes
 
@@ -80,20 +80,19 @@ def path_from_rig(rig: dict[str, Any]) -> Orbit | ForwardPath | None:
     None for an object seen from outside, whose path follows from its bounding box. Raises :class:`DuplexError` for
     invalid values.
     """
-    if not rig.get("surrounded"):
+    data = Node(rig, "cameras.json: rig", "a damaged bundle; bake again")
+    if not data.flag("surrounded", False):
         return None
-    center = finite_numbers(rig.get("center"), 3, "cameras.json: rig: center")
-    up = finite_numbers(rig.get("up"), 3, "cameras.json: rig: up")
-    radius, fov = finite_numbers([rig.get("radius"), rig.get("fov")], 2, "cameras.json: rig: radius and fov")
-    if radius <= 0 or not 0 < fov < 3 or abs(np.linalg.norm(up) - 1) > 1e-3:
+    center, up = data.numbers("center", 3), data.numbers("up", 3)
+    radius, fov = data.number("radius", 0, MAX_NUMBER), data.number("fov", 0, 3)
+    if not (radius > 0 and 0 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
         raise DuplexError("cameras.json: rig: impossible numbers: a damaged bundle; bake again")
-    if not rig.get("forward"):
-        return Orbit(center, float(radius), up, float(fov))
-    eye = finite_numbers(rig.get("eye"), 3, "cameras.json: rig: eye")
+    if not data.flag("forward", False):
+        return Orbit(center, radius, up, fov)
+    eye = data.numbers("eye", 3)
     if not np.linalg.norm(eye - center) > 1e-9:
         raise DuplexError("cameras.json: rig: the eye is at the center: a damaged bundle; bake again")
-    spread = finite_numbers([rig.get("spread")], 1, "cameras.json: rig: spread")
-    return ForwardPath(eye, center, float(spread[0]), up, float(fov))
+    return ForwardPath(eye, center, data.number("spread", -MAX_NUMBER, MAX_NUMBER), up, fov)
 
 
 def scene_orbit(bundle: Bundle) -> Orbit | ForwardPath:

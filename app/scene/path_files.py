@@ -18,11 +18,13 @@ from pyglm import glm
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
+from duplex.app.core.tree import Node, parse_json, shown
 from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.scene.camera_path import FOV_RANGE, MAX_FRAMES, CameraPath, Keyframe
 from duplex.app.scene.coordinates.ngp_frame import NgpFrame
 
 MAX_FILE_BYTES = 1 << 26
+MAX_VALUES = 1 << 22  # the poses of a file of that size
 MAX_KEYFRAMES = 20_000
 MIN_SECONDS, MAX_SECONDS = 1e-3, 3600.0  # between two keyframes
 SECONDS = MIN_SECONDS, MAX_SECONDS
@@ -39,18 +41,19 @@ def read_path(file: Path, to_checkpoint: Array, to_dataset: Array) -> CameraPath
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected a camera path of at most 64 MiB")
-        data = json.loads(file.read_text("utf-8"))
+        data = Node(parse_json(file.read_bytes(), MAX_VALUES), file.name)
     except FileNotFoundError:
         raise DuplexError(f"{file}: no such file: expected a camera path (JSON)") from None
     except OSError as error:
         raise DuplexError(f"{file}: {error.strerror}: expected a camera path (JSON)") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise DuplexError(f"{file}: not JSON: expected a camera path of nerfstudio or instant-ngp") from None
     name = file.name
-    if isinstance(data, dict) and isinstance(data.get("path"), list):
-        path = _from_ngp(data, name).moved(np.linalg.inv(_ngp(to_dataset)))
-    elif isinstance(data, dict) and ("keyframes" in data or "camera_path" in data):
-        path = _from_nerfstudio(data, name).moved(np.linalg.inv(to_checkpoint))
+    found = data.keys()
+    if "path" in found:
+        path = _from_ngp(data).moved(np.linalg.inv(_ngp(to_dataset)))
+    elif "keyframes" in found or "camera_path" in found:
+        path = _from_nerfstudio(data).moved(np.linalg.inv(to_checkpoint))
     else:
         raise DuplexError(f"{name}: no keyframes, camera_path or path: expected a file of nerfstudio or instant-ngp")
     if path.frames > MAX_FRAMES:
@@ -102,51 +105,50 @@ def _to_nerfstudio(path: CameraPath) -> dict[str, Any]:
     }
 
 
-def _from_nerfstudio(data: dict[str, Any], name: str) -> CameraPath:
-    if data.get("camera_type", "perspective") != "perspective":
-        raise DuplexError(f"{name}: camera_type {str(data['camera_type'])[:40]!r}: only perspective cameras are drawn")
-    fps = _number(data.get("fps", 30), f"{name}: fps", 0.1, 1000)
+def _from_nerfstudio(data: Node) -> CameraPath:
+    kind = data.text("camera_type", default="perspective")
+    if kind != "perspective":
+        raise DuplexError(f"{data.name}: camera_type {shown(kind)}: only perspective cameras are drawn")
+    fps = data.number("fps", 0.1, 1000, 30)
     path = CameraPath(
-        loop=data.get("is_cycle") is True,
-        transition=_number(data.get("default_transition_sec", 2), f"{name}: default_transition_sec", *SECONDS),
-        tension=min(max(_number(data.get("smoothness_value", 0), f"{name}: smoothness_value", -10, 10), 0.0), 1.0),
-        ease=data.get("ease") is True,
+        loop=data.flag("is_cycle", False),
+        transition=data.number("default_transition_sec", *SECONDS, 2),
+        tension=min(max(data.number("smoothness_value", -10, 10, 0), 0.0), 1.0),
+        ease=data.flag("ease", False),
         fps=fps,
-        width=round(_number(data.get("render_width", 1280), f"{name}: render_width", 1, MAX_SIDE)),
-        height=round(_number(data.get("render_height", 720), f"{name}: render_height", 1, MAX_SIDE)),
+        width=round(data.number("render_width", 1, MAX_SIDE, 1280)),
+        height=round(data.number("render_height", 1, MAX_SIDE, 720)),
     )
-    keys = _list(data.get("keyframes") or [], f"{name}: keyframes", MAX_KEYFRAMES)
+    keys = data.elements("keyframes", MAX_KEYFRAMES)
     if keys:
-        return replace(
-            path, keyframes=tuple(_nerfstudio_key(key, f"{name}: keyframes {i}") for i, key in enumerate(keys))
-        )
-    frames = _list(data.get("camera_path") or [], f"{name}: camera_path", MAX_KEYFRAMES)
+        return replace(path, keyframes=tuple(_nerfstudio_key(key) for key in keys))
+    frames = data.elements("camera_path", MAX_KEYFRAMES)
     if not frames:
-        raise DuplexError(f"{name}: no keyframes: expected at least one")
-    poses = [_frame(frame, "camera_to_world", f"{name}: camera_path {i}") for i, frame in enumerate(frames)]
+        raise DuplexError(f"{data.name}: no keyframes: expected at least one")
+    poses = [_frame(frame, "camera_to_world") for frame in frames]
     step = len(poses) / fps / max(len(poses) - 1, 1)  # so that rendered frames coincide with the frames of the file
     return replace(path, keyframes=tuple(poses), loop=False, ease=False, transition=max(step, MIN_SECONDS))
 
 
-def _nerfstudio_key(key: Any, name: str) -> Keyframe:
-    keyframe = _frame(key, "matrix", name)
-    if key.get("override_transition_enabled") is not True:
+def _nerfstudio_key(key: Node) -> Keyframe:
+    keyframe = _frame(key, "matrix")
+    if not key.flag("override_transition_enabled", False):
         return keyframe
-    seconds = _number(key.get("override_transition_sec"), f"{name}: override_transition_sec", *SECONDS)
-    return replace(keyframe, seconds=seconds)
+    return replace(keyframe, seconds=key.number("override_transition_sec", *SECONDS))
 
 
-def _frame(frame: Any, matrix: str, name: str) -> Keyframe:
+def _frame(frame: Node, matrix: str) -> Keyframe:
     """The pose in an object of nerfstudio whose member ``matrix`` holds 16 numbers."""
-    if not isinstance(frame, dict):
-        raise DuplexError(f"{name}: expected an object with {matrix} and fov")
-    numbers = frame.get(matrix)
+    numbers = frame.child(matrix).value
     if isinstance(numbers, str):  # nerfstudio before 1.0 writes JSON in a string, in column-major order
         try:
-            numbers = np.array(_list(json.loads(numbers), f"{name}: {matrix}", 16)).reshape(4, 4).T.reshape(-1).tolist()
-        except (ValueError, RecursionError):
-            raise DuplexError(f"{name}: {matrix}: expected 16 numbers") from None
-    camera = Camera.from_json({"camera_to_world": numbers, "fov": frame.get("fov", 50)}, name)
+            columns = Node({matrix: parse_json(numbers.encode())}, frame.name).numbers(matrix, 16)
+        except ValueError:
+            raise frame.wrong(matrix, "16 numbers") from None
+        numbers = columns.reshape(4, 4).T.reshape(-1).tolist()
+    camera = Camera.from_json(
+        Node({"camera_to_world": numbers, "fov": frame.number("fov", *FOV_RANGE, 50)}, frame.name)
+    )
     return Keyframe(camera.camera_to_world, camera.fov_y)
 
 
@@ -171,61 +173,40 @@ def _to_ngp(path: CameraPath) -> dict[str, Any]:
     return {"loop": path.loop, "time": 0.0, "path": keys, "duration_seconds": path.duration, "spline_order": 3}
 
 
-def _from_ngp(data: dict[str, Any], name: str) -> CameraPath:
-    keys = _ngp_keys(data["path"], name)
-    if not keys:
-        raise DuplexError(f"{name}: no keyframes: expected at least one")
-    loop = data.get("loop") is True
+def _from_ngp(data: Node) -> CameraPath:
+    entries = data.elements("path", MAX_KEYFRAMES)
+    if not entries:
+        raise DuplexError(f"{data.name}: no keyframes: expected at least one")
+    keys = [_ngp_key(entry) for entry in entries]
+    loop = data.flag("loop", False)
     count = len(keys) - (not loop)
-    if count and (steps := _ngp_steps(data["path"], count)):
+    if count and (steps := _ngp_steps(entries[:count])):
         own = [None if abs(step - steps[0]) < 1e-6 else step for step in steps]
         timed = [replace(key, seconds=step) for key, step in zip([*keys[1:], keys[0]], own, strict=False)]
         timed = [timed[-1], *timed[:-1]] if loop else [keys[0], *timed]
         return CameraPath(tuple(timed), loop, steps[0])
-    seconds = _number(data.get("duration_seconds", 0), f"{name}: duration_seconds", 0, MAX_SECONDS)
+    seconds = data.number("duration_seconds", 0, MAX_SECONDS, 0)
     return CameraPath(tuple(keys), loop, max(seconds / count, MIN_SECONDS) if seconds and count else 2.0)
 
 
-def _ngp_keys(path: Any, name: str) -> list[Keyframe]:
-    keys = []
-    for i, key in enumerate(_list(path, f"{name}: path", MAX_KEYFRAMES)):
-        where = f"{name}: path {i}"
-        if not isinstance(key, dict):
-            raise DuplexError(f"{where}: expected an object with R, T and fov")
-        x, y, z, w = (_number(v, f"{where}: R", -2, 2) for v in _list(key.get("R"), f"{where}: R", 4, 4))
-        if x * x + y * y + z * z + w * w < 1e-6:
-            raise DuplexError(f"{where}: R: expected a quaternion")
-        pose = np.eye(4)
-        pose[:3, :3] = np.array(glm.mat3_cast(glm.normalize(glm.dquat(w, x, y, z))))
-        pose[:3, 3] = [_number(v, f"{where}: T", -1e9, 1e9) for v in _list(key.get("T"), f"{where}: T", 3, 3)]
-        fov = math.radians(_number(key.get("fov", 50), f"{where}: fov", *FOV_RANGE))
-        keys.append(Keyframe(pose @ NGP_CAMERA, fov))
-    return keys
+def _ngp_key(key: Node) -> Keyframe:
+    x, y, z, w = key.numbers("R", 4, limit=2)
+    if x * x + y * y + z * z + w * w < 1e-6:
+        raise key.wrong("R", "a quaternion")
+    pose = np.eye(4)
+    pose[:3, :3] = np.array(glm.mat3_cast(glm.normalize(glm.dquat(w, x, y, z))))
+    pose[:3, 3] = key.numbers("T", 3)
+    return Keyframe(pose @ NGP_CAMERA, math.radians(key.number("fov", *FOV_RANGE, 50)))
 
 
-def _ngp_steps(path: list[dict[str, Any]], count: int) -> list[float]:
-    """Seconds of the first ``count`` segments; empty unless all have a timestamp, as in instant-ngp's loader."""
-    ends = [key.get("timestamp") for key in path[:count]]
-    if not all(isinstance(end, int | float) and not isinstance(end, bool) and 0 < end <= MAX_TIMESTAMP for end in ends):
+def _ngp_steps(keys: list[Node]) -> list[float]:
+    """Seconds of the segments that begin at ``keys``; empty unless all have a timestamp, as in instant-ngp's loader."""
+    try:
+        steps = np.diff([0.0, *(key.number("timestamp", 0, MAX_TIMESTAMP) for key in keys)])
+    except DuplexError:
         return []
-    steps = np.diff(np.array([0.0, *ends]))
     return steps.tolist() if ((steps >= MIN_SECONDS) & (steps <= MAX_SECONDS)).all() else []
 
 
 def _numbers(matrix: Array) -> list[float]:
     return [float(x) for x in matrix.reshape(-1)]
-
-
-def _number(value: Any, name: str, low: float, high: float) -> float:
-    """``value`` if it is a number from ``low`` to ``high``; raises :class:`DuplexError`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise DuplexError(f"{name} {str(value)[:40]}: expected a number from {low:g} to {high:g}")
-    return float(value)
-
-
-def _list(value: Any, name: str, longest: int, shortest: int = 0) -> list[Any]:
-    """``value`` if it is a list of ``shortest`` to ``longest`` elements; raises :class:`DuplexError`."""
-    if not isinstance(value, list) or not shortest <= len(value) <= longest:
-        expected = str(longest) if shortest == longest else f"at most {longest}"
-        raise DuplexError(f"{name}: expected a list of {expected} of them")
-    return value

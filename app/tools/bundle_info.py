@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from duplex.app.core.errors import printable
+from duplex.app.core.errors import in_short, printable
 from duplex.app.scene.bundle_reader import read_bundle
+
+MAX_LINE = 10_000  # characters
 
 
 def bundle_info(path: Path) -> str:
@@ -23,5 +25,5 @@ def bundle_info(path: Path) -> str:
         "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),
         "report": ", ".join(f"{key} {value}" for key, value in bundle.report.items() if not isinstance(value, dict)),
     }
-    text = "\n".join(f"{name:10}{value}" for name, value in lines.items())
+    text = "\n".join(f"{name:10}{in_short(value, MAX_LINE)}" for name, value in lines.items())
     return printable(text)

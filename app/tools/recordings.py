@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.images import save_png
+from duplex.app.core.files import reserve_folder
+from duplex.app.core.images import to_png
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.gpu import create_headless_context
-from duplex.app.render.recording import Recording
+from duplex.app.render.recording import Recording, check_destination
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
@@ -64,9 +65,10 @@ def record(
 ) -> None:
     """Draw ``animation`` into the video ``out`` if that ends in ``.mp4``, else into the folder ``out`` as PNG files.
 
-    ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Interruption deletes the
-    unfinished video. Raises as :class:`~duplex.app.render.recording.Recording` does.
+    ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Interruption leaves what was
+    there before. Raises as :class:`~duplex.app.render.recording.Recording` does.
     """
+    check_destination(out)
     renderer = Renderer(create_headless_context(), bundle, backend)
     recording = Recording(renderer, animation.cameras, animation.count, out, animation.fps, background)
     try:
@@ -90,17 +92,18 @@ def turntable_images(
 
     Returns the path of the contact sheet.
     """
-    renderer = Renderer(create_headless_context(), bundle, backend)
-    folder.mkdir(parents=True, exist_ok=True)
-    selected = set(np.linspace(0, frames - 1, min(frames, SHEET_IMAGES)).round().astype(int).tolist())
-    sheet = _ContactSheet(len(selected), size)
-    for i, camera in enumerate(scene_orbit(bundle).cameras(frames, *size)):
-        image = renderer.image(camera, FrameOptions(background=background))
-        save_png(image, folder / f"{i:03d}.png")
-        if i in selected:
-            sheet.add(image)
-    file = folder / "contact-sheet.png"
-    save_png(np.asarray(sheet.image), file)
+    with reserve_folder(folder) as unfinished:
+        renderer = Renderer(create_headless_context(), bundle, backend)
+        selected = set(np.linspace(0, frames - 1, min(frames, SHEET_IMAGES)).round().astype(int).tolist())
+        sheet = _ContactSheet(len(selected), size)
+        for i, camera in enumerate(scene_orbit(bundle).cameras(frames, *size)):
+            image = renderer.image(camera, FrameOptions(background=background))
+            unfinished.write(folder / f"{i:03d}.png", to_png(image))
+            if i in selected:
+                sheet.add(image)
+        file = folder / "contact-sheet.png"
+        unfinished.write(file, to_png(np.asarray(sheet.image)))
+        unfinished.finish()
     return file
 
 

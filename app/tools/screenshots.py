@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.images import save_png
+from duplex.app.core.files import reserve
+from duplex.app.core.images import to_png
+from duplex.app.core.tree import Node, parse_json
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.gpu import create_headless_context, describe
@@ -40,9 +41,11 @@ def screenshot(
     ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Raises
     :class:`~duplex.app.core.errors.DuplexError` without OpenGL 3.3 or the backend, and OSError if writing fails.
     """
-    ctx = create_headless_context()
-    renderer = Renderer(ctx, bundle, backend)
-    save_png(renderer.image(camera, FrameOptions(background=background)), out)
+    with reserve(out) as unfinished:
+        ctx = create_headless_context()
+        renderer = Renderer(ctx, bundle, backend)
+        unfinished.write(out, to_png(renderer.image(camera, FrameOptions(background=background))))
+        unfinished.finish()
     return Screenshot(describe(ctx), nan_warning(renderer, camera))
 
 
@@ -59,7 +62,7 @@ def choose_camera(bundle: Bundle, which: str, size: tuple[int, int]) -> Camera:
     if path.stat().st_size > MAX_CAMERA_BYTES:
         raise DuplexError(f"{path}: {path.stat().st_size} bytes: expected a camera of at most 1 MiB")
     try:
-        data = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError):
+        data = parse_json(path.read_bytes())
+    except ValueError:
         raise DuplexError(f"{path}: not JSON: expected an object with camera_to_world and fov") from None
-    return Camera.from_json(data, str(path)).resized(*size)
+    return Camera.from_json(Node(data, str(path))).resized(*size)

@@ -9,7 +9,9 @@ from typing import Any
 
 from platformdirs import user_config_path
 
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
+from duplex.app.core.tree import parse_json
 
 MAX_FILE = 1 << 16  # bytes
 MAX_RECENT = 8
@@ -40,7 +42,7 @@ class Settings:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, json.dumps(asdict(self), indent=1).encode())
-        except OSError:
+        except (OSError, DuplexError):
             pass
 
 
@@ -54,8 +56,8 @@ def load_settings(file: Path | None = None) -> Settings:
     found = Settings()
     file = file or settings_file()
     try:
-        data = json.loads(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
-    except (OSError, ValueError, RecursionError):
+        data = parse_json(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
+    except (OSError, ValueError):
         return found
     if not isinstance(data, dict):
         return found

@@ -59,7 +59,7 @@ def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint
         ) from None
     except Broken:
         raise DuplexError(f"{path}: not a checkpoint, or a damaged one: expected {expected}") from None
-    return Checkpoint(path, kind, CheckpointNode(_members(path, content), str(path), budget))
+    return Checkpoint(path, kind, CheckpointNode(_members(path, content), str(path), budget=budget))
 
 
 Reader = Callable[[frozenset[str]], Any]

@@ -32,31 +32,26 @@ class CheckpointNode(Node):
     """A value of a checkpoint, or of a file beside one.
 
     An object of a class is its state, an absent member is empty. ``kind``: the name of that class; ``budget``: of the
-    file, which bounds what is made of its numbers too; ``remedy``: what the user can do about a wrong value.
+    file, which bounds what is made of its numbers too.
     """
 
-    def __init__(self, value: object, name: str, budget: Budget | None = None, remedy: str = UNKNOWN):
+    def __init__(self, value: object, name: str, remedy: str = UNKNOWN, budget: Budget | None = None):
         self.kind = value.name if isinstance(value, Instance) else ""
-        super().__init__(value.state if isinstance(value, Instance) else value, name)
+        super().__init__(value.state if isinstance(value, Instance) else value, name, remedy)
         self.budget = budget
-        self.remedy = remedy
 
     def at(self, *keys: Key) -> Self:
         """The value that ``keys`` lead to, one below the other; an empty node where there is none."""
         node = self
         for key in keys:
-            node = node._node(node._find(key), key)
+            node = node._node(node._find(key), node._name(key))
         return node
-
-    def child(self, key: Key) -> Self:
-        """The member itself."""
-        return self._node(self._member(key), key)
 
     def section(self, key: Key) -> Self:
         """The member itself, an object."""
         member = self.child(key)
         if not member.is_object:
-            raise self._wrong(key, member.value, "an object")
+            raise self.wrong(key, "an object")
         return member
 
     def said(self, key: Key, default: str = "nothing") -> str:
@@ -136,7 +131,7 @@ class CheckpointNode(Node):
         if found is None:
             return memoryview(b"")
         if not isinstance(found, (bytes, memoryview)):
-            raise self._wrong(key, found, "bytes")
+            raise self.wrong(key, "bytes")
         return memoryview(found)
 
     def packed(self, key: Key, dtype: str, shape: tuple[int, ...]) -> Tensor:
@@ -144,7 +139,7 @@ class CheckpointNode(Node):
         data = self.data(key)
         count = math.prod(shape)
         if len(data) != count * np.dtype(dtype).itemsize:
-            raise self._error(f"{self._name(key)}: {len(data)} bytes: expected {count} numbers of {dtype}")
+            raise self.error(f"{self._name(key)}: {len(data)} bytes: expected {count} numbers of {dtype}")
         return self._finite(self._read(Numbers.dense(InMemory(data), dtype, shape), key).float(), key)
 
     def tensors(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
@@ -166,16 +161,15 @@ class CheckpointNode(Node):
                 raise DuplexError(f"{self._name(name)} holds {kind}: expected dense floating point numbers")
         return {name: self.tensor(name) for name in wanted}
 
-    def _node(self, value: object, key: Key) -> Self:
-        return type(self)(value, self._name(key), self.budget, self.remedy)
+    def wrong(self, key: Key, expected: str) -> DuplexError:
+        """The error of a member that is not what was ``expected``."""
+        found = self._find(key)
+        if isinstance(found, Numbers):
+            return self.error(f"{self._name(key)}: an array of shape {found.shape}: expected {expected}")
+        return super().wrong(key, expected)
 
-    def _wrong(self, key: Key, value: object, expected: str) -> DuplexError:
-        if isinstance(value, Numbers):
-            value = f"an array of shape {value.shape}"
-        return super()._wrong(key, value, expected)
-
-    def _error(self, text: str) -> DuplexError:
-        return DuplexError(f"{text}: {self.remedy}")
+    def _node(self, value: object, name: str) -> Self:
+        return type(self)(value, name, self.remedy, self.budget)
 
     def _numbers(self, key: Key, shape: Shape | None, most: int = MAX_WEIGHTS) -> Numbers:
         numbers = resolved(self._find(key))

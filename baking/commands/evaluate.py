@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import write_atomically
+from duplex.app.core.files import reserve, write_atomically
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.tools.cli import parse_size
 from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.commands import ablate, console
-from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS
+from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS, Evaluation
 from duplex.baking.evaluation.report import html_report
 from duplex.baking.evaluation.speed import compare_speed, text
 from duplex.baking.fields.field import Overrides
@@ -67,37 +68,50 @@ def main() -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.speed:
         return _speed(arguments)
-    result = evaluate(
-        arguments.bundle,
-        teacher=arguments.teacher,
-        data=arguments.data,
-        views=arguments.views,
-        frames=arguments.frames,
-        height=_height(arguments.size or "200"),
-        lpips=not arguments.no_lpips,
-        fast=arguments.fast,
-        teacher_photos=arguments.teacher_photos,
-        device=arguments.device,
-    )
-    print(json.dumps(result.to_json()) if arguments.json else _text(result.report))
-    if result.compared and not arguments.no_report:
-        page = arguments.bundle.with_suffix(".report.html")
-        try:
-            content = html_report(
-                result.bundle, arguments.bundle, result.report, result.compared, result.frame_seconds()
-            )
-            write_atomically(page, content)
-            say(f"report: {page}")
-        except OSError as error:
-            say(f"note: no report: {page}: {error.strerror}")
+    height = _height(arguments.size or "200")
+    compares = bool(arguments.teacher or arguments.data)
+    page = arguments.bundle.with_suffix(".report.html") if arguments.bundle.is_file() else None
+    with _reserved(page) if page and compares and not arguments.no_report else nullcontext():
+        result = evaluate(
+            arguments.bundle,
+            teacher=arguments.teacher,
+            data=arguments.data,
+            views=arguments.views,
+            frames=arguments.frames,
+            height=height,
+            lpips=not arguments.no_lpips,
+            fast=arguments.fast,
+            teacher_photos=arguments.teacher_photos,
+            device=arguments.device,
+        )
+        print(json.dumps(result.to_json()) if arguments.json else _text(result.report))
+        if page and result.compared and not arguments.no_report:
+            _write_report(result, arguments.bundle, page)
     return 0
+
+
+def _reserved(page: Path) -> AbstractContextManager[object]:
+    try:
+        return reserve(page, "the report, or --no-report")
+    except OSError:  # a note tells of it when the report is written
+        return nullcontext()
+
+
+def _write_report(result: Evaluation, bundle: Path, page: Path) -> None:
+    try:
+        write_atomically(
+            page, html_report(result.bundle, bundle, result.report, result.compared, result.frame_seconds())
+        )
+        say(f"report: {page}")
+    except OSError as error:
+        say(f"note: no report: {page}: {error.strerror}")
 
 
 def _speed(arguments: argparse.Namespace) -> int:
     if not arguments.teacher:
         raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
     size = parse_size(arguments.size or "800x800")
-    bundle = read_bundle(arguments.bundle)
+    bundle = read_bundle(arguments.bundle, trusted=False)
     overrides = Overrides(depths=depths_of(bundle))  # some checkpoints cannot be read without depths
     teacher = load_teacher(arguments.teacher, pick_device(arguments.device), overrides)
     result = compare_speed(bundle, teacher, size)

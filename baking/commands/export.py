@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    bundle = read_bundle(arguments.bundle)
+    bundle = read_bundle(arguments.bundle, trusted=False)
     for file in export_meshes(bundle, arguments.output, arguments.format, arguments.frame):
         print(f"{file.path}: {file.count} {file.content}")
     return 0

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from duplex.app.core.images import save_png
+from duplex.app.core.files import reserve
+from duplex.app.core.images import to_png
+from duplex.app.core.outputs import check_output
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
 from duplex.baking.inspection import check_side, facts, preview_of
@@ -32,14 +34,17 @@ def main(arguments: list[str]) -> int:
 
 def _inspect(arguments: argparse.Namespace) -> int:
     check_side(arguments.size)
+    file = arguments.preview or Path(f"{arguments.checkpoint.resolve().stem}-preview.png")
+    check_output(file, "the picture to write")
     options = SceneOptions(**scene_options(arguments))
     subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
     known = facts(subject)
     if not arguments.json:  # before the picture, which takes longer and can fail
         print("\n".join(f"{name:15}{value}" for name, value in _lines(known)))
-    preview = preview_of(subject, arguments.size)
-    file = arguments.preview or Path(f"{arguments.checkpoint.resolve().stem}-preview.png")
-    save_png(preview.picture, file)
+    with reserve(file) as unfinished:
+        preview = preview_of(subject, arguments.size)
+        unfinished.write(file, to_png(preview.picture))
+        unfinished.finish()
     matter = [[round(float(x), 3) for x in corner] for corner in preview.matter]
     if arguments.json:
         print(json.dumps(known | {"matter": matter, "preview": str(file)}))

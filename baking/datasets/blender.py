@@ -36,7 +36,7 @@ def _frames(file: Path) -> tuple[DatasetFrame, ...]:
         raise DuplexError(
             f"{file}: no such file: expected the folder of a Blender dataset (transforms_train.json, ...)"
         )
-    return tuple(frames_of(read_transforms(file, "a Blender dataset"), file))
+    return tuple(frames_of(*read_transforms(file, "a Blender dataset"), file))
 
 
 def _file(folder: Path, split: str) -> Path:

@@ -9,8 +9,9 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_NUMBER
 from duplex.app.scene.camera import Camera
+from duplex.baking.datasets.decoding import same_shape
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.pictures import Size, same_shape
+from duplex.baking.datasets.pictures import Size
 
 MIN_FOV, MAX_FOV = 1.0, 170.0  # degrees
 

@@ -128,9 +128,10 @@ def _pictures(folder: Path, count: int) -> list[Path | None]:
 
 def _rows_by_name(pictures: list[Path], stems: list[str]) -> list[int] | None:
     """Rows of pictures whose names appear in a complete folder."""
-    if len(pictures) > len(stems) or not all(path.stem in stems for path in pictures):
+    rows = {stem: row for row, stem in reversed([*enumerate(stems)])}  # the first of equal names
+    if len(pictures) > len(stems) or not all(path.stem in rows for path in pictures):
         return None
-    return [stems.index(path.stem) for path in pictures]
+    return [rows[path.stem] for path in pictures]
 
 
 def _rows_by_number(pictures: list[Path], count: int) -> list[int] | None:

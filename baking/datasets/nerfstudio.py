@@ -7,13 +7,12 @@ The cameras stay in the file's own frame: nerfstudio's later orienting, centring
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.tree import shown
+from duplex.app.core.tree import MAX_TEXT, MAX_VALUES, Node, shown
 from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth
 from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
 
@@ -29,37 +28,37 @@ def matches(folder: Path) -> bool:
 def read(folder: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when the file is no such dataset."""
     file = folder / FILE
-    content = read_transforms(file, "a nerfstudio or instant-ngp dataset")
-    content["frames"].sort(key=picture_name)
-    frames = frames_of(content, file)
-    names = [_key(picture_name(frame)) for frame in content["frames"]]
-    splits = _named_splits(content, dict(zip(names, frames, strict=True)), file) or every_eighth(frames)
+    content, entries = read_transforms(file, "a nerfstudio or instant-ngp dataset")
+    entries.sort(key=picture_name)
+    frames = frames_of(content, entries, file)
+    names = [_key(picture_name(entry)) for entry in entries]
+    splits = _named_splits(content, dict(zip(names, frames, strict=True))) or every_eighth(frames)
     up = np.array([0.0, 0.0, 1.0])
-    return Listing(KIND, folder, FILE, splits, up, to_original=_to_original(content, file))
+    return Listing(KIND, folder, FILE, splits, up, to_original=_to_original(content))
 
 
-def _named_splits(
-    content: dict[str, Any], frames: dict[str, DatasetFrame], file: Path
-) -> dict[str, tuple[DatasetFrame, ...]]:
+def _named_splits(content: Node, frames: dict[str, DatasetFrame]) -> dict[str, tuple[DatasetFrame, ...]]:
     """The splits listed in ``train_filenames`` and so on; a missing split gets the frames that no other lists."""
     keys = {split: f"{split}_filenames" for split in SPLITS}
-    listed = {split: _listed(content[key], frames, f"{file}: {key}") for split, key in keys.items() if key in content}
+    listed = {split: _listed(content, key, frames) for split, key in keys.items() if key in content}
     if not listed:
         return {}
-    rest = [name for name in frames if not any(name in names for names in listed.values())]
+    taken = {name for names in listed.values() for name in names}
+    rest = [name for name in frames if name not in taken]
     train = listed.get("train") or rest
     test = listed.get("test") or listed.get("val") or rest
     chosen = {"train": train, "val": listed.get("val") or test, "test": test}
     return {split: tuple(frames[name] for name in sorted(names)) for split, names in chosen.items()}
 
 
-def _listed(names: Any, frames: dict[str, DatasetFrame], where: str) -> list[str]:
-    if not isinstance(names, list):
-        raise DuplexError(f"{where}: {type(names).__name__}: expected a list of file names: correct or remove it")
-    keys = [_key(str(name)) for name in names]
-    unknown = next((key for key in keys if key not in frames), None)
+def _listed(content: Node, key: str, frames: dict[str, DatasetFrame]) -> list[str]:
+    names = content.child(key)
+    keys = [_key(names.text(i, longest=MAX_TEXT)) for i in range(len(content.elements(key, MAX_VALUES)))]
+    unknown = next((name for name in keys if name not in frames), None)
     if unknown is not None:
-        raise DuplexError(f"{where}: {shown(unknown)}: expected the file_path of a frame: correct or remove the list")
+        raise DuplexError(
+            f"{names.name}: {shown(unknown)}: expected the file_path of a frame: correct or remove the list"
+        )
     return list(dict.fromkeys(keys))
 
 
@@ -67,20 +66,18 @@ def _key(name: str) -> str:
     return str(PurePosixPath(name.replace("\\", "/")))
 
 
-def _to_original(content: dict[str, Any], file: Path) -> Array:
+def _to_original(content: Node) -> Array:
     """The inverse of ``applied_scale`` times ``applied_transform``: from the frame of the file to the original one."""
-    scale = number_of(content, "applied_scale", str(file))
+    scale = number_of(content, "applied_scale")
     scale = 1.0 if scale is None else scale
     applied = np.eye(4)
-    rows = content.get("applied_transform")
-    if rows is not None:
-        matrix = matrix_of(rows, f"{file}: applied_transform")
-        applied[:3] = matrix[:3]
+    if "applied_transform" in content:
+        applied[:3] = matrix_of(content, "applied_transform")[:3]
     square = applied[:3, :3] @ applied[:3, :3].T
     size = float(np.trace(square)) / 3
     if not scale > 0 or size <= 0 or np.linalg.det(applied) < 0 or not np.allclose(square / size, np.eye(3), atol=1e-2):
         raise DuplexError(
-            f"{file}: applied_transform, applied_scale {scale:g}: expected a rotation, a translation and a positive "
-            "scale: correct or remove them"
+            f"{content.name}: applied_transform, applied_scale {scale:g}: expected a rotation, a translation and a "
+            "positive scale: correct or remove them"
         )
     return np.linalg.inv(np.diag([scale, scale, scale, 1.0]) @ applied)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError
+from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
@@ -21,7 +22,9 @@ from duplex.baking.datasets.pictures import (
     load_premultiplied,
     upright_size,
 )
+from duplex.baking.runtime.progress import say
 
+MAX_NOTES = 5  # about pictures that cannot be read
 FORWARD_GAZE = 0.8  # cameras spread evenly over a cone of 53 degrees around its axis
 
 
@@ -65,12 +68,21 @@ class Photo:
         valid = small[..., 4] > 1 - 1e-4
         return np.where(valid[..., None], small[..., :4], np.float32(0)), valid
 
+    def rgba_or_unknown(self, size: int | None = None) -> tuple[Array, Array]:
+        """:meth:`rgba`, or no known pixel and a note where the picture cannot be read."""
+        try:
+            return self.rgba(size)
+        except DuplexError as error:
+            say(left_out(error))
+            camera = self.camera if size is None else self.camera_at(size)
+            return np.zeros((camera.height, camera.width, 4), np.float32), np.zeros((camera.height, camera.width), bool)
+
     def pixels(self, size: int | None, background: tuple[float, float, float]) -> Array:
         """The picture on ``background``, its height box-filtered to ``size``: (size, w, 3) float32 in [0, 1].
 
-        NaN where it is not known.
+        NaN where it is not known, as in a picture that cannot be read.
         """
-        rgba, valid = self.rgba(size)
+        rgba, valid = self.rgba_or_unknown(size)
         picture = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(background, np.float32)
         return np.asarray(np.where(valid[..., None], picture, np.float32(np.nan)))
 
@@ -97,16 +109,14 @@ class Dataset:
 
 
 def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
-    """The dataset with those pictures that exist; raises :class:`DuplexError` when none does."""
+    """The dataset with those pictures that can be read; raises :class:`DuplexError` when there is none."""
     frames = listing.unique()
-    made = {id(frame): photo_of(frame, listing.folder, principal_shift) for frame in frames if frame.picture}
-    if not made:
-        raise no_pictures(listing)
+    made = photos_of(frames, listing, principal_shift)
     gaze = np.mean([-frame.pose[:3, 2] for frame in frames], axis=0)
     return Dataset(
         kind=listing.kind,
-        photos={k: tuple(made[id(frame)] for frame in v if frame.picture) for k, v in listing.frames.items()},
-        missing=len(frames) - len(made),
+        photos={k: tuple(made[id(frame)] for frame in v if id(frame) in made) for k, v in listing.frames.items()},
+        missing=sum(frame.picture is None for frame in frames),
         up=listing.up,
         forward_facing=bool(np.linalg.norm(gaze) > FORWARD_GAZE),
         near=listing.near,
@@ -115,10 +125,38 @@ def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
     )
 
 
-def photo_of(frame: DatasetFrame, folder: Path, principal_shift: float) -> Photo:
-    """The photo of a frame whose picture exists."""
-    assert frame.picture is not None
-    camera = frame.lens.camera(frame.pose, upright_size(frame.picture, frame.lens.size), frame.name)
+def photos_of(frames: Iterable[DatasetFrame], listing: Listing, principal_shift: float) -> dict[int, Photo]:
+    """The photos of those ``frames`` whose pictures can be read, by the frame's id; a note for each other picture.
+
+    Raises :class:`DuplexError` when there is none.
+    """
+    made, errors = {}, []
+    for frame in frames:
+        if frame.picture is None:
+            continue
+        try:
+            size = upright_size(frame.picture, frame.lens.size)
+        except DuplexError as error:
+            errors.append(error)
+        else:
+            made[id(frame)] = _photo_of(frame, frame.picture, size, listing.folder, principal_shift)
+    if not made:
+        raise errors[0] if errors else no_pictures(listing)
+    for each in errors[:MAX_NOTES]:
+        say(left_out(each))
+    if len(errors) > MAX_NOTES:
+        say(f"note: {len(errors) - MAX_NOTES} more pictures cannot be read")
+    return made
+
+
+def left_out(error: DuplexError) -> str:
+    """The note about a picture that cannot be read."""
+    return f"note: {sentence_of(error)}: it is left out"
+
+
+def _photo_of(frame: DatasetFrame, picture: Path, size: Size, folder: Path, principal_shift: float) -> Photo:
+    """The photo of a frame whose ``picture`` is of ``size``."""
+    camera = frame.lens.camera(frame.pose, size, frame.name)
     mask = None if frame.mask is None else find_picture(folder, frame.mask)
     if frame.mask is not None and mask is None:
         raise DuplexError(
@@ -127,16 +165,18 @@ def photo_of(frame: DatasetFrame, folder: Path, principal_shift: float) -> Photo
         )
     distortion = frame.lens.distortion if frame.lens.distortion and frame.lens.distortion.bends else None
     shift = principal_shift * camera.height
-    return Photo(_shifted(camera, principal_shift), frame.picture, distortion, mask, shift)
+    return Photo(_shifted(camera, principal_shift), picture, distortion, mask, shift)
 
 
 def camera_of(frame: DatasetFrame, assumed: Size | None, principal_shift: float) -> Camera:
     """The camera of a frame, at the size of its picture, else at the one that its lens names, else ``assumed``."""
-    size: Size | None
+    size: Size | None = frame.lens.size or (assumed if frame.lens.in_angles else None)
     if frame.picture is not None:
-        size = upright_size(frame.picture, frame.lens.size)
-    else:
-        size = frame.lens.size or (assumed if frame.lens.in_angles else None)
+        try:
+            size = upright_size(frame.picture, frame.lens.size)
+        except DuplexError:  # as good as absent
+            if size is None:
+                raise
     if size is None:
         raise DuplexError(f"{frame.name}: neither a picture nor its size: expected one of them: write w and h")
     return _shifted(frame.lens.camera(frame.pose, size, frame.name), principal_shift)

@@ -13,13 +13,13 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.datasets import blender, llff, nerfstudio
 from duplex.baking.datasets.colmap import reader as colmap
 from duplex.baking.datasets.frames import Listing
-from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of, no_pictures, photo_of
+from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of, photos_of
 
 KINDS: tuple[ModuleType, ...] = (blender, nerfstudio, llff, colmap)
 
 
 def read_dataset(folder: Path, principal_shift: float = 0.0) -> Dataset:
-    """All photos in ``folder`` that exist on disk.
+    """All photos in ``folder`` that can be read.
 
     ``principal_shift``: as :class:`duplex.baking.fields.field.SceneInfo` has it. Raises :class:`DuplexError` when the
     folder is of no known kind, when none of its pictures is there, or when a file is damaged.
@@ -28,12 +28,9 @@ def read_dataset(folder: Path, principal_shift: float = 0.0) -> Dataset:
 
 
 def read_photos(folder: Path, split: str, principal_shift: float) -> list[Photo]:
-    """The photos of ``split`` (train, val or test) that exist on disk; raises as :func:`read_dataset` does."""
+    """The photos of ``split`` (train, val or test) that can be read; raises as :func:`read_dataset` does."""
     listing = _listing(folder, split)
-    photos = [photo_of(frame, folder, principal_shift) for frame in listing.frames[split] if frame.picture]
-    if not photos:
-        raise no_pictures(listing)
-    return photos
+    return list(photos_of(listing.frames[split], listing, principal_shift).values())
 
 
 def read_cameras(folder: Path, split: str, principal_shift: float) -> list[Camera]:

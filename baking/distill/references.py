@@ -34,7 +34,7 @@ def known_part(photo: Photo, size: int) -> Reference | None:
     photo, or so many at the edges that less than half of it would remain; such a photo is no reference.
     """
     height = min(photo.camera.height, size)
-    rgba, valid = photo.rgba(height)
+    rgba, valid = photo.rgba_or_unknown(height)
     top = left = 0
     bottom, right = valid.shape
     while not (part := valid[top:bottom, left:right]).all():

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.metrics import psnr_of_known
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler, cut
@@ -129,6 +130,8 @@ class Distiller:
         color = torch.tensor(background, device=self.device)
         sampler = CropSampler(views, self.config.crop, self.device)
         if self.view_errors is not None:
+            if self.view_errors.shape != sampler.errors.shape:
+                raise DuplexError(f"{state}: of another number of views: begin anew with --restart")
             sampler.errors = self.view_errors
         self.view_errors = sampler.errors
         timer = SaveTimer()
@@ -239,6 +242,8 @@ class Distiller:
         """Continue from what :meth:`save` wrote."""
         tensors = read_state(file)
         step, refined, self.seconds = tensors["progress"].tolist()
+        if not (0 <= step <= self.config.steps and 0 <= refined <= len(self.config.doublings)):
+            raise ValueError(f"step {step}, {refined} doublings")
         self.step = int(step)
         self.curve = [CurvePoint(int(step), seconds, psnr) for step, seconds, psnr in tensors["curve"].tolist()]
         while self.refined < int(refined):
@@ -247,3 +252,5 @@ class Distiller:
         optimizers.restore(self.optimizer, tensors)
         restore_generator(self.generator, tensors, self.seed + self.step)
         self.view_errors = tensors.get("view_errors")
+        if self.view_errors is not None and ((self.view_errors < 0) | self.view_errors.isinf()).any():
+            raise ValueError("errors of the views")  # NaN stands for an unknown one

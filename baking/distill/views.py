@@ -22,6 +22,7 @@ from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import track
 from duplex.baking.runtime.threads import Map, one_view_a_thread
+from duplex.baking.runtime.workspace import is_stored
 from duplex.baking.settings import setting
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
@@ -100,7 +101,7 @@ def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list
 
     def read(index: int) -> Array:
         photo, height = photos[index]
-        rgba, valid = photo.rgba(height)
+        rgba, valid = photo.rgba_or_unknown(height)
         return np.asarray(np.where(valid[..., None], to_bytes(rgba), np.array(UNKNOWN, np.uint8)))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
@@ -143,7 +144,7 @@ def _kept(
     with track(label, len(shapes)) as progress:
         for part in _shards([item * math.prod(shape) for shape in shapes]):
             file = stem.with_name(f"{stem.name}-{part.start:05d}.raw")
-            if not file.exists():
+            if not is_stored(file, sum(item * math.prod(shapes[i]) for i in part)):
                 write_atomically(file, b"".join(picture.tobytes() for picture in each(draw, part)))
             flat = np.memmap(file, dtype, "r")
             begins = np.cumsum([0, *(math.prod(shapes[i]) for i in part)])

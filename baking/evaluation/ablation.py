@@ -28,7 +28,7 @@ from duplex.baking.job import BakeJob, needs
 from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views
 from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.progress import say
-from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.runtime.workspace import Workspace, is_stored, reading
 
 UNSEEN_VIEWS = 16
 STRUCTURE_WEIGHT = 0.02  # of DSSIM in the loss, for the variant that has it
@@ -40,6 +40,7 @@ class AblationWorkspace(Workspace):
     """The workspace of an ablation; its folder name differs from a bake's."""
 
     work = "ablation"
+    content = "the table to write"
     suffix = ".ablating"
 
 
@@ -124,8 +125,10 @@ class _Bench:
         self.metrics = metrics
         self.folder = folder
         self.file = folder / "rows.json"
-        saved = json.loads(self.file.read_text()) if self.file.exists() else {}
-        self.rows = {name: Row(**values) for name, values in saved.items()}
+        self.rows: dict[str, Row] = {}
+        if is_stored(self.file):
+            with reading(self.file):
+                self.rows = {name: _row(values) for name, values in json.loads(self.file.read_bytes()).items()}
 
     def row(self, variant: AblationVariant) -> Row:
         """The row of ``variant``, computed if no earlier run saved it."""
@@ -157,6 +160,15 @@ class _Bench:
             return None
         pairs = trainer.pictures(views, self.job.teacher.scene.background)
         return mean_of([self.metrics(*pair) for pair in pairs if np.isfinite(pair[1]).any()])
+
+
+def _row(values: dict[str, Any]) -> Row:
+    """The row of saved ``values``; raises for values of another kind."""
+    unseen, photos = (
+        means and {str(key): None if value is None else float(value) for key, value in means.items()}
+        for means in (values["unseen"], values["photos"])
+    )
+    return Row(str(values["name"]), float(values["macs"]), unseen, photos)
 
 
 def _check_needs(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspace) -> None:

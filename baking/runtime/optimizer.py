@@ -76,6 +76,9 @@ def restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> Non
     for i, parameter in enumerate(_parameters(optimizer)):
         prefix = f"optimizer.{i}."
         values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        for value in values.values():
+            if value.shape not in (parameter.shape, ()):
+                raise ValueError(f"{prefix}: {tuple(value.shape)}: expected {tuple(parameter.shape)}")
         if values:
             optimizer.state[parameter] = {key: _laid_out_as(parameter, v) for key, v in values.items()}
 

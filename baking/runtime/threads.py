@@ -34,6 +34,10 @@ def one_view_a_thread(device: torch.device) -> Iterator[Map]:
         return
     try:
         with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(max(threads // count, 1),)) as pool:
-            yield pool.map
+            try:
+                yield pool.map
+            except BaseException:  # Ctrl-C, say: views that nobody waits for are not begun
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         torch.set_num_threads(threads)

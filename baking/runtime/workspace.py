@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-import shutil
+import math
+import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors.numpy import load_file, save
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import write_atomically
+from duplex.app.core.errors import DuplexError, out_of_memory
+from duplex.app.core.files import make_folder, remove_folder, reserve, write_atomically
+from duplex.app.core.unfinished import MARK_FILE, Unfinished, living_claims
 from duplex.baking.runtime.progress import say
 
-JOB_FILE = "job.json"
-LOCK_FILE = "lock"
+JOB_FILE = MARK_FILE
+MAX_JOB = 1 << 26  # bytes
+OWN_FILES = re.compile(  # nothing else is ever removed from a workspace
+    r"job\.json|rows\.json|lock|(density|shells|distillation|training|variant)\.safetensors"
+    r"|(views|held-out|photos?|unseen|test|lone-(distilled|unseen|test))(-hits)?-[0-9]{5,}\.raw"
+)
 
 
 @contextmanager
@@ -39,8 +46,11 @@ def stage(name: str, workspace: Workspace) -> Iterator[Callable[[], None]]:
 
     try:
         yield save_duration
-    finally:
-        save_duration()
+    except BaseException:
+        with suppress(OSError):  # the disk that is full: what came first is what the user needs to know
+            save_duration()
+        raise
+    save_duration()
     say(f"{name}: {workspace.seconds[name] - before:.1f} s")
 
 
@@ -51,14 +61,16 @@ class Workspace:
     if it holds no result to resume from; in any case its lock is released at the end.
 
     ``folder``: its path; ``fingerprint``: of the run's input; ``seconds``: durations by stage, over all attempts;
-    ``job_file``: the JSON file with fingerprint and seconds; ``lock``: held while this process uses the folder.
+    ``job_file``: the JSON file with fingerprint and seconds, by which a folder is known as a workspace; ``lock``: held
+    while this process uses the output and the folder.
 
-    Raises :class:`DuplexError` when another process uses the folder, when it holds an interrupted run and neither
-    ``resume`` nor ``restart`` is set, or when the interrupted run had other input.
+    Raises :class:`DuplexError` when another process uses the output, when the folder is no workspace, when it holds an
+    interrupted run and neither ``resume`` nor ``restart`` is set, or when the interrupted run had other input.
     """
 
     work = "bake"  # the kind of run, for messages
     subject = "checkpoint"  # the input of the run, for messages
+    content = "the bundle to write"
     suffix = ".baking"  # of the folder's name
 
     def __init__(self, output: Path, fingerprint: str, resume: bool, restart: bool):
@@ -66,54 +78,75 @@ class Workspace:
         self.fingerprint = fingerprint
         self.job_file = self.folder / JOB_FILE
         self.seconds: dict[str, float] = {}
+        self.lock = self._reserve(output)
         try:
-            self.folder.mkdir(exist_ok=True)
-            self.lock = _acquire_lock(self.folder / LOCK_FILE, self.work)
+            self._open(resume, restart)
+        except BaseException:
+            self.lock.discard()
+            raise
+
+    def _reserve(self, output: Path) -> Unfinished:
+        try:
+            return reserve(output, self.content, self.work)
         except FileNotFoundError:
             raise DuplexError(f"{output.parent}: no such folder: create it, or give another output with -o") from None
         except OSError as error:
             raise DuplexError(
                 f"{output.parent}: not writable ({error.strerror}): give another output with -o"
             ) from None
-        if self.job_file.exists() and not restart:
-            self._resume(resume)
-        else:  # an interrupted removal leaves a folder without a job file
+
+    def _open(self, resume: bool, restart: bool) -> None:
+        if not os.path.lexists(self.folder):
+            make_folder(self.folder, self._job())
+            return
+        job = self._read_job()
+        if restart:
             self._clear()
-        for partial in self.folder.glob(".*.unfinished"):  # left by a process that was killed while writing
-            partial.unlink()
+        else:
+            self._resume(job, resume)
+        living_claims(self.folder)  # removes what a process left that was killed while writing
         self.save_seconds()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DuplexError) and {file.name for file in self.folder.iterdir()} <= {JOB_FILE, LOCK_FILE}:
-            self.remove()
-        self.lock.release()  # a caller that keeps the exception keeps this object too, and must be able to resume
+        with suppress(OSError):
+            if isinstance(error, DuplexError) and {file.name for file in self.folder.iterdir()} == {JOB_FILE}:
+                self.remove()
+        self.lock.discard()  # a caller that keeps the exception keeps this object too, and must be able to resume
 
-    def _resume(self, allowed: bool) -> None:
-        """Read the seconds of the interrupted run; DuplexError if resuming is not ``allowed`` or the input differs."""
+    def _read_job(self) -> dict[str, Any]:
+        """The content of the job file; DuplexError if it is not one, because then the folder is somebody else's."""
+        try:
+            known = is_plain(self.folder, stat.S_ISDIR) and is_plain(self.job_file)
+            content = json.loads(self.job_file.read_bytes()[:MAX_JOB]) if known else {}
+            if isinstance(content["fingerprint"], str) and all(map(_is_duration, content["seconds"].values())):
+                return dict(content)
+        except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            pass
+        raise DuplexError(
+            f"{self.folder}: not the workspace of a {self.work} (its {JOB_FILE} is missing or damaged): "
+            "rename or remove it, or give another output with -o"
+        )
+
+    def _resume(self, job: dict[str, Any], allowed: bool) -> None:
+        """Take over the seconds of the interrupted run; DuplexError if that is not ``allowed`` or the input differs."""
         if not allowed:
             raise DuplexError(
                 f"{self.folder}: an interrupted {self.work}: go on with --resume, or begin anew with --restart"
             )
-        try:
-            content = json.loads(self.job_file.read_text("utf-8"))
-            same = content["fingerprint"] == self.fingerprint
-            self.seconds |= {str(name): float(value) for name, value in content["seconds"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise DuplexError(f"{self.job_file}: damaged: begin anew with --restart") from None
-        if not same:
+        if job["fingerprint"] != self.fingerprint:
             raise DuplexError(
                 f"{self.folder}: interrupted with other settings or another {self.subject}: repeat those, "
                 "or begin anew with --restart"
             )
+        self.seconds |= job["seconds"]
 
     def _clear(self) -> None:
-        """Delete all files but the lock; the job file first, because without it the others are never used."""
-        self.job_file.unlink(missing_ok=True)
+        """Delete the files that a workspace makes, except the job file."""
         for file in self.folder.iterdir():
-            if file.name != LOCK_FILE:
+            if OWN_FILES.fullmatch(file.name) and file.name != JOB_FILE and is_plain(file):
                 file.unlink()
 
     @property
@@ -130,33 +163,62 @@ class Workspace:
     ) -> Any:
         """The artefact ``name``, loaded if an earlier attempt saved it; otherwise made now and saved."""
         file = self.folder / f"{name}.safetensors"
-        if file.exists():
-            return from_arrays(load_file(file))
+        if is_stored(file):
+            with reading(file):
+                return from_arrays(load_file(file))
         artefact = make()
         write_atomically(file, save({k: np.ascontiguousarray(v) for k, v in to_arrays(artefact).items()}))
         return artefact
 
     def save_seconds(self) -> None:
         """Write the durations of the stages into the job file."""
-        content = {"fingerprint": self.fingerprint, "seconds": self.seconds}
-        write_atomically(self.job_file, json.dumps(content).encode())
+        write_atomically(self.job_file, self._job())
+
+    def _job(self) -> bytes:
+        return json.dumps({"fingerprint": self.fingerprint, "seconds": self.seconds}).encode()
 
     def remove(self) -> None:
-        """Delete the folder."""
+        """Delete the files that a workspace makes, and the folder unless it holds others too."""
         self._clear()
-        self.lock.release()
-        shutil.rmtree(self.folder)
+        living_claims(self.folder)
+        if {file.name for file in self.folder.iterdir()} == {JOB_FILE}:
+            remove_folder(self.folder)
+        else:
+            self.job_file.unlink()
+            say(f"note: {self.folder}: stays, because it holds files that are not the {self.work}'s")
+        self.lock.discard()
 
 
-def _acquire_lock(file: Path, work: str) -> FileLock:
-    """The lock on ``file``, held until it is released or this process ends; DuplexError if another process has it."""
-    lock = FileLock(file, blocking=False)
+def is_stored(file: Path, size: int | None = None) -> bool:
+    """Whether ``file`` was saved; DuplexError if something else is there, or a file of another ``size`` in bytes."""
+    if not os.path.lexists(file):
+        return False
+    if not is_plain(file) or size not in (None, file.stat().st_size):
+        raise _damaged(file)
+    return True
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Whatever the content of a workspace's ``file`` lets fail inside becomes a DuplexError."""
     try:
-        lock.acquire()
-    except NotImplementedError:
-        raise DuplexError(f"{file.parent}: this file system has no file locks: give another output with -o") from None
-    except Timeout:
-        raise DuplexError(
-            f"{file.parent}: another {work} is writing this file: wait for it, or give another -o"
-        ) from None
-    return lock
+        yield
+    except (DuplexError, OSError):
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise _damaged(file) from None
+
+
+def is_plain(path: Path, kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
+    """Whether ``path`` itself, not what a link there leads to, is a regular file or of another ``kind``."""
+    return kind(path.lstat().st_mode)
+
+
+def _damaged(file: Path) -> DuplexError:
+    return DuplexError(f"{file}: damaged: begin anew with --restart")
+
+
+def _is_duration(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf  # type: ignore[operator]

@@ -20,7 +20,7 @@ from duplex.baking.fields.spaces import Ndc
 from duplex.baking.job import identity
 from duplex.baking.runtime.memory import peak_memory_gib
 from duplex.baking.runtime.progress import say
-from duplex.baking.runtime.workspace import Workspace, stage
+from duplex.baking.runtime.workspace import Workspace, is_stored, reading, stage
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.mlp import MlpModel
 from duplex.baking.training.photos import PhotoSet
@@ -36,6 +36,7 @@ class TrainingWorkspace(Workspace):
 
     work = "training"
     subject = "dataset"
+    content = "the checkpoint to write"
     suffix = ".training"
 
 
@@ -114,13 +115,14 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     with stage("training", workspace) as save_seconds:
         model = model_of(job, photos.to(job.device), scene)
         trainer = FieldTrainer(model, held_out and held_out.to(job.device), job.config.training, job.seed)
-        if state.exists():
-            trainer.load(state)
+        if is_stored(state):
+            with reading(state):
+                trainer.load(state)
             say(f"training goes on from step {trainer.step}")
         training_psnr = trainer.train(state, save_seconds)
     with stage("held-out photos", workspace):
         views = trainer.judge(job.config.training.views)
-    write_atomically(output, model.checkpoint(), beside=workspace.folder)
+    write_atomically(output, model.checkpoint())
     report = TrainingReport(
         output=str(output),
         field=job.field,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.coordinates.pinhole import Pinhole, directions_through
-from duplex.baking.datasets.photos import Photo
+from duplex.baking.datasets.photos import Photo, left_out
+from duplex.baking.runtime.progress import say
 
 READERS = 4  # pictures decoded at the same time
 
@@ -38,7 +40,8 @@ class PhotoSet:
     def read(cls, photos: Sequence[Photo], size: int) -> PhotoSet:
         """Read ``photos``, those higher than ``size`` box-filtered to that height."""
         with ThreadPoolExecutor(READERS) as pool:
-            read = list(pool.map(lambda photo: _bytes(photo, size), photos))
+            waiting = [pool.submit(_bytes, photo, size) for photo in photos]
+            read = [_read(each, photo, size) for each, photo in zip(waiting, photos, strict=True)]
         cameras = [camera_at(photo.camera, size) for photo in photos]
         counts = [len(rgba) for rgba, _ in read]
         first = np.concatenate([[0], np.cumsum(counts)])
@@ -95,6 +98,17 @@ def camera_at(camera: Camera, size: int) -> Camera:
     if camera.height <= size:
         return camera
     return camera.resized(max(round(camera.width * size / camera.height), 1), size)
+
+
+def _read(waiting: Future[tuple[Array, Array]], photo: Photo, size: int) -> tuple[Array, Array]:
+    """What :func:`_bytes` returns; no known pixel, and a note, where the picture cannot be read."""
+    try:
+        return waiting.result()
+    except DuplexError as error:
+        say(left_out(error))
+        camera = camera_at(photo.camera, size)
+        count = camera.width * camera.height
+        return np.zeros((count, 4), np.uint8), np.zeros(count, bool)
 
 
 def _bytes(photo: Photo, size: int) -> tuple[Array, Array]:

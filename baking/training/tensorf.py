@@ -187,6 +187,9 @@ class TensorfModel:
         """Restore the state from :meth:`tensors`."""
         device = self.field.low.device
         self.cost, self.share, *grid = tensors["numbers"].tolist()
+        sides = [side for name, value in tensors.items() if name.startswith("field.") for side in value.shape]
+        if not 0 < min(grid) <= max(grid) <= max(sides):  # before memory is taken for it
+            raise ValueError(f"a grid of {grid}")
         grids.resample(self.field, (int(grid[0]), int(grid[1]), int(grid[2])), tensors["box"].to(device))
         self.field.load_state_dict({k.removeprefix("field."): v for k, v in tensors.items() if k.startswith("field.")})
         sigma = tensors["sigma"].to(device) if "sigma" in tensors else None

@@ -157,6 +157,8 @@ class FieldTrainer:
         """Continue from what :meth:`save` wrote."""
         tensors = read_state(file)
         step, self.error = tensors["progress"].tolist()
+        if not 0 <= step <= self.config.steps:
+            raise ValueError(f"step {step}")
         self.step = int(step)
         self.model.restore(without_prefix("model.", tensors))
         self.optimizer = new_adam(self.model.groups())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.field import SceneInfo
@@ -26,7 +27,7 @@ def test_a_rig_stands_around_what_its_cameras_look_at() -> None:
     assert np.allclose(rig.center, target, atol=1e-6) and rig.radius == pytest.approx(3 * math.hypot(1, 0.4))
     parallel = [replace(c, camera_to_world=np.vstack([c.camera_to_world[:3], [0, 0, 0, 1]])) for c in cameras[:3]]
     forward = Rig.from_cameras(parallel, SceneInfo(), forward=True)
-    assert forward.surrounded and Rig.from_json(forward.to_json()).forward
+    assert forward.surrounded and Rig.from_json(Node(forward.to_json(), "rig")).forward
     from_the_eye = Rig.from_cameras(parallel, replace(SceneInfo(), near=0), forward=True)
     assert from_the_eye.radius > 0 and all(np.isfinite(c.camera_to_world).all() for c in from_the_eye.evenly(4, 32))
     with pytest.raises(DuplexError):

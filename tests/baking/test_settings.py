@@ -32,7 +32,7 @@ class Everything:
     ("name", "value", "words"),
     [
         ("grid", 8, "--grid 8: expected 16 to 1024"),
-        ("texels", 500, "--texels 500: expected a power of two from 64 to 8192"),
+        ("texels", 500, "--texels 500: expected a power of two from 64 to 4096"),
         ("features", 6, "--features 6: expected 4, 8 or 12"),
         ("width", 6, "--width 6: expected a multiple of 4 from 4 to 64"),
         ("steps", 0, "--steps 0: expected at least 1"),

@@ -12,6 +12,7 @@ from pyglm import glm
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node, parse_json
 from duplex.app.scene.camera import Camera, horizontal_axes
 
 MODES = ORBIT, FLY, TRACKBALL = "orbit", "fly", "trackball"
@@ -190,10 +191,10 @@ class CameraControls:
     def paste(self, text: str, center: Array) -> None:
         """Go to the camera in ``text``; raises :class:`DuplexError` where ``text`` holds none."""
         try:
-            data = json.loads(text[: 1 << 16])
-        except (ValueError, RecursionError):
+            data = parse_json(text[: 1 << 16].encode())
+        except ValueError:
             raise DuplexError("the clipboard holds no view: expected JSON with camera_to_world and fov") from None
-        self.set(Camera.from_json(data, "the clipboard"), center)
+        self.set(Camera.from_json(Node(data, "the clipboard")), center)
 
     def _shift(self, by: glm.dvec3) -> None:
         self.goal = replace(self.goal, target=self.goal.target + by)

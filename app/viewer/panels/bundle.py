@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from imgui_bundle import imgui
 
 from duplex.app.core.errors import printable
+from duplex.app.core.tree import shown
 from duplex.app.scene.bundle import Bundle
 
 
@@ -30,7 +31,7 @@ def draw_bundle(facts: BundleFacts) -> None:
         "faces": f"{len(bundle.outer.mesh.faces)} + {len(bundle.inner.mesh.faces)}",
         "features": f"{bundle.network.feature_channels} at {width} x {height}",
         "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
-        "teacher": str(bundle.teacher.get("family", "unknown")),
+        "teacher": shown(bundle.teacher.get("family", "unknown")),
         "bracketing": f"{100 * bracketing:.1f}%" if bracketing is not None else "unknown",
     }
     if imgui.begin_table("bundle", 2, imgui.TableFlags_.sizing_fixed_fit):

@@ -17,6 +17,7 @@ from duplex.baking.datasets.frames import MAX_FRAMES
 from duplex.baking.datasets.lens import Lens
 
 MAX_TEXT_BYTES = 1 << 30
+MAX_LINE = 1 << 20  # characters of a record
 
 
 def read_cameras(file: Path) -> dict[int, Lens]:
@@ -44,7 +45,7 @@ def read_images(file: Path) -> list[PosedImage]:
             if len(values) != 7:
                 raise ValueError("an image's line holds 10 words")
             images.append(PosedImage(name, values[:4], values[4:], int(camera)))
-            stream.readline()  # its points, perhaps none
+            _skip_line(stream)  # its points, perhaps none
             if len(images) > MAX_FRAMES:
                 break
     check_image_count(len(images), str(file))
@@ -69,9 +70,16 @@ def read_points(file: Path) -> Array:
 
 def _records(stream: TextIO) -> Iterator[str]:
     """The lines that are neither comments nor empty."""
-    while line := stream.readline():
+    while line := stream.readline(MAX_LINE):
+        if len(line) == MAX_LINE:
+            raise ValueError(f"a line of more than {MAX_LINE} characters")
         if line.strip() and not line.lstrip().startswith("#"):
             yield line.strip()
+
+
+def _skip_line(stream: TextIO) -> None:
+    while (part := stream.readline(MAX_LINE)) and not part.endswith("\n"):
+        pass
 
 
 @contextmanager

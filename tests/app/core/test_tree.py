@@ -35,7 +35,7 @@ def test_values_come_as_what_was_asked_for() -> None:
     assert tree.numbers("rows", 4).tolist() == [1, 2, 3, 4.5]
     assert [frame.name for frame in tree.elements("frames", 2)] == ["a.json: frames 0", "a.json: frames 1"]
     assert tree.child("frames").child(0).whole("w", 1, 3) == 3
-    assert "near" in tree and "empty" not in tree and set(tree.keys()) >= {"far"}
+    assert "near" in tree and "empty" not in tree and tree.keys()[1] == "far"
     assert tree.number("empty", 0, 1, default=0.5) == 0.5 and tree.flag("absent", default=False) is False
     assert tree.elements("absent", 5) == [] and tree.numbers("absent", 2, default=(0, 1)).tolist() == [0, 1]
 
@@ -54,7 +54,7 @@ WRONG: list[tuple[Callable[[Node], object], str]] = [
     (lambda n: n.numbers("near", 1), "1 finite number"),
     (lambda n: n.elements("frames", 1), "a list of 2: expected a list of 0 to 1"),
     (lambda n: n.elements("absent", 1, least=1), "missing"),
-    (lambda n: n.child("near").child("x"), "near: 2: expected an object"),
+    (lambda n: n.child("near").child("x"), "near: 2: expected x in it: correct it"),
     (lambda n: n.child("frames").child(2), "missing"),
     (lambda n: n.child("frames").child(1).number("w", 0, 1), "frames 1: w: xxx"),
     (lambda n: n.child("k" * 1000), "kkk"),
@@ -119,5 +119,5 @@ def test_json_is_read_with_or_without_a_byte_order_mark() -> None:
     ],
 )
 def test_json_beyond_the_bounds_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match=r"."):
         parse_json(content)

@@ -98,7 +98,7 @@ def test_wrong_counts_in_the_manifest_are_refused(demo_file: Path, tmp_path: Pat
     whole = demo_file.read_bytes()
     changes: list[tuple[Callable[[dict], object], str]] = [
         (lambda m: m["shells"]["outer"].update(faces=3), "states"),
-        (lambda m: m["shells"]["inner"].update(texture_size=[99999, 99999]), "texels"),
+        (lambda m: m["shells"]["inner"].update(texture_size=[99999, 99999]), "from 1 to 4096"),
         (lambda m: m["shells"]["inner"].update(texture_size=[256, 255]), "manifest states"),
         (lambda m: m["shells"]["outer"].update(textures=["outer.features0.png"]), "textures"),
         (lambda m: m["shells"]["outer"].update(scale=[float("nan")] * 8), "finite"),
@@ -148,7 +148,7 @@ def test_json_parts_are_bounded_and_checked(demo_file: Path) -> None:
         ("report.json", b"[" * 200_000, "not JSON"),
         ("report.json", b'{"bracketing": "much"}', "bracketing"),
         ("report.json", b"[1]", "damaged"),
-        ("cameras.json", b'{"rig": {}, "cameras": [{"camera_to_world": [1' + b"0" * 400 + b"]}]}", "camera 0"),
+        ("cameras.json", b'{"rig": {}, "cameras": [{"camera_to_world": [1' + b"0" * 400 + b"]}]}", "cameras 0"),
         ("cameras.json", b" " * (5 << 20), "at most"),
     ]
     for name, content, words in changes:

@@ -10,6 +10,7 @@ import pytest
 
 from builders.frames import similarity
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.orbits import Orbit
 
@@ -49,9 +50,11 @@ def test_look_at_looks_at() -> None:
 
 def test_json_round_trip_and_short_form() -> None:
     camera = some_camera()
-    again = Camera.from_json(camera.to_json())
+    again = Camera.from_json(Node(camera.to_json(), "camera"))
     assert np.array_equal(camera.ray_directions(), again.ray_directions())
-    short = Camera.from_json({"camera_to_world": np.eye(4).reshape(-1).tolist(), "fov": 90, "width": 10, "height": 20})
+    short = Camera.from_json(
+        Node({"camera_to_world": np.eye(4).reshape(-1).tolist(), "fov": 90, "width": 10, "height": 20}, "camera")
+    )
     assert short.fy == pytest.approx(10) and (short.cx, short.cy) == (5, 10)
 
 
@@ -65,7 +68,7 @@ def test_json_round_trip_and_short_form() -> None:
         ({"camera_to_world": np.diag([2.0, 2, 2, 1]).reshape(-1).tolist()}, "rotation"),
         ({"camera_to_world": [*np.eye(4).reshape(-1)[:12].tolist(), 0, 0, 0, 0]}, "last row"),
         ({"camera_to_world": [10**400] * 16}, "16 finite numbers"),
-        ({"fx": -1}, "positive"),
+        ({"fx": -1}, "from 0.001"),
         ({"fx": "wide"}, "fx"),
         ({"fov": 500}, "170"),
         ({"width": 0}, "width"),
@@ -74,7 +77,7 @@ def test_json_round_trip_and_short_form() -> None:
 )
 def test_a_broken_camera_is_refused_by_name(change: dict[str, object], words: str) -> None:
     with pytest.raises(DuplexError, match=words):
-        Camera.from_json(some_camera().to_json() | change, "camera")
+        Camera.from_json(Node(some_camera().to_json() | change, "camera"))
 
 
 def test_orbit_keeps_its_distance_and_its_aim() -> None:

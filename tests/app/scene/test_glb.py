@@ -17,7 +17,9 @@ from duplex.app.scene.mesh import Mesh
 
 def mesh(n: int = 50) -> Mesh:
     rng = np.random.default_rng(0)
-    return Mesh(rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 2)), rng.integers(0, n, (80, 3)))
+    return Mesh(
+        rng.normal(size=(n, 3)).astype(np.float32), rng.random((n, 2)), rng.integers(0, n, (max(80, n // 2), 3))
+    )
 
 
 @pytest.mark.parametrize("n", [50, 70000])

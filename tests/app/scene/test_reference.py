@@ -27,7 +27,7 @@ def test_references_come_back_as_they_were(referenced: Bundle, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m: m["references"][0].update(kind="drawing"), ("neither of the teacher nor a photo",)),
+        (lambda m: m["references"][0].update(kind="drawing"), ("drawing: expected one of teacher, photo",)),
         (lambda m: m["references"][0]["camera"].update(width=121), ("120 x 90", "121 x 90")),
         (lambda m: m["references"][0]["camera"].update(width=4000), ("4000 x 90", "at most 2048")),
         (lambda m: m["references"].extend(m["references"] * 8), ("18 reference pictures",)),

@@ -37,7 +37,6 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
         process.wait()
         assert output.read_bytes() == b"the old bundle"
     assert read_bundle(preview).network == read_bundle(baked).network  # a whole bundle of what was learned until then
-    (tmp_path / "scene.bundle.baking" / ".views.1.unfinished").write_bytes(b"half")
     one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--preview", output), "the bundle itself")
     one_sentence(call(BAKE, octahedron, "-o", output, *SMALL), "interrupted", "--resume")
     one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
@@ -68,12 +67,14 @@ def test_two_bakes_of_one_bundle_do_not_meet(octahedron: Path, tmp_path: Path) -
     read_bundle(output)
 
 
-def test_a_workspace_without_its_note_is_not_believed(octahedron: Path, tmp_path: Path) -> None:
+def test_a_folder_of_the_users_is_no_workspace(octahedron: Path, tmp_path: Path) -> None:
     folder = tmp_path / "scene.bundle.baking"
     folder.mkdir()
     (folder / "density.safetensors").write_bytes(b"somebody else's")
-    result = run(BAKE, octahedron, "-o", tmp_path / "scene.bundle", *TINY)
-    assert result.returncode == 0, result.stderr
+    for flag in ([], ["--resume"], ["--restart"]):
+        refused = call(BAKE, octahedron, "-o", tmp_path / "scene.bundle", *TINY, *flag)
+        one_sentence(refused, "not the workspace of a bake", "another output")
+    assert [file.name for file in tmp_path.rglob("*")] == [folder.name, "density.safetensors"]
 
 
 def test_disk_full_keeps_the_old_bundle(octahedron: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import moderngl
 import pytest
 from PIL import Image
 
+from duplex.app.core.tree import Node
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import BakeConfig
@@ -33,7 +34,7 @@ def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
     for features, width in ((4, 8), (8, 16), (12, 16)):
         cnn = NetworkSpec.shallow(features, width)
         mlp = pixel_mlp(cnn)
-        assert mlp.margin == 0 and NetworkSpec.from_json(mlp.to_json()) == mlp
+        assert mlp.margin == 0 and NetworkSpec.from_json(Node(mlp.to_json(), "network")) == mlp
         assert 0.8 < mlp.macs_per_pixel / cnn.macs_per_pixel < 1.2
 
 
@@ -75,7 +76,7 @@ def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, c
     kept["no view directions"]["unseen"]["psnr"] = 7.0
     del kept["inner shell alone"]
     (workspace.folder / "rows.json").write_text(json.dumps(kept))
-    workspace.lock.release()  # as if the process had been killed
+    workspace.lock.discard()  # as if the process had been killed
     taken_up = Workspace(tmp_path / "t.md", job.fingerprint(), True, False)
     again = ablate(job, [(photos[2], 48)], taken_up, ctx, Metrics(False))
     assert again[5].unseen["psnr"] == 7.0 and replace(again[5], unseen=rows[5].unseen) == rows[5]

@@ -31,7 +31,7 @@ def test_a_teacher_is_judged_as_it_was_baked(baked: Path, octahedron: Path) -> N
     assert TeacherRenderer(load_teacher(octahedron), bundle, fast=True).drawn(camera).max() < 0.99
     assert as_baked(load_teacher(octahedron), bundle).scene.bounds is None
     for wrong in ([[1, 2], [3]], "everywhere", [[0, 0, 0], [1, 1, "x"]]):
-        with pytest.raises(DuplexError, match="two corners"):
+        with pytest.raises(DuplexError, match="6 finite numbers"):
             as_baked(load_teacher(octahedron), replace(bundle, teacher={**told, "bounds": wrong}))
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from safetensors.torch import save_file
 
+from builders.planted import executed, plant
 from duplex.app.core.errors import DuplexError
 from duplex.baking.evaluation import lpips
 from duplex.baking.evaluation.lpips import ARCHIVE, BACKBONES, Lpips
@@ -129,6 +130,28 @@ def test_another_archive_is_not_opened(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(lpips, "_tensors", lambda *_: pytest.fail("it was opened"))
     with pytest.raises(DuplexError, match="not the file that is expected"):
         Lpips("vgg", tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, lpips.ARCHIVE_BYTES, 1 << 40])
+def test_an_archive_of_another_size_is_not_even_read(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / ARCHIVE).open("wb") as file:
+        file.truncate(size)  # takes no room on the disk
+    if size != lpips.ARCHIVE_BYTES:
+        monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    with pytest.raises(DuplexError, match="not the file that is expected"):
+        Lpips("vgg", tmp_path)
+
+
+@pytest.mark.system
+def test_pip_runs_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plant(tmp_path / "here"))
+    monkeypatch.setenv("PYTHONPATH", ".")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # so that it fails at once
+    with pytest.raises(DuplexError, match=r"could not be fetched.*--no-lpips"):
+        Lpips("vgg", tmp_path / "cache")
+    assert executed(tmp_path / "here") == []
 
 
 def test_damaged_weights_are_told(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def one_sentence(action: Callable[[], object], *words: str) -> None:
 
 
 def refused(folder: Path, *words: str) -> None:
-    one_sentence(lambda: read_photos(folder, "test", 0.0)[0].pixels(4, WHITE), *words)
+    one_sentence(lambda: read_photos(folder, "test", 0.0)[0].rgba(4), *words)
 
 
 def every_photo(dataset: Dataset) -> list[Photo]:

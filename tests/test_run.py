@@ -1,0 +1,102 @@
+"""``run.py``: nothing of the current folder is run, and signals reach the program that it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders.planted import executed, plant
+from builders.signals import end, start
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(os.name == "nt", reason="links, and signals as POSIX has them"),
+]
+STUB = """
+import signal, sys, time
+from pathlib import Path
+def stop(number, frame):
+    Path(sys.argv[0]).with_name("signals").open("a").write(f"{number} ")
+    sys.exit(128 + number)
+signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGTERM, stop)
+print(*sys.argv[1:], sys.flags.safe_path, flush=True)
+if "fail" in sys.argv:
+    sys.exit(5)
+time.sleep(20)
+"""
+
+
+def checkout(folder: Path) -> Path:
+    """A checkout with a stub in place of duplex, set up for the viewer and the bake; its ``run.py``."""
+    for name in ("run.py", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    tree = b"".join((folder / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    state = hashlib.sha256(tree + sys.version.encode() + str(folder).encode()).hexdigest()
+    for name in ("viewer", "bake"):
+        (folder / ".venv" / f"installed-{name}").write_text(state)
+    for place in (folder / "app", folder / "baking" / "commands"):
+        place.mkdir(parents=True)
+        (place / "start.py").write_text(STUB)
+    return folder / "run.py"
+
+
+@pytest.mark.parametrize("arguments", [[], ["x.bundle"], ["bake", "x"]])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_reaches_the_program_once(arguments: list[str], number: int, status: int, tmp_path: Path) -> None:
+    process = start([sys.executable, str(checkout(tmp_path)), *arguments], cwd=tmp_path)
+    assert process.stdout
+    assert process.stdout.readline().split() == [*arguments, "True"]
+    assert end(process, number)[:2] == (status, "")  # the program says it
+    assert [len(x.read_text().split()) for x in tmp_path.rglob("signals")] == [1]
+
+
+def test_the_status_of_the_program_is_passed_on(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, checkout(tmp_path), "bake", "fail"], capture_output=True, text=True)
+    assert done.returncode == 5 and done.stderr == ""
+
+
+@pytest.mark.parametrize("variant", ["another folder", "beside run.py", "a relative PYTHONPATH"])
+def test_nothing_of_the_current_folder_is_run(variant: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    program = checkout(root)
+    here = plant(root if variant == "beside run.py" else tmp_path / "here")
+    environment = dict(os.environ)
+    if variant == "a relative PYTHONPATH":  # which Python itself reads, before run.py can
+        (here / "lib").mkdir()
+        plant(here / "lib")
+        for file in (here / "lib").iterdir():
+            if file.stem not in ("hashlib", "json", "pathlib", "shutil", "signal", "subprocess"):
+                file.unlink()
+        environment["PYTHONPATH"] = "lib"
+    done = subprocess.run(
+        [sys.executable, program, "bake", "fail"], cwd=here, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 5, done.stderr
+    assert executed(here) == [] and executed(here / "lib") == []
+
+
+@pytest.mark.slow
+def test_the_set_up_runs_nothing_of_it_either(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    program = checkout(root)
+    shutil.rmtree(root / ".venv")
+    here = plant(tmp_path / "here")
+    environment = os.environ | {"PIP_NO_INDEX": "1"}  # so that it fails at once
+    done = subprocess.run(
+        [sys.executable, program, "bake", "x"], cwd=here, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "setting up .venv failed" in done.stderr, done.stderr
+    assert executed(here) == []
