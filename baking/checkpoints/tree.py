@@ -164,9 +164,11 @@ class CheckpointNode(Node):
     def wrong(self, key: Key, expected: str) -> DuplexError:
         """The error of a member that is not what was ``expected``."""
         found = self._find(key)
-        if isinstance(found, Numbers):
-            return self.error(f"{self._name(key)}: an array of shape {found.shape}: expected {expected}")
-        return super().wrong(key, expected)
+        if not isinstance(found, Numbers):
+            return super().wrong(key, expected)
+        single = found.count == 1 and found.dtype in DTYPES
+        what = shown(self._array(found, key).item()) if single else f"an array of shape {found.shape}"
+        return self.error(f"{self._name(key)}: {what}: expected {expected}")
 
     def _node(self, value: object, name: str) -> Self:
         return type(self)(value, name, self.remedy, self.budget)

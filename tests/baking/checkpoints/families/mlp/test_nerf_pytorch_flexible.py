@@ -77,7 +77,7 @@ def test_folder_takes_the_newest_checkpoint_and_its_configuration(tmp_path: Path
             "num_coarse: inf: expected",
         ),
         ("dataset: {near: 2, far: 6, type: linemod}\nnerf: {}", "type: linemod: expected"),
-        ("!!python/object/apply:os.system ['true']", "dataset: missing: expected a value there: mend it"),
+        ("!!python/object/apply:os.system ['true']", "a list of 1: expected dataset in it: mend it"),
     ],
 )
 def test_a_broken_configuration_is_one_sentence(tmp_path: Path, text: str, word: str) -> None:
