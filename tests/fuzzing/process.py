@@ -115,10 +115,9 @@ class Sandbox:
         if not event:
             self._process = None
             return process.end_of(hung=event is not None)
-        outcome = Outcome(event["kind"], event["place"], event["text"])
-        if outcome.kind == "memory":
-            self.close()  # its peak cannot be set back
-        return outcome
+        if event["last"]:
+            self.close()
+        return Outcome(event["kind"], event["place"], event["text"])
 
     def _wait(self, process: Process, seconds: float) -> dict[str, Any] | None:
         """The next event but those about seeds."""

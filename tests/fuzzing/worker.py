@@ -67,10 +67,14 @@ class Worker:
             return found
         if printed > MAX_PRINTED:
             return Outcome("printed", found.place, f"{printed} bytes printed, then {found.text}")
-        used = peak_memory() - self.idle
-        if used > MAX_MEMORY:
-            return Outcome("memory", found.place, f"{used >> 20} MiB, then {found.text}")
+        if self.bloated:
+            return Outcome("memory", found.place, f"{peak_memory() - self.idle >> 20} MiB, then {found.text}")
         return found
+
+    @property
+    def bloated(self) -> bool:
+        """Whether an input has taken too much memory: the peak cannot be set back, so a new process must go on."""
+        return peak_memory() - self.idle > MAX_MEMORY
 
     def tell(self, **event: Any) -> None:
         """Tell the parent."""
@@ -107,8 +111,8 @@ def stream(worker: Worker, inputs: Inputs, plan: dict[str, Any], state: mmap.mma
                 pool.append((recipe, files))
         elif outcome.defect:
             worker.tell(event="again", recipe=recipe, index=index, **asdict(outcome))
-        if outcome.kind == "memory":
-            break  # the peak cannot be set back, so a new process goes on
+        if worker.bloated:
+            break
     state[: STATE.size] = STATE.pack(index, done, refused, accepted, 0.0, longest)
     worker.tell(event="end", index=index)
 
@@ -117,7 +121,8 @@ def serve(worker: Worker) -> None:
     """Use the inputs whose folders come on the standard input, and answer each with its outcome."""
     worker.tell(event="ready")
     for line in sys.stdin:
-        worker.tell(event="outcome", **asdict(worker.outcome(read_files(Path(json.loads(line))))))
+        outcome = worker.outcome(read_files(Path(json.loads(line))))
+        worker.tell(event="outcome", last=worker.bloated, **asdict(outcome))
 
 
 def peak_memory() -> int:
