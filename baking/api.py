@@ -68,8 +68,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
         progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
             ends the bake and leaves the workspace resumable.
-        resume: Continue an interrupted bake.
-        restart: Discard an interrupted bake and start again.
+        resume, restart: Continue an interrupted bake, or discard it and start again.
         preview: Where to write a bundle of the intermediate result from time to time.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
