@@ -12,6 +12,7 @@ python3 run.py test [...]   all tests but the slow ones; other arguments go to p
                --update-golden  rewrite the golden images in tests/golden
 python3 run.py torture      kills, signals and full disks at random moments of every command that writes (Linux, macOS)
                --kills N, --full-disks N, --signals N, --seed S, --only JOB
+python3 run.py fuzz [...]   mutated files for every reader; --minutes, --inputs, --target, --seed (fuzz --help)
 """
 
 import os
@@ -81,9 +82,9 @@ def main() -> int:
             os.chdir(ROOT)  # whose settings and tests these are
             set_up("bake,test")
             return test(rest) if name == "test" else check()
-        if name == "torture":
+        if name in ("torture", "fuzz"):
             set_up("bake,test")
-            return become(ROOT / "tests" / "torture", *rest)
+            return become(ROOT / "tests" / {"torture": "torture", "fuzz": "fuzzing"}[name], *rest)
         if name in ("bake", "eval", "train"):
             set_up("bake")
             return become(OTHERS, name, *rest)

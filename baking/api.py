@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from duplex.app.core.apart import trusting
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import reserve, write_atomically
 from duplex.app.core.outputs import check_output, kind_of
@@ -54,6 +55,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     preview: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    trusted: bool = False,
     **settings: Any,
 ) -> Bundle:
     """Bake a trained NeRF into the bundle ``output`` and return the bundle.
@@ -66,11 +68,11 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
         progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
             ends the bake and leaves the workspace resumable.
-        resume: Continue an interrupted bake.
-        restart: Discard an interrupted bake and start again.
+        resume, restart: Continue an interrupted bake, or discard it and start again.
         preview: Where to write a bundle of the intermediate result from time to time.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
+        trusted: Decode the dataset's pictures in this process, not in one of its own that may crash without harm.
         settings: Any setting of ``duplex-bake --help`` by its name with underscores, such as ``grid=256``, and any
             field of :class:`~duplex.baking.subject.SceneOptions`, such as ``background="white"``.
 
@@ -79,7 +81,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     """
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
-    with reporting(progress):
+    with reporting(progress), trusting(trusted):
         check_output(output, Workspace.content)
         preview_file = None if preview is None else Path(preview)
         _check_preview(preview_file, output)
@@ -120,6 +122,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
     restart: bool = False,
     seed: int = 0,
     device: str = "auto",
+    trusted: bool = False,
     **settings: Any,
 ) -> TrainingReport:
     """Train a radiance field from posed photos and write its checkpoint, which :func:`bake` reads.
@@ -129,7 +132,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         output: The checkpoint to write.
         field: ``"tensorf"`` for TensoRF's grids, ``"mlp"`` for NeRF's network.
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
-        progress, resume, restart, seed, device: As for :func:`bake`.
+        progress, resume, restart, seed, device, trusted: As for :func:`bake`.
         settings: Any setting of ``duplex-train --help`` by its name with underscores; of the scene ``near``, ``far``
             (depths, world units), ``background`` (``"white"``, ``"black"`` or ``"#rrggbb"``) and ``bounds`` (low x y z,
             high x y z).
@@ -140,7 +143,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
     output = Path(output)
     given_names = frozenset(each.name for each in dataclasses.fields(Given))
     scene, stages = _sorted_settings(settings, names_of(TrainConfig), given_names)
-    with reporting(progress):
+    with reporting(progress), trusting(trusted):
         chosen = read_seed(seed)
         check_output(output, TrainingWorkspace.content)
         config = train_config(quality, stages)
@@ -162,6 +165,7 @@ def evaluate(
     teacher: str | Path | None = None,
     data: str | Path | None = None,
     progress: Listener | None = None,
+    trusted: bool = False,
     **options: Any,
 ) -> Evaluation:
     """Compare a bundle with its teacher at held-out views and with the test photos of a dataset.
@@ -170,7 +174,7 @@ def evaluate(
         scene: The bundle, or its path.
         teacher: The checkpoint that the bundle was baked from.
         data: The folder of the dataset.
-        progress: As for :func:`bake`.
+        progress, trusted: As for :func:`bake`.
         options: Other fields of :class:`~duplex.baking.evaluation.evaluation.EvaluationOptions`, such as ``views=16``,
             ``height=400`` (pixels) or ``lpips=False``.
 
@@ -180,7 +184,7 @@ def evaluate(
     names = frozenset(each.name for each in dataclasses.fields(EvaluationOptions)) - {"teacher", "data"}
     _sorted_settings(options, frozenset(), names)
     paths: dict[str, Any] = {"teacher": teacher and Path(teacher), "data": data and Path(data)}
-    with reporting(progress):
+    with reporting(progress), trusting(trusted):
         source = scene if isinstance(scene, Bundle) else Path(scene)
         return evaluate_bundle(source, dataclasses.replace(EvaluationOptions(**options), **paths))
 
@@ -198,12 +202,14 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     restart: bool = False,
     seed: int = 0,
     device: str = "auto",
+    trusted: bool = False,
     **settings: Any,
 ) -> list[Row]:
     """Distil a checkpoint again and again, each time without one idea of the method, and write the Markdown table.
 
     Args:
-        checkpoint, data, quality, progress, resume, restart, seed, device, settings: As for :func:`bake`.
+        checkpoint, data, quality, progress, resume, restart, seed, device, trusted, settings: As for
+            :func:`bake`.
         output: The table to write. While the ablation runs, its workspace is the folder ``<output>.ablating``.
         height: Of the test photos in pixels, 16 to 4096.
         lpips: Whether to measure LPIPS.
@@ -216,7 +222,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     """
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
-    with reporting(progress):
+    with reporting(progress), trusting(trusted):
         if not 16 <= as_number("size", height, int) <= 4096:
             raise DuplexError(f"--size {height}: expected 16 to 4096 pixels")
         check_output(output, AblationWorkspace.content)
@@ -235,14 +241,19 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
 
 
 def open_checkpoint(
-    checkpoint: str | Path, *, data: str | Path | None = None, device: str = "auto", **scene: Any
+    checkpoint: str | Path,
+    *,
+    data: str | Path | None = None,
+    device: str = "auto",
+    trusted: bool = False,
+    **scene: Any,
 ) -> Teacher:
     """Load a trained NeRF: its fields give density and colour, ``.scene`` describes the scene.
 
     Args:
         checkpoint: The checkpoint's file, or the folder that holds it.
         data: The folder of its dataset, whose cameras some checkpoint families need.
-        device: As for :func:`bake`.
+        device, trusted: As for :func:`bake`.
         scene: Fields of :class:`~duplex.baking.subject.SceneOptions`, such as ``near=2.0``.
 
     Raises:
@@ -250,7 +261,8 @@ def open_checkpoint(
     """
     known, _ = _sorted_settings(scene, frozenset())
     folder = None if data is None else Path(data)
-    return read_subject(Path(checkpoint), folder, device, SceneOptions(**known)).teacher
+    with trusting(trusted):
+        return read_subject(Path(checkpoint), folder, device, SceneOptions(**known)).teacher
 
 
 def _sorted_settings(

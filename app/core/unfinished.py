@@ -115,7 +115,15 @@ class Unfinished:
 
     def discard(self) -> None:
         """Remove what is not finished, and the claim."""
-        self._discard()
+        if not self._discard.alive:
+            return
+        try:
+            remove_all(self._files, self._lock, self.made)
+        except BaseException:  # a signal: nothing is left behind for its sake
+            remove_all(self._files, self._lock, self.made)
+            raise
+        finally:
+            self._discard.detach()
 
 
 def living_claims(folder: Path, own: str = "") -> set[str]:

@@ -45,6 +45,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
         restart=arguments.restart,
         seed=arguments.seed,
         device=arguments.device,
+        trusted=arguments.trusted,
         **scene_options(arguments),
         **given_settings(arguments, BakeConfig),
     )

@@ -51,6 +51,7 @@ def _bake(arguments: argparse.Namespace) -> int:
         preview=arguments.preview,
         seed=arguments.seed,
         device=arguments.device,
+        trusted=arguments.trusted,
         **scene_options(arguments),
         **given_settings(arguments, BakeConfig),
     )

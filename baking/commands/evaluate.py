@@ -16,6 +16,7 @@ from duplex.app.tools.cli import parse_size
 from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.commands import ablate, console
+from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS, Evaluation
 from duplex.baking.evaluation.report import html_report
 from duplex.baking.evaluation.speed import compare_speed, text
@@ -58,6 +59,7 @@ def main() -> int:
         "--size", metavar="N|WxH", help="height of the pictures in pixels [200]; with --speed their size [800x800]"
     )
     parser.add_argument("--device", default="auto", help="where the teacher runs: cpu, cuda ... [auto]")
+    add_trusted(parser)
     parser.add_argument("--no-lpips", action="store_true", help="leave out LPIPS, whose weights are fetched once")
     parser.add_argument("--no-report", action="store_true", help="write no HTML report beside the bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -83,6 +85,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             fast=arguments.fast,
             teacher_photos=arguments.teacher_photos,
             device=arguments.device,
+            trusted=arguments.trusted,
         )
         print(json.dumps(result.to_json()) if arguments.json else _text(result.report))
         if page and result.compared and not arguments.no_report:
@@ -111,7 +114,7 @@ def _speed(arguments: argparse.Namespace) -> int:
     if not arguments.teacher:
         raise DuplexError("--speed: expected --teacher with it, the checkpoint whose network is timed")
     size = parse_size(arguments.size or "800x800")
-    bundle = read_bundle(arguments.bundle, trusted=False)
+    bundle = read_bundle(arguments.bundle, trusted=arguments.trusted)
     overrides = Overrides(depths=depths_of(bundle))  # some checkpoints cannot be read without depths
     teacher = load_teacher(arguments.teacher, pick_device(arguments.device), overrides)
     result = compare_speed(bundle, teacher, size)

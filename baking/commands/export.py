@@ -7,6 +7,7 @@ from pathlib import Path
 
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.baking.commands import console
+from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.mesh_export import FORMATS, FRAMES, export_meshes
 
 
@@ -19,12 +20,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder to write into")
     parser.add_argument("--format", choices=FORMATS, default="ply", help="of the meshes [ply]")
     parser.add_argument("--frame", choices=FRAMES, default="dataset", help="whose coordinates [the dataset's files']")
+    add_trusted(parser)
     given = parser.parse_args(arguments)
     return console.run(lambda: _export(given))
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    bundle = read_bundle(arguments.bundle, trusted=False)
+    bundle = read_bundle(arguments.bundle, trusted=arguments.trusted)
     for file in export_meshes(bundle, arguments.output, arguments.format, arguments.frame):
         print(f"{file.path}: {file.count} {file.content}")
     return 0

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from duplex.app.core.apart import trusting
 from duplex.app.core.files import reserve
 from duplex.app.core.images import to_png
 from duplex.app.core.outputs import check_output
@@ -37,7 +38,8 @@ def _inspect(arguments: argparse.Namespace) -> int:
     file = arguments.preview or Path(f"{arguments.checkpoint.resolve().stem}-preview.png")
     check_output(file, "the picture to write")
     options = SceneOptions(**scene_options(arguments))
-    subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
+    with trusting(arguments.trusted):
+        subject = read_subject(arguments.checkpoint, arguments.data, arguments.device, options)
     known = facts(subject)
     if not arguments.json:  # before the picture, which takes longer and can fail
         print("\n".join(f"{name:15}{value}" for name, value in _lines(known)))

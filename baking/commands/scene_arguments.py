@@ -16,6 +16,7 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of a checkpoint's scene and network to ``parser``."""
     parser.add_argument("--data", type=Path, help="the checkpoint's dataset: cameras are taken around its own")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
+    add_trusted(parser)
     scene = parser.add_argument_group("scene", "What the checkpoint's own files say, or their defaults, unless given.")
     scene.add_argument("--near", type=float, help="where rays begin, world units")
     scene.add_argument("--far", type=float, help="where rays end, world units")
@@ -27,6 +28,12 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     scene.add_argument("--space", choices=SPACES, help="where the network lives: world, NDC, or a contracted world")
     scene.add_argument("--activation", choices=ACTIVATIONS, help="of the density")
     scene.add_argument("--encoding", choices=ENCODINGS, help="order of the positional encoding (t sin/cos, f, d xyz)")
+
+
+def add_trusted(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for files of one's own."""
+    text = "the files are no stranger's: decode pictures in this process, not in one of its own"
+    parser.add_argument("--trusted", action="store_true", help=text)
 
 
 def scene_options(arguments: argparse.Namespace) -> dict[str, Any]:

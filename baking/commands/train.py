@@ -8,6 +8,7 @@ from pathlib import Path
 
 from duplex.baking.api import train
 from duplex.baking.commands import console
+from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.settings import add_flags, given_settings
 from duplex.baking.training.config import PRESETS, TrainConfig
 from duplex.baking.training.job import FIELDS
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--restart", action="store_true", help="throw an interrupted training away and begin anew")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
+    add_trusted(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     scene = parser.add_argument_group("scene", "What the dataset says, unless given.")
     scene.add_argument("--near", type=float, help="depth at which rays begin, world units")
@@ -51,6 +53,7 @@ def _train(arguments: argparse.Namespace) -> int:
         restart=arguments.restart,
         seed=arguments.seed,
         device=arguments.device,
+        trusted=arguments.trusted,
         **{name: getattr(arguments, name) for name in SCENE_FLAGS if getattr(arguments, name) is not None},
         **given_settings(arguments, TrainConfig),
     )

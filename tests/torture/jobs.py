@@ -61,9 +61,13 @@ def many_times(save: Callable[[], None]) -> Callable[[Path], int]:
 
 
 def _save_settings() -> None:
-    from duplex.app.viewer.settings import Settings
+    from duplex.app.core.errors import DuplexError
+    from duplex.app.viewer.settings import Settings, load_settings
 
-    Settings(recent=[str(i) for i in range(8)], size=[800, 600]).save(Path("viewer.json"))
+    settings, file = Settings(recent=[str(i) for i in range(8)], size=[800, 600]), Path("viewer.json")
+    settings.save(file)
+    if load_settings(file) != settings:  # the window says nothing of it
+        raise DuplexError(f"{file}: not saved")
 
 
 def _save_path() -> None:

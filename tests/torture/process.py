@@ -15,6 +15,7 @@ from pathlib import Path
 from duplex.app.core import interrupts
 
 TIMEOUT = 180  # seconds
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ def fork(folder: Path, body: Callable[[], int], printed: int, limit: int | None 
 
     ``printed``: the descriptor to which it prints; ``limit``: of the size of any file, in bytes.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until the child can answer them
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return process
     status = 1
     try:
@@ -42,11 +45,12 @@ def fork(folder: Path, body: Callable[[], int], printed: int, limit: int | None 
         os.dup2(printed, 2)
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         interrupts.install()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         status = interrupts.interruptible(body)
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1

@@ -113,8 +113,7 @@ def _filled(this: Round, job: TortureJob, whole: Whole, inputs: Path, folder: Pa
         this.filled += ended.status != 0
         _check_status(this, ended, (0, 2))
         errors = [line for line in ended.printed.splitlines() if line.startswith("error:")]
-        silent = job.name == "settings" or ended.status == 0
-        if "Traceback" in ended.printed or (len(errors) != 1 and not silent):
+        if "Traceback" in ended.printed or len(errors) != (ended.status != 0):
             this.defects.append(f"a full disk: {ended.printed[-2000:]}")
         _check_outputs(this, job, whole, folder, old)
         enlarge()
@@ -127,7 +126,7 @@ def _small_disk(
 ) -> Iterator[tuple[int | None, Callable[[], None]]]:
     """A small file system in ``folder``, which can be enlarged; else a limit of the size of files."""
     used = sum((folder.parent / "inputs" / name).stat().st_size for name in LINKED.get(job.name, ()))
-    size = used + int(whole.bytes * 2 ** chance.uniform(-3, 3)) + 4 * PAGE
+    size = used + int(whole.bytes * 2 ** chance.uniform(-3, 3)) + PAGE * (2 * len(job.outputs) + 4)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if chance.random() < 0.5 and shutil.which("mount") and subprocess.run(mount, capture_output=True).returncode == 0:
         larger = ["mount", "-o", "remount,size=1G", str(folder)]

@@ -160,6 +160,32 @@ def test_an_object_that_nobody_keeps_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("moment", range(8))
+def test_a_signal_while_it_is_removed_leaves_nothing(
+    moment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = Unfinished(tmp_path, "x")
+    unfinished.write(tmp_path / "x", b"half")
+    unfinished.write(tmp_path / "y", b"half")
+    removed, calls = module._remove, list[Path]()
+
+    def interrupted(path: Path) -> None:
+        calls.append(path)
+        if moment % 2 and len(calls) == moment // 2 + 1:
+            raise KeyboardInterrupt
+        removed(path)
+        if len(calls) == moment // 2 + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_remove", interrupted)
+    if moment < 6:
+        with pytest.raises(KeyboardInterrupt):
+            unfinished.discard()
+    else:
+        unfinished.discard()
+    assert names(tmp_path) == []
+
+
 def test_writers_in_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
     failures: list[BaseException] = []
 
