@@ -1,7 +1,8 @@
 """How signals end a command: the first one unwinds it, so that unfinished files go; a second one ends it at once.
 
 C code can lose a KeyboardInterrupt: a callback's is printed and dropped, or it becomes another error. So it is raised
-again until the command has ended. A thread listens too, since the main thread answers no signal while it runs C code.
+again until the command has ended. C++ code may also crash on one while a library is loaded or a window draws: there it
+waits. A thread listens too, since the main thread answers no signal while it runs C code.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ if TYPE_CHECKING:  # the module ``typing`` takes longer to load than this one
     from typing import NoReturn
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # no system has all of them
-REPEAT_SECONDS = 0.3
+REPEAT_SECONDS = 0.1
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
 class _Ending:
     signal = 0  # the first that came
     unwinds = False  # whether there may be something to clear
+    polled = False
     told = False
     heard = False  # by the thread
     repeats = 0  # sent by this module and not heard yet
@@ -68,6 +70,16 @@ def interruptible(command: Callable[[], int]) -> int:
     return report() if _ending.signal else status
 
 
+class Polling:
+    """A context in which no signal raises an exception: the code in it asks :func:`pending`."""
+
+    def __enter__(self) -> None:
+        _ending.polled = True
+
+    def __exit__(self, *error: object) -> None:
+        _ending.polled = False
+
+
 def pending() -> bool:
     """Whether a signal ends this program: whatever error comes now is its consequence."""
     return _ending.signal != 0
@@ -94,8 +106,14 @@ def _answer(number: int, frame: FrameType | None) -> None:
     _ending.signal = _ending.signal or number
     if not _ending.told and not _ending.unwinds:
         _leave()
-    if not _ending.told and not _unwinding():
+    if not (_ending.told or _ending.polled or _importing(frame) or _unwinding()):
         raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 def _unwinding() -> bool:

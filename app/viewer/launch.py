@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from duplex.app.core import interrupts
 from duplex.app.core.errors import WITHOUT_WINDOW, NoDisplayError
 from duplex.app.core.files import stamp_of
 from duplex.app.render.backends.names import AUTO
@@ -43,10 +44,11 @@ def view(
     bundle = scene if isinstance(scene, Bundle) else read_bundle(path)
     first = bundle.camera(camera) if isinstance(camera, int) else camera
     first = first or scene_orbit(bundle).camera(0, *(size or DEFAULT_SIZE))
-    try:
-        from duplex.app.viewer.window import Viewer
-    except ImportError as error:  # of a library that a system without screens need not have
-        raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
-    window = Viewer(size, backend)
-    window.show(bundle, path, first, stamp, background)
-    window.run()
+    with interrupts.Polling():
+        try:
+            from duplex.app.viewer.window import Viewer
+        except ImportError as error:  # of a library that a system without screens need not have
+            raise NoDisplayError(f"no window can be opened here ({error}): {INSTALL_HINT}; {WITHOUT_WINDOW}") from None
+        window = Viewer(size, backend)
+        window.show(bundle, path, first, stamp, background)
+        window.run()

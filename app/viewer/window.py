@@ -10,6 +10,7 @@ from pathlib import Path
 import glfw  # before imgui_bundle, which would point it at its own copy of the library
 import moderngl
 
+from duplex.app.core import interrupts
 from duplex.app.core.files import Stamp
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.gpu import describe
@@ -82,7 +83,7 @@ class Viewer:
             driver = self.driver.partition(" (")[0]
             self.state.notices.note(f"The CPU draws ({driver}): a graphics card is much faster")
         try:
-            while not self.window.is_closing:
+            while not self.window.is_closing and not interrupts.pending():
                 self.frame()
                 self.input.swap()
                 if self.state.choose_backend():

@@ -99,6 +99,16 @@ def test_a_recording_that_is_interrupted_leaves_nothing(number: int, status: int
 
 
 @posix
+@pytest.mark.parametrize("moment", [0.4, 1.2, 4])
+def test_the_window_closes_at_any_moment(moment: float, tmp_path: Path, display: str) -> None:
+    environment = os.environ | {"DISPLAY": display, "XDG_CONFIG_HOME": str(tmp_path)}
+    process = start([*script(tmp_path / "bin", "viewer"), "--size", "300x300"], env=environment)
+    wait_until_it_answers(process)
+    time.sleep(moment)
+    assert end(process, signal.SIGINT)[:2] == (130, "interrupted\n")
+
+
+@posix
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("name", ["viewer", "bake"])

@@ -139,6 +139,39 @@ def test_a_second_one_ends_it_at_once(body: str) -> None:
     assert (status, errors) == (130, "interrupted\n") and seconds < 1
 
 
+def test_a_library_that_is_being_loaded_sees_no_exception(tmp_path: Path) -> None:
+    (tmp_path / "library.py").write_text("""
+import os, time
+try:
+    print("ready", flush=True)
+    for _ in range(100):
+        time.sleep(0.01)
+except BaseException:
+    os.abort()  # as C++ code may do
+""")
+    process = start(program("import library\nsleep()"), cwd=tmp_path)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    status, errors, seconds = end(process, signal.SIGINT)
+    assert (status, errors) == (130, "interrupted\n") and seconds < 3
+
+
+def test_where_signals_are_asked_for_none_raises_an_exception() -> None:
+    process = start(
+        program("""
+        with interrupts.Polling():
+            try:
+                ready()
+                while not interrupts.pending():
+                    time.sleep(0.01)
+                time.sleep(0.5)
+            except BaseException:
+                os.abort()
+    """)
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    assert end(process, signal.SIGTERM)[:2] == (143, "interrupted\n")
+
+
 def test_what_is_ignored_stays_ignored() -> None:
     body = "ready()\ntime.sleep(0.5)\nprint('done')"
     process = start(["nohup", *program(body)])
