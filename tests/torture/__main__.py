@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import random
 import secrets
@@ -20,6 +21,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from torture.jobs import JOBS, TortureJob, write_inputs
 from torture.process import run
 from torture.rounds import FULL, KILL, SIGNAL, Round, Whole, play, undisturbed
+
+LIBRARIES = (
+    "av",
+    "duplex.app.tools.recordings",
+    "duplex.app.tools.screenshots",
+    "duplex.baking.commands.bake",
+    "duplex.baking.commands.evaluate",
+    "duplex.baking.commands.train",
+    "torch._dynamo",  # which torch's optimisers import when the first is made
+)
 
 
 def main() -> int:
@@ -43,11 +54,8 @@ def main() -> int:
 
 def load_libraries() -> None:
     """Import once what every forked run needs."""
-    import duplex.app.tools.recordings
-    import duplex.app.tools.screenshots
-    import duplex.baking.commands.bake
-    import duplex.baking.commands.evaluate
-    import duplex.baking.commands.train  # noqa: F401
+    for name in LIBRARIES:
+        importlib.import_module(name)
 
 
 def references(jobs: list[TortureJob], folder: Path) -> dict[str, Whole]:

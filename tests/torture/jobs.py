@@ -20,14 +20,13 @@ TRAINING = ["--size", "32", "--voxels", "24", "--first-voxels", "16", "--density
 class TortureJob:
     """A run that writes ``outputs`` (paths in its folder) from the common ``inputs``.
 
-    ``run``: called in the run's folder with the folder of inputs; returns the exit status. ``workspace``: the folder
-    that an interrupted run leaves; ``share``: how often it is chosen, relative to others.
+    ``run``: called in the run's folder with the folder of inputs; returns the exit status. ``share``: how often it is
+    chosen, relative to others.
     """
 
     name: str
     outputs: tuple[str, ...]
     run: Callable[[Path], int]
-    workspace: str = ""
     share: int = 1
 
 
@@ -94,15 +93,23 @@ JOBS: Sequence[TortureJob] = (
         "bake",
         ("x.bundle",),
         command(BAKE, "@octahedron", "-o", "x.bundle", *TINY, workspace="x.bundle.baking"),
-        workspace="x.bundle.baking",
         share=3,
     ),
     TortureJob(
         "train",
         ("x.th",),
         command(TRAIN, "@photos", "-o", "x.th", *TRAINING, workspace="x.th.training"),
-        workspace="x.th.training",
         share=3,
+    ),
+    TortureJob(
+        "ablate",
+        ("x.md",),
+        command(
+            EVALUATE,
+            *("ablate", "@octahedron", "-o", "x.md", "--no-lpips"),
+            *TINY,
+            workspace="x.md.ablating",
+        ),
     ),
     TortureJob(
         "export", tuple(f"meshes/{name}" for name in MESHES), command(BAKE, "export", "@scene.bundle", "-o", "meshes")
