@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fuzzing.judge import ACCEPTED, MAX_SECONDS, REFUSED, Outcome
+from fuzzing.judge import ACCEPTED, REFUSED, Outcome
 from fuzzing.process import START_SECONDS, Process
 from fuzzing.targets import Target
 
@@ -52,7 +52,6 @@ class Lane:
     def __init__(self, plan: dict[str, Any], tally: Tally):
         self._plan = plan | {"pool": [], "seen": []}
         self._tally = tally
-        self._counted = (0, 0, 0)
         self._started = time.monotonic()
         self._process: Process | None = Process(self._plan)
 
@@ -67,16 +66,16 @@ class Lane:
                 self._count(process)
                 self._again(event["index"])
                 return self._process is not None
-        index, *_, start, _, recipe = process.state()
-        now = time.monotonic()
-        hung = now - start > MAX_SECONDS if start else now - self._started > START_SECONDS
+        state = process.state()
+        waited = time.monotonic() - self._started
+        hung = process.hangs(state.start, state.clock) if state.clock else waited > START_SECONDS
         if event is None or hung or process.greedy():
             outcome = process.end_of(hung=event is not None)
-            if index < 0:
+            if state.index < 0:
                 raise RuntimeError(f"a worker did not start: {(process.folder / 'log').read_text('utf-8')[-2000:]}")
             self._count(process, unfinished=1)
-            self._tally.add(outcome, tuple(recipe))
-            self._again(index)
+            self._tally.add(outcome, state.recipe)
+            self._again(state.index)
         return self._process is not None
 
     def _take(self, event: dict[str, Any]) -> None:
@@ -92,11 +91,11 @@ class Lane:
             self._tally.add(outcome, tuple(event["recipe"]))
 
     def _count(self, process: Process, unfinished: int = 0) -> None:
-        _, done, refused, accepted, _, longest, _ = process.state()
-        self._tally.inputs += done + unfinished
-        self._tally.refused += refused
-        self._tally.accepted += accepted
-        self._tally.longest = max(self._tally.longest, longest)
+        state = process.state()
+        self._tally.inputs += state.done + unfinished
+        self._tally.refused += state.refused
+        self._tally.accepted += state.accepted
+        self._tally.longest = max(self._tally.longest, state.longest)
 
     def _again(self, index: int) -> None:
         """Go on behind ``index`` with a new process, if there is anything left."""

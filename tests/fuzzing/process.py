@@ -11,16 +11,31 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from fuzzing.judge import MAX_SECONDS, Outcome, place_in
+from fuzzing.judge import MAX_CLOCK, MAX_SECONDS, Outcome, place_in
 from fuzzing.worker import MORE_MEMORY, STATE, STATE_BYTES
 
 TESTS = Path(__file__).resolve().parent.parent
 CALL = "import sys; sys.path.insert(0, sys.argv.pop(1)); from fuzzing.worker import main; main()"
 START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class State:
+    """``index`` and ``recipe`` of the present input, when it began (processor time, clock; 0 for none), and counts."""
+
+    index: int
+    done: int
+    refused: int
+    accepted: int
+    start: float
+    clock: float
+    longest: float
+    recipe: tuple[int, ...]
 
 
 class Process:
@@ -29,7 +44,7 @@ class Process:
     def __init__(self, plan: dict[str, Any]):
         self.folder = Path(plan["folder"])
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "state").write_bytes(STATE.pack(-1, 0, 0, 0, 0.0, 0.0).ljust(STATE_BYTES, b"\0"))
+        (self.folder / "state").write_bytes(STATE.pack(-1, 0, 0, 0, 0.0, 0.0, 0.0).ljust(STATE_BYTES, b"\0"))
         (self.folder / "plan.json").write_text(json.dumps(plan), "utf-8")
         single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
@@ -38,7 +53,7 @@ class Process:
         )  # fmt: skip
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
-        self._memory = psutil.Process(self._process.pid)
+        self._watched = psutil.Process(self._process.pid)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -61,20 +76,35 @@ class Process:
             self._process.stdin.write(json.dumps(str(folder)) + "\n")
             self._process.stdin.flush()
 
-    def state(self) -> tuple[int, int, int, int, float, float, list[int]]:
-        """Index, counts and times of a worker that streams, and the recipe of its present input."""
+    def state(self) -> State:
+        """How far a worker is that streams."""
         content = (self.folder / "state").read_bytes()
         text = content[STATE.size :].partition(b"\0")[0]
         try:
-            recipe = json.loads(text) if text else []
+            recipe = tuple(json.loads(text)) if text else ()
         except ValueError:  # caught between two writes
-            recipe = []
-        return (*STATE.unpack_from(content), recipe)
+            recipe = ()
+        return State(*STATE.unpack_from(content), recipe)
+
+    def hangs(self, start: float, clock: float) -> bool:
+        """Whether an input takes too long that was begun at these times (see :mod:`fuzzing.judge`)."""
+        waited = time.monotonic() - clock
+        if waited <= MAX_SECONDS:
+            return False
+        return waited > MAX_CLOCK + 1 or self.processor_seconds() - start > MAX_SECONDS + 1
+
+    def processor_seconds(self) -> float:
+        """The processor time of the worker, 0 if it is gone."""
+        try:
+            times = self._watched.cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
 
     def greedy(self) -> bool:
         """Whether the worker has more memory than its limit, on systems that do not enforce it."""
         try:
-            return sys.platform != "linux" and self._memory.memory_info().rss > 2 * MORE_MEMORY
+            return sys.platform != "linux" and self._watched.memory_info().rss > 2 * MORE_MEMORY
         except psutil.Error:
             return False
 
@@ -94,7 +124,8 @@ class Process:
         dump = (self.folder / "log").read_bytes()[-20_000:].decode("utf-8", "replace")
         if hung:
             return Outcome("hang", place_in(dump), f"more than {MAX_SECONDS:g} s")
-        return Outcome("crash", place_in(dump), f"exit status {status}")
+        last = next(iter(dump.strip().splitlines()[::-1]), "")
+        return Outcome("crash", place_in(dump), f"exit status {status}: {last:.200}")
 
 
 class Sandbox:
@@ -111,7 +142,10 @@ class Sandbox:
             self._wait(self._process, START_SECONDS)
         process = self._process
         process.ask(folder)
-        event = self._wait(process, MAX_SECONDS + 1)
+        clock, start = time.monotonic(), process.processor_seconds()
+        event: dict[str, Any] | None = {}
+        while event == {} and not process.hangs(start, clock):
+            event = self._wait(process, 0.5)
         if not event:
             self._process = None
             return process.end_of(hung=event is not None)

@@ -26,7 +26,7 @@ from fuzzing.targets import BY_NAME, Target
 
 MORE_MEMORY = 2 << 30  # bytes that a worker may ask for above what it has when idle
 MAX_POOL = 3000
-STATE = struct.Struct("<qqqqdd")  # index, inputs done, refused, accepted, start of this one, longest; then the recipe
+STATE = struct.Struct("<4q3d")  # index, inputs done, refused, accepted, times at the start, longest; then the recipe
 STATE_BYTES = 1024
 
 
@@ -91,19 +91,20 @@ def stream(worker: Worker, inputs: Inputs, plan: dict[str, Any], state: mmap.mma
     for index in range(plan["start"], plan["stop"], plan["stride"]):
         random = Random(f"{plan['seed']}/{index}/pool")
         recipe: Recipe = (index,)
-        start = time.monotonic()
+        start, clock = time.process_time(), time.monotonic()
         if pool and random.random() < 0.5:
             before, files = random.choice(pool)
             recipe, files = (*before, index), inputs.changed(files, index)
         else:
             files = inputs.made(recipe)
         text = json.dumps(recipe).encode()
-        state[: STATE.size + len(text) + 1] = STATE.pack(index, done, refused, accepted, start, longest) + text + b"\0"
+        head = STATE.pack(index, done, refused, accepted, start, clock, longest)
+        state[: STATE.size + len(text) + 1] = head + text + b"\0"
         outcome = worker.outcome(files)
         done += 1
         refused += outcome.kind == REFUSED
         accepted += not outcome.defect and outcome.kind != REFUSED
-        longest = max(longest, time.monotonic() - start)
+        longest = max(longest, time.process_time() - start)
         if outcome.skeleton not in seen:
             seen.add(outcome.skeleton)
             worker.tell(event="new", recipe=recipe, index=index, **asdict(outcome))
@@ -113,7 +114,7 @@ def stream(worker: Worker, inputs: Inputs, plan: dict[str, Any], state: mmap.mma
             worker.tell(event="again", recipe=recipe, index=index, **asdict(outcome))
         if worker.bloated:
             break
-    state[: STATE.size] = STATE.pack(index, done, refused, accepted, 0.0, longest)
+    state[: STATE.size] = STATE.pack(index, done, refused, accepted, 0.0, 0.0, longest)
     worker.tell(event="end", index=index)
 
 

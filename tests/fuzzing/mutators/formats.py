@@ -8,6 +8,7 @@ from random import Random
 from fuzzing.mutators import archives, arrays, media, packed, pickles, raw, records, texts, trees
 
 TEXTS = (".txt", ".yml", ".yaml", ".py", ".gin", ".cfg")
+MAX_GROWTH = 1 << 20  # bytes by which a change may enlarge a file
 Files = dict[str, bytes]
 
 
@@ -57,7 +58,9 @@ def mutated(files: Files, random: Random, only: tuple[str, ...] = ()) -> Files:
         if random.random() < 0.01:
             _change_folder(files, name, random)
         else:
-            files[name] = mutated_file(name, files[name], random)
+            new = mutated_file(name, files[name], random)
+            if len(new) < len(files[name]) + MAX_GROWTH:
+                files[name] = new
     return files
 
 

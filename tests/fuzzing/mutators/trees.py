@@ -78,7 +78,7 @@ def _changed(value: Any, random: Random, leaf: Callable[[Any, Random], Any] | No
             return values.text(random, value)
     kind = random.randrange(9)
     if kind == 0:
-        return [value] * random.choice((0, 1, 2, 3, 100))
+        return [value] * random.choice((0, 1, 2, 3) if isinstance(value, dict | list) else (1, 16, 1000))
     if kind == 1:
         return {values.text(random): value}
     if kind == 2:
