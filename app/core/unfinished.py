@@ -108,10 +108,20 @@ class Unfinished:
         """Move all files to their places; a previous file, or a link, is replaced."""
         for _, target in self._moves:
             check_output(target)
-        for file, target in self._moves:
-            with naming(target):
-                file.replace(target)
+        try:
+            self._move()
+        except OSError:
+            raise
+        except BaseException:  # a signal: the files of one output appear together
+            self._move()
+            raise
         self.discard()
+
+    def _move(self) -> None:
+        for file, target in self._moves:
+            if os.path.lexists(file):
+                with naming(target):
+                    file.replace(target)
 
     def discard(self) -> None:
         """Remove what is not finished, and the claim."""

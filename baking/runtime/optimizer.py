@@ -72,14 +72,17 @@ def to_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Take over the state from :func:`to_tensors`, among other tensors, for parameters of the same shapes."""
+    """Take over the state from :func:`to_tensors`, among other tensors; ValueError for another kind of state."""
     for i, parameter in enumerate(_parameters(optimizer)):
         prefix = f"optimizer.{i}."
         values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        for value in values.values():
-            if value.shape not in (parameter.shape, ()):
-                raise ValueError(f"{prefix}: {tuple(value.shape)}: expected {tuple(parameter.shape)}")
         if values:
+            if {key: value.shape for key, value in values.items()} != {
+                "step": torch.Size(),
+                "exp_avg": parameter.shape,
+                "exp_avg_sq": parameter.shape,
+            } or values["step"].dtype != torch.float32:
+                raise ValueError(f"{prefix}: not the state of Adam")
             optimizer.state[parameter] = {key: _laid_out_as(parameter, v) for key, v in values.items()}
 
 

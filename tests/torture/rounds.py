@@ -144,14 +144,17 @@ def _check_status(this: Round, ended: Ended, expected: tuple[int, ...]) -> None:
 
 
 def _check_outputs(this: Round, job: TortureJob, whole: Whole, folder: Path, old: bool) -> None:
-    """Each output is absent or old, as before, or whole."""
+    """Each output is absent or old, as before, or whole; all of them alike, unless the process was killed."""
+    before = [name for name in job.outputs if _is_as_before(folder / name, old)]
     for name in job.outputs:
-        file = folder / name
-        if not file.exists():
-            if old:
-                this.defects.append(f"{name} is gone")
-        elif not (old and file.read_bytes() == OLD):
-            _check_whole(this, whole, file, name)
+        if name not in before:
+            _check_whole(this, whole, folder / name, name)
+    if 0 < len(before) < len(job.outputs) and this.kind != KILL:
+        this.defects.append(f"{before} are as before, the others are not")
+
+
+def _is_as_before(file: Path, old: bool) -> bool:
+    return file.exists() and file.read_bytes() == OLD if old else not file.exists()
 
 
 def _check_whole(this: Round, whole: Whole, file: Path, name: str) -> None:

@@ -124,6 +124,29 @@ def test_files_of_a_folder_appear_together(tmp_path: Path) -> None:
     assert names(folder) == ["a", "b"]
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_a_signal_while_files_appear_keeps_them_together(
+    moment: int, after: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, calls = Path.replace, list[Path]()
+
+    def interrupted(file: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == moment and not after:
+            raise KeyboardInterrupt
+        replace(file, target)
+        if len(calls) == moment:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), reserve_folder(tmp_path) as unfinished:
+        for name in ("a", "b", "c"):
+            unfinished.write(tmp_path / name, name.encode())
+        unfinished.finish()
+    assert names(tmp_path) == ["a", "b", "c"]
+
+
 def test_the_second_writer_is_told(tmp_path: Path) -> None:
     attempts: list[tuple[Callable[[], object], str]] = [
         (lambda: reserve(tmp_path / "x", work="bake"), "another bake is writing this file"),

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from skimage.metrics import structural_similarity
 
 from builders.distill import CPU, SPEC, trainer, view_set, views
+from duplex.app.core.errors import DuplexError
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler
 from duplex.baking.distill.dssim import dssim
 from duplex.baking.distill.student import Student
 from duplex.baking.distill.trainer import DistillConfig, Distiller
+from duplex.baking.runtime.workspace import reading
 
 
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
@@ -46,6 +49,40 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(
     for name, value in whole.student.state_dict().items():
         assert torch.equal(value, second.student.state_dict()[name]), name
     assert [point[::2] for point in whole.curve] == [point[::2] for point in second.curve]  # all but the seconds
+
+
+DAMAGES: dict[str, dict[str, torch.Tensor | None]] = {
+    "a missing part": {"student.outer.texels": None},
+    "features of another shape": {"student.outer.texels": torch.zeros(3, 5)},
+    "a moment of another shape": {"optimizer.0.exp_avg": torch.zeros(7)},
+    "a missing moment": {"optimizer.0.exp_avg_sq": None},
+    "a counter of another kind": {"optimizer.1.step": torch.ones((), dtype=torch.int64)},
+    "endless doublings": {"progress": torch.tensor([4.0, 1e6, 1.0], dtype=torch.float64)},
+    "a step that never was": {"progress": torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)},
+    "no numbers": {"progress": torch.full((3,), torch.nan, dtype=torch.float64)},
+    "too many numbers": {"progress": torch.zeros(9)},
+    "a curve of another shape": {"curve": torch.zeros(2, 2)},
+    "random numbers of another kind": {"generator": torch.zeros(len(torch.Generator().get_state()))},
+    "negative errors": {"view_errors": torch.tensor([-1.0])},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_state_that_is_none_is_one_sentence(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    whole = trainer()
+    whole.train([views()], (1.0, 1.0, 1.0), file)
+    tensors = load_file(file) | {name: x for name, x in DAMAGES[damage].items() if x is not None}
+    save_file({name: x for name, x in tensors.items() if DAMAGES[damage].get(name, x) is not None}, file)
+    with pytest.raises(DuplexError, match="state: damaged: begin anew with --restart"), reading(file):
+        trainer().load(file)
+
+
+def test_a_state_of_other_views_is_one_sentence(tmp_path: Path) -> None:
+    whole = trainer()
+    whole.view_errors = torch.ones(1000)
+    with pytest.raises(DuplexError, match="another number of views"):
+        whole.train([views()], (1.0, 1.0, 1.0), tmp_path / "state")
 
 
 @pytest.mark.system
