@@ -11,6 +11,7 @@ from torch import Tensor
 
 from builders.scenery import NDC
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.baking.fields import spaces
 from duplex.baking.fields.spaces import Contracted, Ndc, World
 
@@ -57,7 +58,7 @@ def test_contraction_is_that_of_the_paper_and_back() -> None:
 
 def test_spaces_survive_the_manifest_and_odd_ones_are_one_sentence() -> None:
     for space in (World(), NDC, Ndc(1.0, 2.0, field_views=True), Contracted(), Contracted(2.0)):
-        assert spaces.from_json(space.to_json()) == space
+        assert spaces.from_json(Node(space.to_json(), "space")) == space
     for odd in ({"name": "ndc"}, {"name": "klein"}, {"name": "contracted", "order": 3}, 7, {"name": "ndc", "x": "?"}):
-        with pytest.raises(DuplexError, match=r"teacher\.space"):
-            spaces.from_json(odd)
+        with pytest.raises(DuplexError, match=r"^space: "):
+            spaces.from_json(Node(odd, "space"))
