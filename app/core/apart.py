@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,17 @@ WATCH_SECONDS = 0.1
 WINDOWLESS = 0x08000200 if sys.platform == "win32" else 0  # CREATE_NO_WINDOW and CREATE_NEW_PROCESS_GROUP
 HAS_LIMITS = sys.platform.startswith("linux")  # of memory, which the child sets itself
 
-_trusting = False
+_trusting: ContextVar[bool] = ContextVar("trusting", default=False)
 
 
 @contextlib.contextmanager
 def trusting(trusted: bool) -> Iterator[None]:
-    """Inside the ``with`` block, if ``trusted``, :func:`apart` calls its function in this process, in all threads."""
-    global _trusting
-    before, _trusting = _trusting, _trusting or trusted
+    """Inside the ``with`` block, if ``trusted``, :func:`apart` calls its function in this process."""
+    token = _trusting.set(_trusting.get() or trusted)
     try:
         yield
     finally:
-        _trusting = before
+        _trusting.reset(token)
 
 
 def apart(function: Callable[..., Any], name: str, *arguments: Any, content: bytes | None = None) -> Any:
@@ -59,7 +59,7 @@ def apart(function: Callable[..., Any], name: str, *arguments: Any, content: byt
     bytes that precede them; the result: an array or a JSON value. Raises the :class:`DuplexError` of the function, or
     one that begins with ``name`` if the process dies, takes too long or answers nonsense.
     """
-    if _trusting:
+    if _trusting.get():
         return function(*([] if content is None else [content]), *arguments)
     child = _idle.get()
     try:

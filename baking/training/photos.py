@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -40,7 +41,7 @@ class PhotoSet:
     def read(cls, photos: Sequence[Photo], size: int) -> PhotoSet:
         """Read ``photos``, those higher than ``size`` box-filtered to that height."""
         with ThreadPoolExecutor(READERS) as pool:
-            waiting = [pool.submit(_bytes, photo, size) for photo in photos]
+            waiting = [pool.submit(copy_context().run, _bytes, photo, size) for photo in photos]
             read = [_read(each, photo, size) for each, photo in zip(waiting, photos, strict=True)]
         cameras = [camera_at(photo.camera, size) for photo in photos]
         counts = [len(rgba) for rgba, _ in read]
