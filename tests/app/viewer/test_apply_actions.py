@@ -9,6 +9,7 @@ import moderngl
 import numpy as np
 import pytest
 
+from builders.bundles import parts_of, with_manifest, write_parts
 from duplex.app.render.views import FINAL, View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.viewer.actions import (
@@ -66,6 +67,25 @@ def test_files_are_opened_and_closed(state: ViewerState, demo_file: Path) -> Non
     assert state.scene is not scene and state.settings.recent == [str(demo_file)] and "scene.bundle" in state.title
     apply(CloseFile(), state)
     assert state.scene is None and state.title == "duplex"
+
+
+@pytest.mark.parametrize(
+    ("rig", "words"),
+    [
+        ('{"surrounded": true, "center": [1e400, 0, 0]}', "rig: center: holds inf"),
+        ('{"surrounded": "yes"}', "surrounded: yes: expected true or false"),
+        ('{"surrounded": true, "center": ["' + "x" * 5000 + '"]}', "expected 3 finite numbers"),
+    ],
+)
+def test_a_hostile_bundle_is_a_notice_and_the_open_one_stays(
+    state: ViewerState, demo_file: Path, rig: str, words: str
+) -> None:
+    scene = state.scene
+    write_parts(demo_file, parts_of(demo_file) | {"cameras.json": f'{{"rig": {rig}, "cameras": []}}'.encode()})
+    with_manifest(demo_file, lambda m: None)
+    apply(OpenFile(demo_file), state)
+    text = state.notices.lines[-1].text
+    assert state.scene is scene and words in text and len(text) <= 300 and "\n" not in text
 
 
 def test_digits_show_the_views_that_there_are(state: ViewerState) -> None:
