@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
 import queue
 import struct
 import subprocess
@@ -28,7 +29,7 @@ from duplex.app.core.errors import DuplexError, in_short
 CHILDREN = 4  # at most, for as many threads
 CALL_SECONDS = 5  # of processor time for one call
 SECONDS = 60.0  # for one call by the clock, since a laptop may sleep meanwhile
-MEMORY = 2 << 30  # bytes of a child
+MEMORY = 3 << 29  # bytes that a child takes beyond its libraries
 MAX_ARRAY = 1 << 30  # bytes of a result
 MAX_HEADER = 1 << 16  # bytes of its description
 LENGTHS = struct.Struct("<IQ")  # bytes of a message's header and of what follows it
@@ -140,6 +141,7 @@ def _started() -> subprocess.Popen[bytes]:
             bufsize=0,
             start_new_session=True,
             creationflags=WINDOWLESS,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # whose buffers for each core take long to reserve
         )
     except OSError as error:
         raise DuplexError(
@@ -170,7 +172,7 @@ class _Watch:
             if self._done.wait(step):
                 return
             if not HAS_LIMITS and _memory_of(self._process.pid) > MEMORY:
-                self.reason = f"more than {MEMORY >> 30} GiB of memory"
+                self.reason = f"more than {MEMORY / (1 << 30):g} GiB of memory"
                 self._process.kill()
                 return
         self.reason = f"more than {SECONDS:g} s"

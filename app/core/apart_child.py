@@ -6,11 +6,12 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from duplex.app.core.apart import CALL_SECONDS, MEMORY, receive_header, receive_into, send
+from duplex.app.core.apart import CALL_SECONDS, HAS_LIMITS, MEMORY, receive_header, receive_into, send
 from duplex.app.core.errors import DuplexError
 
 
@@ -49,18 +50,16 @@ def _serve_one(calls: Any, answers: Any) -> None:
 
 
 def _limit_memory() -> None:
-    """Set this process's limit of memory, where the system has one; elsewhere the parent watches."""
-    if sys.platform == "win32":
+    """Limit what this process takes beyond its libraries, where the system can; elsewhere the parent watches."""
+    if not HAS_LIMITS:
         return
     import resource
 
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    limit = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (OSError, ValueError):
-        return
+    limit = pages * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _limit_time() -> None:
