@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -67,3 +68,16 @@ def test_packages_hold_no_code_of_their_own() -> None:
     found = [file for folder in ("app", "baking") for file in (ROOT / folder).rglob("__init__.py")]
     with_code = [name_of(file) for file in found if len(ast.parse(file.read_text("utf-8")).body) > 1]
     assert with_code == ["baking/__init__.py"]  # which tells OpenMP how to wait, before torch is imported
+
+
+RAW = re.compile(
+    r"\.value\b|isinstance\([^)]*\b(dict|list|str|int|float|bytes)\b|np\.load|torch\.load"
+    r"|(import|from) (json|ast|yaml|pickle|msgpack)\b"
+)
+
+
+def test_families_of_checkpoints_ask_for_values_in_the_checked_way_alone() -> None:
+    families = sorted((ROOT / "baking" / "checkpoints" / "families").rglob("*.py"))
+    assert len(families) > 15
+    raw = [f"{name_of(file)}: {found[0]}" for file in families for found in RAW.finditer(file.read_text("utf-8"))]
+    assert raw == []

@@ -150,7 +150,7 @@ def shown(value: object) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return f"an object of {len(value)}"
-    return in_short(type(value).__name__, MAX_SHOWN)
+    return in_short(getattr(value, "description", type(value).__name__), MAX_SHOWN)
 
 
 def parse_json(content: bytes, most: int = MAX_VALUES) -> Any:

@@ -74,6 +74,11 @@ class CheckpointNode(Node):
         return self.value is not None
 
     @property
+    def is_filled(self) -> bool:
+        """Whether there is a value other than an object without members."""
+        return self.value is not None and self.value != {}
+
+    @property
     def is_object(self) -> bool:
         """Whether it has members."""
         return isinstance(self.value, dict)
@@ -166,8 +171,7 @@ class CheckpointNode(Node):
         found = self._find(key)
         if not isinstance(found, Numbers):
             return super().wrong(key, expected)
-        single = found.count == 1 and found.dtype in DTYPES
-        what = shown(self._array(found, key).item()) if single else f"an array of shape {found.shape}"
+        what = shown(self._array(found, key).item() if found.count == 1 and found.dtype in DTYPES else found)
         return self.error(f"{self._name(key)}: {what}: expected {expected}")
 
     def _node(self, value: object, name: str) -> Self:

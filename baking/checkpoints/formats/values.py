@@ -46,6 +46,11 @@ class Instance:
     arguments: list[Any] = field(default_factory=list)
     state: Any = None
 
+    @property
+    def description(self) -> str:
+        """What messages say of it."""
+        return f"a {self.name}"
+
 
 def resolved(value: Any) -> Any:
     """``value``, or what a pickled array of numpy holds: :class:`Numbers`, a text, or a list of objects."""
@@ -139,6 +144,11 @@ class Numbers:
             strides.append(step)
             step *= side
         return cls(storage, dtype, shape, tuple(strides if fortran else reversed(strides)), big_endian=big_endian)
+
+    @property
+    def description(self) -> str:
+        """What messages say of it."""
+        return f"an array of shape {self.shape}"
 
     @property
     def count(self) -> int:

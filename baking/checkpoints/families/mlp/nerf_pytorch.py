@@ -44,7 +44,7 @@ class NerfPytorchFamily(Family):
         """Coarse and fine networks, and the scene from ``args.txt`` beside it."""
         root = checkpoint.root
         coarse = network(root.at(COARSE).tensors(), overrides)
-        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).names() else coarse
+        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).is_filled else coarse
         if note.MEMBER in root:
             return LoadedFields(coarse, fine, note.read(root.at(note.MEMBER), SceneInfo()))
         return LoadedFields(coarse, fine, scene_of(checkpoint.path, overrides))

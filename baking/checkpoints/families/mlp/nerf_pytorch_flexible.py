@@ -42,7 +42,7 @@ class NerfPytorchFlexibleFamily(Family):
         """Coarse and fine networks, and the scene from ``config.yml`` beside it."""
         root = checkpoint.root
         coarse = network(root.at(COARSE).tensors(), overrides)
-        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).names() else coarse
+        fine = network(root.at(FINE).tensors(), overrides) if root.at(FINE).is_filled else coarse
         return LoadedFields(coarse, fine, _scene(checkpoint.path, overrides))
 
 

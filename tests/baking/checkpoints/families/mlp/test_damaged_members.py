@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from builders import synthetic
+from builders.hostile import refused
 from builders.mlp.fastnerf import fast_module
 from builders.mlp.kilonerf import BOX_FILE, as_finetuned, kilo_state
 from builders.mlp.layernorm import layernorm_state
@@ -64,3 +66,30 @@ def test_damaged_members_are_refused_or_harmless(tmp_path: Path, family: str) ->
             continue
         sigma, latent = teacher.fine.density(points)  # what was read can be used
         assert sigma.shape == (5,) and teacher.fine.color(latent, directions).shape == (5, 3), (key, damage)
+
+
+SECOND: list[tuple[str, str, Callable[[], State]]] = [
+    ("network_fn_state_dict", "network_fine_state_dict", synthetic.nerf_pytorch_state),
+    ("model_coarse_state_dict", "model_fine_state_dict", synthetic.flexible_state),
+]
+
+
+@pytest.mark.parametrize(("coarse", "fine", "state"), SECOND)
+@pytest.mark.parametrize("value", [torch.ones(3), 7, "weights", [1], {"a": 1}, {7: torch.ones(2)}, True])
+def test_a_second_network_that_is_none_is_refused(
+    tmp_path: Path, coarse: str, fine: str, state: Callable[[], State], value: object
+) -> None:
+    file = tmp_path / "model.pth"
+    torch.save({coarse: state(), fine: value}, file)
+    refused(file)
+
+
+@pytest.mark.parametrize(("coarse", "fine", "state"), SECOND)
+@pytest.mark.parametrize("value", [None, {}])
+def test_without_a_second_network_the_first_takes_all_samples(
+    tmp_path: Path, coarse: str, fine: str, state: Callable[[], State], value: object
+) -> None:
+    file = tmp_path / "model.pth"
+    torch.save({coarse: state(), fine: value}, file)
+    teacher = load_teacher(file)
+    assert teacher.fine is teacher.coarse
