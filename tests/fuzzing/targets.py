@@ -129,11 +129,11 @@ def use_settings(folder: Path) -> None:
 
 
 TARGETS = (
-    Target("checkpoint", use_checkpoint, 0.42, "checkpoint"),
-    Target("bundle", use_bundle, 0.38, "bundle"),
-    Target("dataset", use_dataset, 0.1, "dataset"),
-    Target("yaml", use_checkpoint, 0.05, "checkpoint", TEXTS),
-    Target("paths", use_path, 0.03, "paths"),
-    Target("settings", use_settings, 0.02, "settings"),
+    Target("checkpoint", use_checkpoint, 0.32, "checkpoint"),
+    Target("bundle", use_bundle, 0.33, "bundle"),
+    Target("dataset", use_dataset, 0.12, "dataset"),
+    Target("yaml", use_checkpoint, 0.08, "checkpoint", TEXTS),
+    Target("paths", use_path, 0.1, "paths"),
+    Target("settings", use_settings, 0.05, "settings"),
 )
 BY_NAME = {target.name: target for target in TARGETS}

@@ -38,7 +38,7 @@ def _mutated(name: str, content: bytes, random: Random) -> bytes:
         return texts.mutated(content, random, last)
     if last.endswith(".json") or content.startswith((b"{", b"[")):
         return trees.mutated_json(content, random)
-    if last.endswith(".safetensors"):
+    if last.endswith(".safetensors") or (content[8:9] == b"{" and content[3:8] == b"\0" * 5):
         return arrays.mutated_safetensors(content, random)
     if content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         return pickles.mutated(content, random)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgpack
 import numpy as np
+import safetensors.torch
 import torch
 
 from builders import synthetic
@@ -119,6 +120,7 @@ def _others(folder: Path) -> None:
     slang |= {f"{sigma}.0": (4, 5), f"{sigma}.2": (1, 4)}
     slang |= {f"{rgb}.0": (4, 24 + 3 + 5), f"{rgb}.2.0": (4, 4), f"{rgb}.3": (3, 4)}
     torch.save(tinynerf_slang.slang_state(slang), _new(folder / "tinynerf") / "model.pt")
+    safetensors.torch.save_file(tinynerf_slang.slang_state(slang), _new(folder / "safetensors") / "model.pt")
 
 
 def _cut(weight: torch.Tensor, old: int, new: int) -> torch.Tensor:
