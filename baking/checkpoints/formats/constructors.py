@@ -236,7 +236,7 @@ def text_of(code: str, content: bytes, big_endian: bool) -> str:
     if len(content) > 4 * MAX_TEXT:
         raise Broken("a text of too many characters")
     encoding = "latin1" if code.startswith("S") else "utf-32-be" if big_endian else "utf-32-le"
-    return content.decode(encoding).rstrip("\0")
+    return content.decode(encoding, errors="replace").rstrip("\0")
 
 
 MAKERS: dict[str, Callable[..., Any]] = {

@@ -123,9 +123,9 @@ class Numbers:
 
     def __post_init__(self) -> None:
         """Raise :class:`Broken` for an array that reaches outside its storage."""
-        counts = (*self.shape, *self.strides, self.offset)
-        if not all(type(count) is int and 0 <= count <= MAX_SIDE for count in counts) or len(self.shape) > MAX_AXES:
-            raise Broken("an array of impossible shape")
+        _check_counts((*self.shape, *self.strides, self.offset))
+        if len(self.shape) > MAX_AXES:
+            raise Broken("an array of too many axes")
         if len(self.shape) != len(self.strides):
             raise Broken("an array whose strides do not fit its shape")
         if self.dtype in DTYPES and self.count:
@@ -138,6 +138,7 @@ class Numbers:
         cls, storage: Storage, dtype: str, shape: tuple[int, ...], *, fortran: bool = False, big_endian: bool = False
     ) -> Numbers:
         """An array that fills its storage from the beginning, row by row, or column by column where ``fortran``."""
+        _check_counts(shape)
         strides = []
         step = 1
         for side in shape if fortran else reversed(shape):
@@ -184,3 +185,8 @@ class Numbers:
     def tensor(self) -> Tensor:
         """The elements as a tensor of their own type; a view of the storage's bytes where that is possible."""
         return torch.from_numpy(self.array())
+
+
+def _check_counts(counts: tuple[Any, ...]) -> None:
+    if not all(type(count) is int and 0 <= count <= MAX_SIDE for count in counts):
+        raise Broken("an array of impossible shape")

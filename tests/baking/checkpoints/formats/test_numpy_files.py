@@ -184,3 +184,13 @@ def test_a_small_archive_of_large_arrays_is_not_unpacked(tmp_path: Path) -> None
     np.savez_compressed(file, weights=np.zeros(1 << 25, np.float32))
     with pytest.raises(DuplexError, match="unpacks to far more than its"):
         read_checkpoint(file).root.tensor("weights")
+
+
+@pytest.mark.parametrize("size", [0, 7, 10, 11])
+def test_a_text_cut_off_is_damage_or_text(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "a.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        head = header("{'descr': '<U4', 'fortran_order': False, 'shape': (), }")
+        archive.writestr("label.npy", head + "SH9".encode("utf-32-le")[:size])
+    with pytest.raises(DuplexError):
+        read_checkpoint(file).root.text("label", among=("SH9",))
