@@ -1,8 +1,8 @@
 """How signals end a command: the first one unwinds it, so that unfinished files go; a second one ends it at once.
 
 C code can lose a KeyboardInterrupt: a callback's is printed and dropped, or it becomes another error. So it is raised
-again until the command has ended. C++ code may also crash on one while a library is loaded or a window draws: there it
-waits. A thread listens too, since the main thread answers no signal while it runs C code.
+again until the command has ended. C code may also crash on one while a library is loaded, a shader is compiled or a
+window draws: there it waits. A thread listens too, since the main thread answers no signal while it runs C code.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the module ``typing`` takes longer to load than this one
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # no system has all of them
 REPEAT_SECONDS = 0.1
+FRAGILE = "<frozen importlib._bootstrap>", "_moderngl.py"  # Python code whose callers in C are not ready for exceptions
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
@@ -106,12 +107,12 @@ def _answer(number: int, frame: FrameType | None) -> None:
     _ending.signal = _ending.signal or number
     if not _ending.told and not _ending.unwinds:
         _leave()
-    if not (_ending.told or _ending.polled or _importing(frame) or _unwinding()):
+    if not (_ending.told or _ending.polled or _fragile(frame) or _unwinding()):
         raise KeyboardInterrupt
 
 
-def _importing(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+def _fragile(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.endswith(FRAGILE):
         frame = frame.f_back
     return frame is not None
 

@@ -139,17 +139,30 @@ def test_a_second_one_ends_it_at_once(body: str) -> None:
     assert (status, errors) == (130, "interrupted\n") and seconds < 1
 
 
-def test_a_library_that_is_being_loaded_sees_no_exception(tmp_path: Path) -> None:
-    (tmp_path / "library.py").write_text("""
+@pytest.mark.parametrize(
+    ("name", "head", "use"),
+    [
+        ("library", "if True:", "import library"),
+        ("package", "class Made:", "import package"),
+        (
+            "_moderngl",
+            "def make_uniform():",
+            "from _moderngl import make_uniform; make_uniform()",
+        ),  # as C code calls it
+    ],
+)
+def test_where_c_code_would_crash_a_signal_waits(name: str, head: str, use: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text(f"""
 import os, time
-try:
-    print("ready", flush=True)
-    for _ in range(100):
-        time.sleep(0.01)
-except BaseException:
-    os.abort()  # as C++ code may do
+{head}
+    try:
+        print("ready", flush=True)
+        for _ in range(100):
+            time.sleep(0.01)
+    except BaseException:
+        os.abort()
 """)
-    process = start(program("import library\nsleep()"), cwd=tmp_path)
+    process = start(program(f"{use}\nsleep()"), cwd=tmp_path)
     assert process.stdout and process.stdout.readline() == "ready\n"
     status, errors, seconds = end(process, signal.SIGINT)
     assert (status, errors) == (130, "interrupted\n") and seconds < 3
