@@ -132,8 +132,8 @@ TARGETS = (
     Target("checkpoint", use_checkpoint, 0.32, "checkpoint"),
     Target("bundle", use_bundle, 0.33, "bundle"),
     Target("dataset", use_dataset, 0.12, "dataset"),
-    Target("yaml", use_checkpoint, 0.08, "checkpoint", TEXTS),
-    Target("paths", use_path, 0.1, "paths"),
-    Target("settings", use_settings, 0.05, "settings"),
+    Target("yaml", use_checkpoint, 0.04, "checkpoint", TEXTS),
+    Target("paths", use_path, 0.12, "paths"),
+    Target("settings", use_settings, 0.07, "settings"),
 )
 BY_NAME = {target.name: target for target in TARGETS}
