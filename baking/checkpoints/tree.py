@@ -232,7 +232,7 @@ class CheckpointNode(Node):
         if self.value is None and default is not None:
             return default
         value = super()._member(key, default)
-        if isinstance(value, Numbers) and value.dtype in DTYPES and value.count <= FEW and not value.repeats:
+        if isinstance(value, Numbers) and value.dtype in DTYPES and 0 < value.count <= FEW and not value.repeats:
             array = self._array(value, key)
             return array.item() if value.count == 1 else array.tolist()
         return value

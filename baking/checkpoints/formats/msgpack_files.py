@@ -116,7 +116,11 @@ class Unpacker:
         if name not in NUMPY_NAMES:
             raise Broken(f"an array of {name}")
         numbers = Numbers.dense(InMemory(data), NUMPY_NAMES[name], tuple(shape))
-        return numbers if code == FLAX_ARRAY else numbers.array().item()
+        if code == FLAX_ARRAY:
+            return numbers
+        if numbers.count != 1:
+            raise Broken("a scalar of several numbers")
+        return numbers.array().item()
 
     def _take(self, count: int) -> memoryview:
         if self.place + count > len(self.content):

@@ -174,7 +174,7 @@ class Numbers:
         stored = "u2" if self.dtype == BFLOAT16 else self.dtype
         dtype = np.dtype(f"{'>' if self.big_endian else '<'}{stored}")
         if not self.count:
-            return np.zeros(self.shape, stored)
+            return _empty(self.shape, "f4" if self.dtype == BFLOAT16 else stored)
         data = self.storage.read()
         strides = tuple(step * dtype.itemsize for step in self.strides)
         view: Array = np.ndarray(self.shape, dtype, data, self.offset * dtype.itemsize, strides)
@@ -190,3 +190,11 @@ class Numbers:
 def _check_counts(counts: tuple[Any, ...]) -> None:
     if not all(type(count) is int and 0 <= count <= MAX_SIDE for count in counts):
         raise Broken("an array of impossible shape")
+
+
+def _empty(shape: tuple[int, ...], dtype: str) -> Array:
+    """An array without numbers; numpy would reserve memory for its other sides if it made that by itself."""
+    try:
+        return np.zeros(0, dtype).reshape(shape)
+    except ValueError:
+        raise Broken("an array of impossible shape") from None

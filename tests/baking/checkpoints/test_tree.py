@@ -92,3 +92,17 @@ def test_a_file_over_the_bound_is_not_opened(tmp_path: Path) -> None:
         stream.truncate(5 << 30)  # takes no room on the disk
     with pytest.raises(DuplexError, match=r"5\.0 GiB: checkpoints of up to 4 GiB are read"):
         Budget(file)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 1 << 40), (1 << 40, 0), (0, *[1 << 40] * 7)])
+def test_an_array_without_numbers_takes_no_memory(shape: tuple[int, ...]) -> None:
+    tree = node(
+        empty=Numbers.dense(InMemory(b""), "f4", shape)
+        if len(shape) < 8
+        else Numbers(InMemory(b""), "f4", shape, (1,) * 8)
+    )
+    for ask in (lambda: tree.tensor("empty"), lambda: tree.number("empty", 0, 1), lambda: tree.tensors()):
+        try:
+            ask()
+        except DuplexError as error:
+            assert "\n" not in str(error)

@@ -71,6 +71,8 @@ def test_arrays_of_flax_are_tensors(tmp_path: Path) -> None:
         flax([1], "O", b"12345678"),
         flax([1], "V4", b"1234"),
         flax(["1"], "float32", b"1234"),
+        flax([0], "float32", b"", 3),
+        flax([2], "float32", b"12345678", 3),
         flax([{}, 2], "float32", b"1234"),
         flax([1.5, [2]], "float32", b"1234"),
         flax([2], "float32", 7),
