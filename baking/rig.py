@@ -219,7 +219,7 @@ class Rig:
         center, up = data.numbers("center", 3), data.numbers("up", 3)
         radius, fov = data.number("radius", 0, MAX_NUMBER), data.number("fov", 0, 3)
         aspect = data.number("aspect", 0.01, 100, 1)
-        if not (radius > 0 and 0 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
+        if not (radius > 0 and 1e-6 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
             raise DuplexError(f"{data.name}: impossible numbers: {data.remedy}")
         forward, surrounded = data.flag("forward", False), data.flag("surrounded", False)
         poses = None

@@ -85,7 +85,7 @@ def path_from_rig(rig: dict[str, Any]) -> Orbit | ForwardPath | None:
         return None
     center, up = data.numbers("center", 3), data.numbers("up", 3)
     radius, fov = data.number("radius", 0, MAX_NUMBER), data.number("fov", 0, 3)
-    if not (radius > 0 and 0 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
+    if not (radius > 0 and 1e-6 < fov < 3) or abs(np.linalg.norm(up) - 1) > 1e-3:
         raise DuplexError("cameras.json: rig: impossible numbers: a damaged bundle; bake again")
     if not data.flag("forward", False):
         return Orbit(center, radius, up, fov)

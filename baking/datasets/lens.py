@@ -79,4 +79,4 @@ def _focal_of(angle: float | None, side: int) -> float | None:
     """Focal length in pixels of a field of view, radians, across ``side`` pixels."""
     if angle is None:
         return None
-    return 0.5 * side / math.tan(0.5 * angle) if 0 < angle < math.pi else math.nan
+    return 0.5 * side / math.tan(0.5 * angle) if 1e-9 < angle < math.pi else math.nan
