@@ -56,7 +56,8 @@ def load_settings(file: Path | None = None) -> Settings:
     found = Settings()
     file = file or settings_file()
     try:
-        data = parse_json(file.read_bytes()[:MAX_FILE]) if file.stat().st_size <= MAX_FILE else {}
+        known = file.is_file() and file.stat().st_size <= MAX_FILE  # a pipe would be waited for
+        data = parse_json(file.read_bytes()) if known else {}
     except (OSError, ValueError):
         return found
     if not isinstance(data, dict):
