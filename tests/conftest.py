@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,13 @@ from duplex.assets import DEMO_BUNDLE
 ROOT = Path(__file__).resolve().parent.parent
 
 torch.set_num_threads(max(os.cpu_count() or 1, 1))
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+for hangup in (getattr(signal, "SIGHUP", signal.SIGINT), signal.SIGTERM):  # tests start programs and signal them
+    if signal.getsignal(hangup) == signal.SIG_IGN:
+        signal.signal(hangup, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
