@@ -73,6 +73,7 @@ def test_nothing_of_the_current_folder_is_run(variant: str, tmp_path: Path) -> N
     program = checkout(root)
     here = plant(root if variant == "beside run.py" else tmp_path / "here")
     environment = dict(os.environ)
+    python = [sys.executable]
     if variant == "a relative PYTHONPATH":  # which Python itself reads, before run.py can
         (here / "lib").mkdir()
         plant(here / "lib")
@@ -80,9 +81,8 @@ def test_nothing_of_the_current_folder_is_run(variant: str, tmp_path: Path) -> N
             if file.stem not in ("hashlib", "json", "pathlib", "shutil", "signal", "subprocess"):
                 file.unlink()
         environment["PYTHONPATH"] = "lib"
-    done = subprocess.run(
-        [sys.executable, program, "bake", "fail"], cwd=here, env=environment, capture_output=True, text=True
-    )
+        python += ["-S"]  # an editable installation imports modules before run.py can
+    done = subprocess.run([*python, program, "bake", "fail"], cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode == 5, done.stderr
     assert executed(here) == [] and executed(here / "lib") == []
 

@@ -21,8 +21,8 @@ def torture(*arguments: object) -> None:
 
 @pytest.mark.system
 def test_a_few_kills_signals_and_full_disks() -> None:
-    quick = [word for name in ("bake", "export", "video", "settings") for word in ("--only", name)]
-    torture("--seed", 1, "--kills", 6, "--full-disks", 2, "--signals", 3, *quick)
+    quick = [word for name in ("export", "video", "settings") for word in ("--only", name)]
+    torture("--seed", 1, "--kills", 6, "--full-disks", 3, "--signals", 3, *quick)
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from builders.scenery import BALL, NDC, _traced, teacher_in
 from duplex.app.core.metrics import psnr
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.orbits import scene_orbit
+from duplex.baking import provenance
 from duplex.baking.config import BakeConfig
-from duplex.baking.fields import spaces
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
@@ -38,7 +38,7 @@ def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderng
     job = BakeJob(teacher, config, rig)
     output = tmp_path / "scene.bundle"
     bundle = bake(job, output, Workspace(output, job.fingerprint(), False, False), ctx)
-    assert bundle.rig["forward"] and spaces.from_json(bundle.teacher["space"]) == NDC
+    assert bundle.rig["forward"] and provenance.space_of(bundle) == NDC
     way = scene_orbit(bundle)
     renderer = Renderer(ctx, bundle)
     for turn in (0.0, 0.3, 0.7):

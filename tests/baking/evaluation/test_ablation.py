@@ -38,6 +38,7 @@ def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
         assert 0.8 < mlp.macs_per_pixel / cnn.macs_per_pixel < 1.2
 
 
+@pytest.mark.slow  # the command's own test is its quick sibling
 def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
     teacher = load_teacher(octahedron)
     config = BakeConfig(
