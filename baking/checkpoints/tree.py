@@ -162,7 +162,7 @@ class CheckpointNode(Node):
             raise DuplexError(f"{self.name} holds more than {MAX_WEIGHTS} numbers: no network that duplex knows")
         for name, numbers in found.items():
             if numbers.dtype not in FLOATS:
-                kind = shown(_type_name(numbers.dtype))
+                kind = shown(numbers.type_name)
                 raise DuplexError(f"{self._name(name)} holds {kind}: expected dense floating point numbers")
         return {name: self.tensor(name) for name in wanted}
 
@@ -236,8 +236,3 @@ class CheckpointNode(Node):
             array = self._array(value, key)
             return array.item() if value.count == 1 else array.tolist()
         return value
-
-
-def _type_name(dtype: str) -> str:
-    """A type of numbers as torch and numpy call it."""
-    return np.dtype(dtype).name if dtype in DTYPES and dtype != BFLOAT16 else dtype

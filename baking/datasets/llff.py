@@ -15,6 +15,8 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_NUMBER
+from duplex.baking.checkpoints.formats.numpy_files import read_plain_npy
+from duplex.baking.checkpoints.formats.values import Broken
 from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, Listing, checked_pose, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import pictures_in
@@ -76,12 +78,13 @@ def _read_rows(file: Path) -> Array:
     """The file's array, (n, 17) float64; pickled content is refused."""
     if file.stat().st_size > MAX_BYTES:
         raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_FRAMES} rows of 17 numbers")
-    try:  # mapped, since that alone compares the announced shape with the file before it takes memory
-        rows = np.load(file, mmap_mode="r", allow_pickle=False)
-    except Exception:  # NumPy lets through whatever the header's parser raises
+    try:
+        numbers = read_plain_npy(file)
+        found = f"{numbers.type_name} of shape {numbers.shape}"
+        rows = numbers.array() if len(numbers.shape) == 2 and numbers.shape[1] == COLUMNS else None
+    except Broken:
         raise DuplexError(f"{file}: not a NumPy file of plain numbers, or a damaged one: expected LLFF poses") from None
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu" or rows.ndim != 2 or rows.shape[1] != COLUMNS:
-        found = f"{rows.dtype} of shape {rows.shape}" if isinstance(rows, np.ndarray) else "an archive"
+    if rows is None:
         raise DuplexError(f"{file}: {found}: expected (pictures, 17) numbers: make it again with LLFF's imgs2poses")
     if not 1 <= len(rows) <= MAX_FRAMES:
         raise DuplexError(f"{file}: {len(rows)} cameras: expected 1 to {MAX_FRAMES}")

@@ -152,6 +152,11 @@ class Numbers:
         return f"an array of shape {self.shape}"
 
     @property
+    def type_name(self) -> str:
+        """The type as numpy and torch call it."""
+        return np.dtype(self.dtype).name if self.dtype in DTYPES and self.dtype != BFLOAT16 else self.dtype
+
+    @property
     def count(self) -> int:
         """How many elements the array has."""
         count = 1
