@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from safetensors import numpy as safetensors
 from duplex.app.core.apart import apart, trusting
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.file_kinds import BUNDLE, wrong_kind
 from duplex.app.core.tree import Node
 from duplex.app.scene import glb
 from duplex.app.scene.archive import Archive
@@ -53,13 +55,25 @@ def read_bundle(path: str | Path, trusted: bool = True) -> Bundle:
     path = Path(path)
     if not path.is_file():
         raise DuplexError(f"{path}: no such file: expected a bundle made by duplex-bake")
-    with Archive(path) as archive:
-        manifest = archive.manifest()
+    with _told_by_kind(path):
+        opened = Archive(path)
+    with opened as archive:
+        with _told_by_kind(path):
+            manifest = archive.manifest()
         version = manifest.whole("version", 0, MAX_STATED)
         if not 1 <= version <= VERSION:
             raise DuplexError(f"{path}: format {version}, this viewer reads {VERSION}: update duplex or bake again")
         with trusting(trusted):
             return _read(archive, manifest, str(path))
+
+
+@contextmanager
+def _told_by_kind(path: Path) -> Iterator[None]:
+    """Errors inside the ``with`` block say what the file is, if that is something else than a bundle."""
+    try:
+        yield
+    except DuplexError as error:
+        raise wrong_kind(path, "a bundle", (BUNDLE,)) or error from None
 
 
 def _read(archive: Archive, manifest: Node, name: str) -> Bundle:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.file_kinds import CHECKPOINT, TORCHSCRIPT, kind_of, wrong_kind
 from duplex.app.core.tree import parse_json, shown
 from duplex.baking.checkpoints.formats.archives import ZIP, ZipArchive
 from duplex.baking.checkpoints.formats.budget import Budget
@@ -53,12 +54,15 @@ def read_checkpoint(path: Path, state_classes: Iterable[str] = ()) -> Checkpoint
     try:
         content = read(frozenset(state_classes))
     except Refused as error:
+        if kind_of(path) is TORCHSCRIPT:
+            raise DuplexError(f"{path}: {TORCHSCRIPT.what}: expected a checkpoint: {TORCHSCRIPT.remedy}") from None
         raise DuplexError(
             f"{path}: refused unread: it pickles the Python object {shown(str(error))}, and unpickling can run "
             "any code: save the network's state_dict() instead and bake that"
         ) from None
     except Broken:
-        raise DuplexError(f"{path}: not a checkpoint, or a damaged one: expected {expected}") from None
+        damaged = DuplexError(f"{path}: not a checkpoint, or a damaged one: expected {expected}")
+        raise wrong_kind(path, "a checkpoint", (CHECKPOINT,)) or damaged from None
     return Checkpoint(path, kind, CheckpointNode(_members(path, content), str(path), budget=budget))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.file_kinds import PICTURE, wrong_kind
 
 MAX_PICTURE_SIDE = 8192
 PICTURE_MODES = ("L", "LA", "P", "RGB", "RGBA", "I;16")  # Pillow itself brings 16-bit colour down to 8 bits
@@ -70,7 +72,8 @@ def _opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image
     except (DuplexError, MemoryError):
         raise
     except Exception:  # Pillow lets through whatever its parsers meet
-        raise DuplexError(f"{path}: not a PNG or JPEG picture, or a damaged one") from None
+        damaged = DuplexError(f"{path}: not a PNG or JPEG picture, or a damaged one")
+        raise wrong_kind(Path(path), "a PNG or JPEG picture", (PICTURE,)) or damaged from None
 
 
 def _turned_to(image: Image.Image, size: tuple[int, int], path: str) -> Image.Image:

@@ -53,9 +53,12 @@ class Unpacker:
     def load(self) -> Any:
         """The value; raises :class:`Broken`, and DuplexError where the budget ends."""
         try:
-            return self._value(0)
+            value = self._value(0)
         except (IndexError, struct.error, UnicodeDecodeError) as error:
             raise Broken(str(error)) from None
+        if self.place != len(self.content):
+            raise Broken("bytes behind the value")
+        return value
 
     def _value(self, depth: int) -> Any:
         self.budget.step()

@@ -98,6 +98,7 @@ def test_an_array_that_lies_is_damage(tmp_path: Path, value: msgpack.ExtType) ->
         b"\x81\xa1a\xdb\xff\xff\xff\xff",
         b"\x81\xa1a\xc1",
         b"\x8f",
+        b"\x81\xa1a\x01\x01",
         gzip.compress(b"\x81\xa1a" + bytes(100))[:-9],
         zlib.compress(b"\x81\xa1a\xdd\x01\x31\x2d\x00" + b"\x90" * 20_000_000),
         gzip.compress(b"\x81\xa1a\xc6\x0b\xeb\xc2\x00" + bytes(200_000_000)),
