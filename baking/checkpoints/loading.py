@@ -12,11 +12,16 @@ from duplex.app.core.errors import DuplexError, in_short
 from duplex.app.core.tree import shown
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
 from duplex.baking.checkpoints.registry import families, family_of, state_classes
+from duplex.baking.checkpoints.tree import MAX_TENSORS, CheckpointNode
 from duplex.baking.fields.field import Overrides, SceneInfo, Teacher, forward_facing
 from duplex.baking.fields.spaces import Contracted, World
 
 SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
 SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
+OPTIMIZERS = ("optimizer", "optimizers", "optimizer_state_dict", "optimizer_states")  # hold tensors of the same shapes
+MAX_LAYERS = 5  # that a message lists
+MAX_LAYERS_TEXT = 150  # characters
+MAX_PARTS = 32  # members of a file that are searched for layers
 COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
 
 
@@ -78,11 +83,22 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
-    members = in_short(", ".join(shown(key) for key in checkpoint.root.keys()[:6]), 100)
+    layers = _layers_in(checkpoint.root)
+    members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
+    what = f"its layers: {', '.join(layers)}" if layers else f"it holds {members or 'nothing'}"
     return DuplexError(
-        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family (it holds {members}): duplex reads "
-        f"{len(families())} families, which docs/checkpoints.md lists"
+        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family ({in_short(what, MAX_LAYERS_TEXT)}): duplex "
+        f"reads {len(families())} families, which docs/checkpoints.md lists"
     )
+
+
+def _layers_in(node: CheckpointNode, depth: int = 2) -> list[str]:
+    """Names and shapes of the first few matrices in the state dict that has most of them, at most ``depth`` deep."""
+    names = node.names()[:MAX_TENSORS]
+    shapes = {name: shape for name in names if (shape := node.shape(name)) is not None and len(shape) > 1}
+    layers = [f"{shown(name)} {' x '.join(map(str, shape))}" for name, shape in shapes.items()]
+    inner = [_layers_in(node.at(name), depth - 1) for name in names[:MAX_PARTS] if depth and name not in OPTIMIZERS]
+    return max([layers, *inner], key=len)[:MAX_LAYERS]
 
 
 def _checkpoint_in(folder: Path) -> Path:

@@ -68,3 +68,25 @@ def test_every_truncation_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
             (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) * share // 20])
             with pytest.raises(DuplexError):
                 load_teacher(tmp_path / "cut.ckpt")
+
+
+LAYERS = {
+    "encoder.first.weight": torch.ones(64, 60),
+    "encoder.first.bias": torch.ones(64),
+    "head.weight": torch.ones(4, 64),
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LAYERS,
+        {"epoch": 3, "net": LAYERS, "optimizer": {"state": {0: {"exp_avg": torch.ones(64, 60)}}}},
+        {"epoch": 3, "models": {"small": {"w": torch.ones(2, 2)}, "large": LAYERS}},
+    ],
+)
+def test_an_unknown_network_is_told_by_its_layers(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(DuplexError, match=r"encoder.first.weight 64 x 60, head.weight 4 x 64") as error:
+        load_teacher(tmp_path / "other.pt")
+    assert "epoch" not in str(error.value) and "optimizer" not in str(error.value)
