@@ -22,7 +22,8 @@ class Lens:
 
     ``size``: width and height that the numbers are for, None for the picture's own; ``fx``, ``fy``, ``cx``, ``cy``:
     pixels of that size; ``angle_x``, ``angle_y``: fields of view in radians, used where ``fx``, ``fy`` are
-    None. Without either, ``fy`` is ``fx``; without a principal point, the centre is used.
+    None. Where one direction has neither, it has the focal length of the other; without a principal point, the centre
+    is used.
     """
 
     size: Size | None = None
@@ -61,10 +62,11 @@ class Lens:
 
     def _focal(self, size: Size, name: str) -> tuple[float, float]:
         fx = self.fx if self.fx is not None else _focal_of(self.angle_x, size[0])
-        if fx is None:
-            raise DuplexError(f"{name}: no focal length: expected fl_x or camera_angle_x: write one of them")
         fy = self.fy if self.fy is not None else _focal_of(self.angle_y, size[1])
+        fx = fy if fx is None else fx
         fy = fx if fy is None else fy
+        if fx is None or fy is None:
+            raise DuplexError(f"{name}: no focal length: expected fl_x or camera_angle_x: write one of them")
         for focal, side in ((fx, size[0]), (fy, size[1])):
             fov = math.degrees(2 * math.atan2(side / 2, focal)) if math.isfinite(focal) else math.nan
             if not MIN_FOV <= fov <= MAX_FOV:

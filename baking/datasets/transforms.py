@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.errors import DuplexError
+from duplex.app.core.errors import DuplexError, in_short
 from duplex.app.core.tree import MAX_NUMBER, MAX_TEXT, Node, parse_json, shown
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, checked_pose
@@ -16,10 +16,13 @@ from duplex.baking.datasets.pictures import Size, find_picture
 
 MAX_JSON_BYTES = 64 << 20
 MAX_NAMED_SIDE = 1 << 17
+MAX_REASON = 160  # characters
 PERSPECTIVE = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")
 FISHEYE = ("OPENCV_FISHEYE", "SIMPLE_RADIAL_FISHEYE", "RADIAL_FISHEYE")
 OTHER_LENSES = ("ftheta_p0", "latlong", "equirectangular", "orthographic")
 FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")
+DEGREES = {"x_fov": "camera_angle_x", "y_fov": "camera_angle_y"}  # as instant-ngp writes them
+MATRICES = ("K", "intrinsics", "intrinsic_matrix", "camera_intrinsics")  # of intrinsics, in pixels
 COEFFICIENTS = ("k1", "k2", "k3", "k4", "p1", "p2")
 LENS_KEYS = (*FOCAL_KEYS, *COEFFICIENTS, *OTHER_LENSES, "w", "h", "cx", "cy", "camera_model", "is_fisheye")
 
@@ -34,11 +37,11 @@ def read_transforms(file: Path, kind: str) -> tuple[Node, list[Node]]:
         for holder in (content, *frames):
             if any(key in holder and not 0 < holder.number(key, 0, math.pi) < math.pi for key in FOCAL_KEYS[2:]):
                 raise ValueError("an angle outside 0 to pi")
-        shared = any(key in content for key in ("fl_x", "camera_angle_x"))
-        if not shared and not all("fl_x" in frame or "camera_angle_x" in frame for frame in frames):
+        if not _has_focal(content) and not all(_has_focal(frame) for frame in frames):
             raise ValueError("no camera_angle_x")
     except (ValueError, DuplexError) as error:
-        raise DuplexError(f"{file}: not the cameras of {kind} ({shown(error)})") from None
+        reason = in_short(str(error).removeprefix(f"{file}: "), MAX_REASON)
+        raise DuplexError(f"{file}: not the cameras of {kind} ({reason})") from None
     return content, frames
 
 
@@ -66,19 +69,42 @@ def number_of(holder: Node, key: str) -> float | None:
 
 
 def _known(holder: Node) -> dict[str, Any]:
-    """Those members that describe a lens: a file may have many others."""
+    """Those members that describe a lens, under nerfstudio's names: a file may have many others."""
     members = holder.as_members()
-    return {key: members[key] for key in LENS_KEYS if key in members}
+    known = {key: members[key] for key in LENS_KEYS if key in members}
+    for name, key in DEGREES.items():
+        if name in holder and key not in known:
+            known[key] = math.radians(holder.number(name, 1e-3, 179.999))
+    matrix = next((key for key in MATRICES if key in holder), None)
+    if matrix is not None and not any(key in known for key in FOCAL_KEYS):
+        fx, fy, cx, cy = _pinhole_of(holder, matrix)
+        known = {"fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy, **known}
+    return known
+
+
+def _has_focal(holder: Node) -> bool:
+    return any(key in _known(holder) for key in FOCAL_KEYS)
+
+
+def _pinhole_of(holder: Node, key: str) -> tuple[float, float, float, float]:
+    """Focal lengths and principal point in a matrix of intrinsics, 3 x 3, 3 x 4 or 4 x 4, nested or flat."""
+    rows: Any = holder.child(key).value
+    count = len(rows) if isinstance(rows, list) else 0
+    width = len(rows[0]) if count in (3, 4) and isinstance(rows[0], list) else {9: 3, 12: 4, 16: 4}.get(count, 3)
+    height = count if count in (3, 4) else count // width
+    k = holder.numbers(key, max(width * height, 9)).reshape(-1, width)
+    return float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
 
 
 def _frame(frame: Node, shared: dict[str, Any], file: Path) -> DatasetFrame:
     path = picture_name(frame)
     named = Node(frame.value, f"{file}: frame {shown(path)}")
     pose = checked_pose(matrix_of(named, "transform_matrix"), named.name)
-    own_focal = any(key in frame for key in FOCAL_KEYS)
+    own = _known(frame)
+    own_focal = any(key in own for key in FOCAL_KEYS)
     inherited = {k: v for k, v in shared.items() if not (own_focal and k in FOCAL_KEYS)}
     mask = named.text("mask_path", longest=MAX_TEXT) if "mask_path" in named else None
-    lens = _lens(Node({**inherited, **_known(frame)}, named.name))
+    lens = _lens(Node({**inherited, **own}, named.name))
     return DatasetFrame(named.name, pose, lens, find_picture(file.parent, path), mask)
 
 

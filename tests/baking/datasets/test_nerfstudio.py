@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,57 @@ def test_unusual_poses_name_frame_and_remedy(tmp_path: Path) -> None:
     pose = np.eye(4)
     pose[1, 3] = np.nan
     refused(write(tmp_path, pose.tolist()), "frame ./r_0", "holds nan", "finite numbers")
+
+
+NONE: dict[str, Any] = dict.fromkeys(("fl_x", "fl_y", "cx", "cy"))
+
+
+@pytest.mark.parametrize(
+    ("lens", "focal", "center"),
+    [
+        ({"fl_y": 7.5}, (7.5, 7.5), (4, 3)),
+        ({"camera_angle_y": 2 * math.atan2(3, 7.5)}, (7.5, 7.5), (4, 3)),
+        ({"x_fov": math.degrees(2 * math.atan2(4, 7.5))}, (7.5, 7.5), (4, 3)),
+        ({"y_fov": math.degrees(2 * math.atan2(3, 7.5))}, (7.5, 7.5), (4, 3)),
+        (
+            {"x_fov": math.degrees(2 * math.atan2(4, 7)), "y_fov": math.degrees(2 * math.atan2(3, 8))},
+            (7, 8),
+            (4, 3),
+        ),
+        ({"fl_x": 7.5, "x_fov": 20}, (7.5, 7.5), (4, 3)),
+        ({"K": [[7, 0, 4.5], [0, 8, 3.25], [0, 0, 1]]}, (7, 8), (4.5, 3.25)),
+        ({"K": [7, 0, 4.5, 0, 8, 3.25, 0, 0, 1]}, (7, 8), (4.5, 3.25)),
+        ({"intrinsics": [[7, 0, 4.5, 0], [0, 8, 3.25, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}, (7, 8), (4.5, 3.25)),
+        ({"intrinsic_matrix": [7, 0, 4.5, 0, 0, 8, 3.25, 0, 0, 0, 1, 0]}, (7, 8), (4.5, 3.25)),
+        ({"fl_x": 7.5, "cx": 4.5, "K": [[1, 0, 1], [0, 1, 1], [0, 0, 1]]}, (7.5, 7.5), (4.5, 3)),
+    ],
+)
+@pytest.mark.parametrize("each", [True, False])
+def test_intrinsics_are_known_by_all_their_names(
+    tmp_path: Path, lens: dict[str, Any], focal: tuple[float, float], center: tuple[float, float], each: bool
+) -> None:
+    write_nerfstudio(tmp_path, **NONE | ({} if each else lens))
+    file = tmp_path / "transforms.json"
+    content = json.loads(file.read_text())
+    if each:
+        content["frames"] = [frame | lens for frame in content["frames"]]
+    file.write_text("\ufeff" + json.dumps(content), "utf-8")  # with a byte order mark, as Windows' editors write it
+    camera = read_dataset(tmp_path, 0.0).photos["train"][0].camera
+    assert (camera.fx, camera.fy) == pytest.approx(focal) and (camera.cx, camera.cy) == pytest.approx(center)
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        {"x_fov": 180},
+        {"x_fov": -20},
+        {"y_fov": "wide"},
+        {"K": [[7, 0], [0, 8]]},
+        {"K": [[7, 0, 4], [0, "8", 3], [0, 0, 1]]},
+        {"K": 7},
+        {"K": [[7, 0, 4], [0, 8], [0, 0, 1]]},
+        {"K": []},
+    ],
+)
+def test_intrinsics_that_are_none_are_one_sentence(tmp_path: Path, lens: dict[str, Any]) -> None:
+    refused(write_nerfstudio(tmp_path, **NONE | lens), next(iter(lens)))
