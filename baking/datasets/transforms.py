@@ -12,7 +12,8 @@ from duplex.app.core.tree import MAX_NUMBER, MAX_TEXT, Node, parse_json, shown
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, checked_pose
 from duplex.baking.datasets.lens import Lens
-from duplex.baking.datasets.pictures import Size, find_picture
+from duplex.baking.datasets.picture_search import PictureSearch
+from duplex.baking.datasets.pictures import Size
 
 MAX_JSON_BYTES = 64 << 20
 MAX_NAMED_SIDE = 1 << 17
@@ -48,7 +49,8 @@ def read_transforms(file: Path, kind: str) -> tuple[Node, list[Node]]:
 def frames_of(content: Node, frames: list[Node], file: Path) -> list[DatasetFrame]:
     """The ``frames`` of :func:`read_transforms`'s ``content``; their paths are relative to the file's folder."""
     shared = _known(content)
-    return [_frame(frame, shared, file) for frame in frames]
+    search = PictureSearch(file.parent)
+    return [_frame(frame, shared, file, search) for frame in frames]
 
 
 def picture_name(frame: Node) -> str:
@@ -96,7 +98,7 @@ def _pinhole_of(holder: Node, key: str) -> tuple[float, float, float, float]:
     return float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2])
 
 
-def _frame(frame: Node, shared: dict[str, Any], file: Path) -> DatasetFrame:
+def _frame(frame: Node, shared: dict[str, Any], file: Path, search: PictureSearch) -> DatasetFrame:
     path = picture_name(frame)
     named = Node(frame.value, f"{file}: frame {shown(path)}")
     pose = checked_pose(matrix_of(named, "transform_matrix"), named.name)
@@ -105,7 +107,13 @@ def _frame(frame: Node, shared: dict[str, Any], file: Path) -> DatasetFrame:
     inherited = {k: v for k, v in shared.items() if not (own_focal and k in FOCAL_KEYS)}
     mask = named.text("mask_path", longest=MAX_TEXT) if "mask_path" in named else None
     lens = _lens(Node({**inherited, **own}, named.name))
-    return DatasetFrame(named.name, pose, lens, find_picture(file.parent, path), mask)
+    picture = search.find(path)
+    if picture is None and search.is_outside(path):
+        raise DuplexError(
+            f"{named.name}: its picture is outside of {file.parent}: expected it inside: move {file.name} to the "
+            "folder that holds both, and give that"
+        )
+    return DatasetFrame(named.name, pose, lens, picture, mask)
 
 
 def _lens(holder: Node) -> Lens:

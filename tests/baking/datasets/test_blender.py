@@ -45,7 +45,7 @@ def test_names_that_leave_the_folder_find_nothing(tmp_path: Path) -> None:
     for name in ("../r_0", "..\\r_0", str(tmp_path / "r_0"), "a\0b", "x" * 300, "x" * 5000):
         write(inside, name=name)
         (inside / "r_0.png").unlink()
-        refused(inside, "none of the pictures")
+        refused(inside, "none of the pictures" if name[0] in "ax" else "its picture is outside of")
     (inside / "link.png").symlink_to(tmp_path / "r_0.png")
     write(inside, name="link.png")
     refused(inside, "none of the pictures")

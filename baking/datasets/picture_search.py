@@ -1,0 +1,80 @@
+"""Pictures whose paths were written for another place: found by how the path ends, inside the dataset's folder only."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+
+from duplex.baking.datasets.pictures import MAX_NAME, SUFFIXES, find_picture
+
+MAX_FILES = 200_000  # that are looked at in a folder
+MAX_DEPTH = 6
+OTHERS = re.compile(r"\.|(mask|depth|normal|semantic|segment|sparse|dense|stereo|thumb)", re.IGNORECASE)  # no photos
+
+
+class PictureSearch:
+    """Finds pictures inside ``folder``, of which it makes one list when a path as written leads nowhere."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def find(self, name: str) -> Path | None:
+        """The picture ``name``: as written, or the one file whose path ends most like it.
+
+        Letter case, the picture's suffix and leading folders may differ; where two files end alike, neither is taken.
+        """
+        found = find_picture(self.folder, name)
+        if found is not None or not name or len(name) > MAX_NAME:
+            return found
+        *folders, last = _parts(name)
+        places = self._index.get(_stem(last), [])
+        common = [_common(folders, parents) for parents, _ in places]
+        best = [path for (_, path), count in zip(places, common, strict=True) if count == max(common)]
+        return find_picture(self.folder, best[0], ("",)) if len(best) == 1 else None
+
+    def is_outside(self, name: str) -> bool:
+        """Whether a path as written names a picture outside the folder, which is not read."""
+        written = name.replace("\\", "/")
+        if not name or len(name) > MAX_NAME or not (".." in written.split("/") or Path(written).is_absolute()):
+            return False
+        try:
+            return any((self.folder / (written + suffix)).is_file() for suffix in ("", *SUFFIXES))
+        except (OSError, ValueError):
+            return False
+
+    @cached_property
+    def _index(self) -> dict[str, list[tuple[list[str], str]]]:
+        """The pictures by the stems of their names: the folders that each lies in, and its path."""
+        index: dict[str, list[tuple[list[str], str]]] = {}
+        count = 0
+        for place, folders, files in os.walk(self.folder):
+            inside = Path(place).relative_to(self.folder)
+            folders[:] = [x for x in folders if len(inside.parts) < MAX_DEPTH and not OTHERS.match(x)]
+            for file in files:
+                count += 1
+                if Path(file).suffix in SUFFIXES and not file.startswith("."):
+                    parents = [part.lower() for part in inside.parts]
+                    index.setdefault(_stem(file.lower()), []).append((parents, str(inside / file)))
+            if count > MAX_FILES:
+                break
+        return index
+
+
+def _parts(name: str) -> list[str]:
+    parts = [part.lower() for part in re.split(r"[\\/]+", name) if part not in ("", ".", "..")]
+    return parts or [""]
+
+
+def _stem(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and f".{suffix}" in SUFFIXES else name
+
+
+def _common(folders: list[str], others: list[str]) -> int:
+    """How many folders agree, from the file upwards."""
+    count = 0
+    while count < min(len(folders), len(others)) and folders[-1 - count] == others[-1 - count]:
+        count += 1
+    return count
