@@ -23,12 +23,14 @@ from duplex.baking.datasets.pictures import pictures_in
 
 KIND = "llff"
 FILE = "poses_bounds.npy"
-FOLDERS = ("images", "images_2", "images_4", "images_8")  # largest first
+VIEWS = "view_imgs.txt"  # names of the pictures that LLFF's imgs2poses could pose, in the order of the rows
+FOLDERS = ("images", "images_1", "images_2", "images_4", "images_8")  # largest first
 COLUMNS = 17
 BOUND_FACTOR = 0.75
 MAX_BYTES = MAX_FRAMES * COLUMNS * 8 + 10240
 MAX_SIDE = 1 << 17
 MIN_DEPTH = 1e-9
+MAX_LINE = 1024  # bytes
 
 
 def matches(folder: Path) -> bool:
@@ -118,6 +120,10 @@ def _pictures(folder: Path, count: int) -> list[Path | None]:
     pictures = folders[0]
     if len(pictures) == count:
         return list(pictures)
+    named = _lines_of(folder / VIEWS, count)
+    if len(named) == count and len(set(named)) == count:
+        by_name = {path.name: path for path in pictures}
+        return [by_name.get(name) for name in named]
     complete = next((others for others in folders if len(others) == count), [])
     rows = _rows_by_name(pictures, [path.stem for path in complete]) or _rows_by_number(pictures, count)
     if rows is None:
@@ -127,6 +133,14 @@ def _pictures(folder: Path, count: int) -> list[Path | None]:
         )
     by_row = dict(zip(rows, pictures, strict=True))
     return [by_row.get(row) for row in range(count)]
+
+
+def _lines_of(file: Path, most: int) -> list[str]:
+    """The lines of a small text that are not empty; none of a longer one."""
+    if not file.is_file() or file.stat().st_size > most * MAX_LINE:
+        return []
+    lines = file.read_text("utf-8", errors="replace").splitlines()
+    return [name for line in lines if (name := line.strip())]
 
 
 def _rows_by_name(pictures: list[Path], stems: list[str]) -> list[int] | None:

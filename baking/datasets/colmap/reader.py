@@ -1,10 +1,12 @@
-"""COLMAP's folders: a reconstruction in ``sparse/0``, ``sparse`` or ``colmap/sparse/0``, pictures in ``images``.
+"""COLMAP's folders: reconstructions in ``sparse`` or in a folder like it, pictures in ``images`` or ``input``.
 
-Its world has no up direction; the mean of the cameras' up vectors is used.
+Of several reconstructions (``sparse/0``, ``sparse/1``) the one with the most images is read. COLMAP's world has no up
+direction; the mean of the cameras' up vectors is used.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -18,11 +20,14 @@ from duplex.baking.datasets.colmap import text as colmap_text
 from duplex.baking.datasets.colmap.model import PosedImage
 from duplex.baking.datasets.frames import DatasetFrame, Listing, every_eighth
 from duplex.baking.datasets.lens import Lens
+from duplex.baking.datasets.picture_search import PictureSearch
 from duplex.baking.datasets.pictures import SUFFIXES, find_picture
 
 KIND = "colmap"
-MODELS = ("sparse/0", "sparse", "colmap/sparse/0")
-FOLDERS = ("images", "images_2", "images_4", "images_8")  # largest first
+SPARSE = ("sparse", "colmap/sparse", "colmap_sparse", "colmap_text", "colmap", "distorted/sparse")
+MAX_MODELS = 32  # in one of them
+DISTORTED = "distorted"  # as 3D Gaussian splatting calls the reconstruction of the photos as they were taken
+FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")  # largest first; names may hold the folder
 FORMATS: tuple[tuple[str, ModuleType], ...] = ((".bin", colmap_binary), (".txt", colmap_text))
 MAX_CAMERAS_FOR_DEPTH = 100
 NEAR_PERCENT, FAR_PERCENT = 0.1, 99.9  # those of LLFF's bounds
@@ -37,28 +42,60 @@ def read(folder: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when a file is damaged."""
     found = _model(folder)
     assert found is not None
-    model, suffix, reader = found
+    model, suffix, reader = found.folder, found.suffix, found.reader
     lenses = reader.read_cameras(model / f"cameras{suffix}")
     file = model / f"images{suffix}"
     images = sorted(reader.read_images(file), key=lambda image: image.name)
-    pictures = _picture_folder(folder, images)
-    frames = [_frame(image, lenses, _picture(folder, pictures, image.name), file) for image in images]
+    pictures = _pictures(folder, images, ("input", *FOLDERS) if model.is_relative_to(folder / DISTORTED) else FOLDERS)
+    frames = [_frame(image, lenses, picture, file) for image, picture in zip(images, pictures, strict=True)]
     near, far = _depths(frames, model / f"points3D{suffix}", reader)
     source = str(file.relative_to(folder))
     return Listing(KIND, folder, source, every_eighth(frames), _mean_up(frames), near=near, far=far)
 
 
-def _model(folder: Path) -> tuple[Path, str, ModuleType] | None:
-    for name in MODELS:
-        for suffix, reader in FORMATS:
-            if all((folder / name / f"{stem}{suffix}").is_file() for stem in ("cameras", "images")):
-                return folder / name, suffix, reader
+@dataclass(frozen=True)
+class Reconstruction:
+    """A reconstruction: its ``folder``, and the ``suffix`` and ``reader`` of its files."""
+
+    folder: Path
+    suffix: str
+    reader: ModuleType
+
+    def image_count(self) -> int:
+        """How many images it has posed; -1 where its file is damaged."""
+        try:
+            return len(self.reader.read_images(self.folder / f"images{self.suffix}"))
+        except DuplexError:
+            return -1
+
+
+def _model(folder: Path) -> Reconstruction | None:
+    """The reconstruction with the most images in the first folder that holds any."""
+    for name in SPARSE:
+        place = folder / name
+        if place.is_dir() and place.resolve().is_relative_to(folder.resolve()):
+            numbered = sorted(x for x in place.iterdir() if x.name.isdecimal() and x.is_dir())[:MAX_MODELS]
+            found = [model for x in (*numbered, place) if (model := _model_in(x)) is not None]
+            if found:
+                return max(found, key=Reconstruction.image_count) if len(found) > 1 else found[0]
     return None
 
 
-def _picture_folder(folder: Path, images: list[PosedImage]) -> str:
-    """The name of the folder with the largest pictures, any of which exist."""
-    return next((f for f in FOLDERS if any(_picture(folder, f, image.name) for image in images)), FOLDERS[0])
+def _model_in(folder: Path) -> Reconstruction | None:
+    for suffix, reader in FORMATS:
+        if all((folder / f"{stem}{suffix}").is_file() for stem in ("cameras", "images")):
+            return Reconstruction(folder, suffix, reader)
+    return None
+
+
+def _pictures(folder: Path, images: list[PosedImage], folders: tuple[str, ...]) -> list[Path | None]:
+    """The images' pictures in the first of ``folders`` that has any of them, or wherever their paths end alike."""
+    for name in folders:
+        found = [_picture(folder, name, image.name) for image in images]
+        if any(found):
+            return found
+    search = PictureSearch(folder)
+    return [search.find(image.name) for image in images]
 
 
 def _picture(folder: Path, pictures: str, name: str) -> Path | None:

@@ -157,3 +157,25 @@ def test_llff_numbers_that_make_no_camera_are_refused(tmp_path: Path) -> None:
         rows[0, column] = value
         np.save(tmp_path / "poses_bounds.npy", rows)
         refused(tmp_path, "poses_bounds.npy: frame 0", word)
+
+
+def test_llff_reads_pictures_of_full_size_in_their_folder(tmp_path: Path) -> None:
+    folder = write_llff(tmp_path)
+    (folder / "images_2").rename(folder / "images_1")
+    save(folder / "images_1" / "._image000.png")  # as macOS leaves it
+    assert read_dataset(folder, 0.0).missing == 0
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\n\n"])
+def test_llff_takes_the_pictures_that_its_list_names(tmp_path: Path, ending: str) -> None:
+    folder = write_llff(tmp_path)
+    pictures = next(x for x in sorted(folder.iterdir()) if x.is_dir())
+    names = sorted(x.name for x in pictures.iterdir())
+    for name in ("image000a.png", "image004a.png"):  # that could not be posed
+        save(pictures / name)
+    refused(folder, "no telling which is whose")
+    (folder / "view_imgs.txt").write_text(ending.join(reversed(names)) + ending)
+    rows = read_dataset(folder, 0.0).photos
+    assert [photo.path.name for photo in rows["test"]] == [names[-1], names[-9]]
+    (folder / "view_imgs.txt").write_text(ending.join(names[:-1]))
+    refused(folder, "no telling which is whose")

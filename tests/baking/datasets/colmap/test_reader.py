@@ -117,3 +117,52 @@ def test_colmap_names_that_leave_the_folder_find_nothing(tmp_path: Path) -> None
     for name in ("../../outside.png", str(outside), "../../outside.jpg"):
         (folder / "sparse/0/images.txt").write_text(f"1 1 0 0 0 0 0 0 7 {name}\n\n")
         refused(folder, "none of the pictures in sparse/0/images.txt")
+
+
+@pytest.mark.parametrize(
+    ("sparse", "pictures"),
+    [
+        ("sparse/0", "input"),
+        ("sparse", "images"),
+        ("sparse/3", "images"),
+        ("colmap/sparse/0", "images"),
+        ("colmap/sparse", "input"),
+        ("distorted/sparse/0", "input"),
+        ("distorted/sparse/0", "images"),
+        ("colmap_sparse/0", "images"),
+        ("colmap_text", "images"),
+        ("sparse/0", "photos of the day"),
+        ("sparse/0", "."),
+    ],
+)
+@pytest.mark.parametrize("binary", [True, False])
+def test_colmap_is_found_where_programs_leave_it(tmp_path: Path, sparse: str, pictures: str, binary: bool) -> None:
+    write_colmap(tmp_path, binary, sparse=sparse)
+    if pictures == ".":
+        for file in (tmp_path / "images").iterdir():
+            file.rename(tmp_path / file.name)
+    else:
+        (tmp_path / "images").rename(tmp_path / pictures)
+    dataset = read_dataset(tmp_path, 0.0)
+    assert dataset.kind == "colmap" and dataset.missing == 0
+    folder = (tmp_path / pictures).resolve()
+    assert all(photo.path.parent == folder for photo in dataset.photos["train"])
+
+
+def test_the_reconstruction_with_the_most_images_is_read(tmp_path: Path) -> None:
+    for name, kept in (("0", 2), ("1", 9), ("2", 5), ("10", 1)):
+        write_colmap(tmp_path, binary=False, sparse=f"sparse/{name}")
+        file = tmp_path / "sparse" / name / "images.txt"
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[: 1 + 2 * kept]))
+    assert sum(len(read_photos(tmp_path, split, 0.0)) for split in ("train", "test")) == 9
+    (tmp_path / "sparse" / "1" / "images.txt").write_text("damaged")
+    assert sum(len(read_photos(tmp_path, split, 0.0)) for split in ("train", "test")) == 5
+
+
+def test_names_may_hold_the_folder(tmp_path: Path) -> None:
+    write_colmap(tmp_path, binary=False)
+    file = tmp_path / "sparse" / "0" / "images.txt"
+    text = file.read_text()
+    for prefix in ("images/", "home/me/data/images/", "rgb/"):
+        file.write_text(text.replace(" 7 f ", f" 7 {prefix}f "))
+        assert read_dataset(tmp_path, 0.0).missing == 0
