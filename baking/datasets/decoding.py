@@ -14,6 +14,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.file_kinds import PICTURE, wrong_kind
 
 MAX_PICTURE_SIDE = 8192
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 PICTURE_MODES = ("L", "LA", "P", "RGB", "RGBA", "I;16")  # Pillow itself brings 16-bit colour down to 8 bits
 ORIENTATION_TAG = 0x0112
 TURNS = {
@@ -60,9 +61,9 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 @contextmanager
 def _opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image.Image]:
-    """The picture in ``path``: a PNG or JPEG of bounded size, or a :class:`DuplexError`."""
+    """The picture in ``path``: of bounded size, or a :class:`DuplexError`."""
     try:
-        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if max(image.size) > MAX_PICTURE_SIDE or image.mode not in modes:
                 raise DuplexError(
                     f"{path}: {image.mode} of {image.size[0]} x {image.size[1]}: expected 8-bit grey or colour "
@@ -72,8 +73,8 @@ def _opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image
     except (DuplexError, MemoryError):
         raise
     except Exception:  # Pillow lets through whatever its parsers meet
-        damaged = DuplexError(f"{path}: not a PNG or JPEG picture, or a damaged one")
-        raise wrong_kind(Path(path), "a PNG or JPEG picture", (PICTURE,)) or damaged from None
+        damaged = DuplexError(f"{path}: not a PNG, JPEG, WebP or AVIF picture, or a damaged one")
+        raise wrong_kind(Path(path), "a PNG, JPEG, WebP or AVIF picture", (PICTURE,)) or damaged from None
 
 
 def _turned_to(image: Image.Image, size: tuple[int, int], path: str) -> Image.Image:

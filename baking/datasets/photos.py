@@ -185,7 +185,8 @@ def camera_of(frame: DatasetFrame, assumed: Size | None, principal_shift: float)
 def no_pictures(listing: Listing) -> DuplexError:
     """The error of a dataset without pictures."""
     return DuplexError(
-        f"{listing.folder}: none of the pictures in {listing.source} is there: expected PNG or JPEG files beside it"
+        f"{listing.folder}: none of the pictures in {listing.source} is there: expected PNG, JPEG, WebP or AVIF files "
+        "beside it"
     )
 
 

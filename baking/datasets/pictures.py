@@ -17,7 +17,7 @@ from duplex.baking.datasets import decoding
 from duplex.baking.datasets.decoding import same_shape
 
 MAX_NAME = 1024
-SUFFIXES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".PNG", ".JPG", ".JPEG", ".WEBP", ".AVIF")
 Size = tuple[int, int]
 
 
@@ -37,7 +37,7 @@ def find_picture(folder: Path, name: str, suffixes: tuple[str, ...] = ("", *SUFF
 
 
 def pictures_in(folder: Path, root: Path) -> list[Path]:
-    """The PNG and JPEG files of ``folder`` that lie inside ``root``, sorted by name; none when there is no folder."""
+    """The picture files of ``folder`` that lie inside ``root``, sorted by name; none when there is no folder."""
     if not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
         return []
     names = sorted(file.name for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
@@ -96,7 +96,7 @@ def _header(path: Path, stamp: Stamp | None) -> tuple[int, int, int]:
     """Width, height and EXIF orientation of the picture, which was last changed at ``stamp``."""
     found = apart(decoding.header, str(path), str(path))
     if not (isinstance(found, list | tuple) and len(found) == 3 and all(type(x) is int and x > 0 for x in found)):
-        raise DuplexError(f"{path}: not a PNG or JPEG picture, or a damaged one")
+        raise DuplexError(f"{path}: not a PNG, JPEG, WebP or AVIF picture, or a damaged one")
     width, height, orientation = found
     return width, height, orientation
 
@@ -105,5 +105,5 @@ def _decoded(function: Callable[[str, int, int], Array], path: Path, size: Size)
     """What ``function`` finds in the picture, which must be of ``size``."""
     array = apart(function, str(path), str(path), *size)
     if not isinstance(array, np.ndarray) or array.shape[:2] != size[::-1]:
-        raise DuplexError(f"{path}: not a PNG or JPEG picture, or a damaged one")
+        raise DuplexError(f"{path}: not a PNG, JPEG, WebP or AVIF picture, or a damaged one")
     return array

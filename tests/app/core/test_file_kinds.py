@@ -121,7 +121,7 @@ def test_a_photo_that_is_none_is_told(tmp_path: Path, data: bytes) -> None:
     file.write_bytes(data)
     kind = kind_of(file)
     assert kind is not None
-    with pytest.raises(DuplexError, match="expected a PNG or JPEG picture") as error:
+    with pytest.raises(DuplexError, match="expected a PNG, JPEG") as error:
         upright_size(file, None)
     assert kind.remedy in str(error.value)
 

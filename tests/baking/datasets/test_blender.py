@@ -56,7 +56,7 @@ def test_pictures_of_other_kinds_are_refused(tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8)).save(tmp_path / "r_0.png", format="JPEG")
     refused(tmp_path, "CMYK", "8-bit")
     (tmp_path / "r_0.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
-    refused(tmp_path, "not a PNG or JPEG")
+    refused(tmp_path, "not a PNG, JPEG")
     whole = write(tmp_path, picture=np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)) / "r_0.png"
     whole.write_bytes(whole.read_bytes()[:3000])
     refused(tmp_path, "damaged")

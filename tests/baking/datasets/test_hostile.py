@@ -80,8 +80,8 @@ def test_a_dataset_without_a_picture_that_can_be_read_is_refused(tmp_path: Path)
     write_nerfstudio(tmp_path, count=3)
     for file in (tmp_path / "images").iterdir():
         file.write_bytes(b"\x89PNG\r\n\x1a\n")
-    one_sentence(lambda: read_dataset(tmp_path), "f_", "not a PNG or JPEG")
-    one_sentence(lambda: read_photos(tmp_path, "train", 0.0), "f_", "not a PNG or JPEG")
+    one_sentence(lambda: read_dataset(tmp_path), "f_", "not a PNG, JPEG")
+    one_sentence(lambda: read_photos(tmp_path, "train", 0.0), "f_", "not a PNG, JPEG")
     assert len(read_cameras(tmp_path, "train", 0.0)) == 2  # whose size the file names
 
 

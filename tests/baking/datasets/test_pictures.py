@@ -10,6 +10,7 @@ from PIL import Image
 
 from builders.datasets.checks import BLACK, refused
 from builders.datasets.folders import png16, write, write_nerfstudio
+from duplex.baking.datasets.pictures import find_picture, load_premultiplied, upright_size
 from duplex.baking.datasets.reading import read_photos
 
 
@@ -70,3 +71,16 @@ def test_exif_turns_a_picture_where_its_cameras_demand_it(tmp_path: Path, suffix
     write(tmp_path, name="f" + suffix)
     turned_picture(tmp_path / f"f{suffix}", 6, 60, 80)
     refused(tmp_path, "EXIF orientation tag 6", "remove the tag")
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".WEBP"])
+def test_photos_of_newer_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    colors = np.zeros((6, 8, 4), np.uint8)
+    colors[..., 0] = 200
+    colors[..., 3] = 255
+    colors[:3, :, 3] = 0
+    file = tmp_path / f"r_0{suffix}"
+    Image.fromarray(colors).save(file, suffix[1:].upper(), lossless=True, quality=100)
+    assert find_picture(tmp_path, "r_0") == file.resolve() and upright_size(file, None) == (8, 6)
+    pixels = load_premultiplied(file, (8, 6))
+    assert np.allclose(pixels[4, 4], [200 / 255, 0, 0, 1], atol=0.03) and np.allclose(pixels[1, 4], 0, atol=0.03)
