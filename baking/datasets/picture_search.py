@@ -7,6 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
+from duplex.baking.datasets.frames import SPLITS
 from duplex.baking.datasets.pictures import MAX_NAME, SUFFIXES, find_picture
 
 MAX_FILES = 200_000  # that are looked at in a folder
@@ -23,13 +24,15 @@ class PictureSearch:
     def find(self, name: str) -> Path | None:
         """The picture ``name``: as written, or the one file whose path ends most like it.
 
-        Letter case, the picture's suffix and leading folders may differ; where two files end alike, neither is taken.
+        Letter case, the picture's suffix and leading folders may differ, but not the split (train, val, test); where
+        two files end alike, neither is taken.
         """
         found = find_picture(self.folder, name)
         if found is not None or not name or len(name) > MAX_NAME:
             return found
         *folders, last = _parts(name)
-        places = self._index.get(_stem(last), [])
+        splits = set(SPLITS).intersection(folders)
+        places = [x for x in self._index.get(_stem(last), []) if not splits or splits >= set(SPLITS).intersection(x[0])]
         common = [_common(folders, parents) for parents, _ in places]
         best = [path for (_, path), count in zip(places, common, strict=True) if count == max(common)]
         return find_picture(self.folder, best[0], ("",)) if len(best) == 1 else None
