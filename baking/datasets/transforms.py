@@ -85,7 +85,8 @@ def _known(holder: Node) -> dict[str, Any]:
 
 
 def _has_focal(holder: Node) -> bool:
-    return any(key in _known(holder) for key in FOCAL_KEYS)
+    known = _known(holder)
+    return any(key in known for key in FOCAL_KEYS)
 
 
 def _pinhole_of(holder: Node, key: str) -> tuple[float, float, float, float]:

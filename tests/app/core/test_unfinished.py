@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import signal
@@ -205,28 +204,35 @@ def test_writers_in_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None
     assert all(len(set((tmp_path / name).read_bytes())) == 1 for name in names(tmp_path))
 
 
-def claim_at_once(output: Path, barrier: object, answers: object) -> None:
-    barrier.wait()  # type: ignore[attr-defined]
-    try:
-        claim = reserve(output)
-    except Exception as error:
-        answers.put(str(error))  # type: ignore[attr-defined]
-    else:
-        answers.put("")  # type: ignore[attr-defined]
-        barrier.wait()  # type: ignore[attr-defined]
-        claim.discard()
-        return
-    barrier.wait()  # type: ignore[attr-defined]
+CLAIM = """
+import sys
+from pathlib import Path
+from duplex.app.core.errors import DuplexError
+from duplex.app.core.files import reserve
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    claim = reserve(Path(sys.argv[1]))
+except DuplexError as error:
+    print(error, flush=True)
+else:
+    print("claimed", flush=True)
+    sys.stdin.readline()
+    claim.discard()
+"""
 
 
 @pytest.mark.system
 def test_of_two_that_begin_at_once_one_is_told(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    barrier, answers = spawn.Barrier(2), spawn.Queue()
-    both = [spawn.Process(target=claim_at_once, args=(tmp_path / "x", barrier, answers)) for _ in range(2)]
+    command = [sys.executable, "-c", CLAIM, str(tmp_path / "x")]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    pipes = [(process.stdin, process.stdout) for process in both]
+    assert all(answers and answers.readline() == "ready\n" for _, answers in pipes)
+    for words, _ in pipes:
+        assert words
+        words.write("go\n")
+        words.flush()
+    found = sorted(answers.readline() for _, answers in pipes if answers)
     for process in both:
-        process.start()
-    found = sorted(answers.get(timeout=60) for _ in both)
-    for process in both:
-        process.join()
-    assert found[0] == "" and "another run is writing this file" in found[1] and names(tmp_path) == []
+        process.communicate("end\n", timeout=60)
+    assert "another run is writing this file" in found[0] and found[1] == "claimed\n" and names(tmp_path) == []

@@ -30,6 +30,6 @@ def test_evaluation_against_photos(baked: Path, data: Path) -> None:
 
 def test_wrong_input_of_the_evaluation_is_one_sentence(baked: Path, tmp_path: Path) -> None:
     one_sentence(call(EVALUATE, tmp_path / "none.bundle"), "no such file")
-    one_sentence(call(EVALUATE, baked, "--teacher", baked), "not a checkpoint")
+    one_sentence(call(EVALUATE, baked, "--teacher", baked), "a bundle of duplex, baked already: expected a checkpoint")
     one_sentence(call(EVALUATE, baked, "--data", tmp_path), "transforms_test.json")
     one_sentence(call(EVALUATE, baked, "--size", 3), "--size 3")

@@ -135,7 +135,7 @@ def test_many_members_and_frames_take_little_time(tmp_path: Path, where: str) ->
     elif where == "frames":
         frames[0] |= many
     else:
-        content |= {f"{split}_filenames": [f"a{i}.png" for i in range(4000)] * 20 for split in ("train", "val", "test")}
+        content |= {f"{split}_filenames": [f"a{i}.png" for i in range(4000)] * 5 for split in ("train", "val", "test")}
     save(tmp_path / "a7.png")
     (tmp_path / "transforms.json").write_text(json.dumps(content))
     started = time.process_time()
