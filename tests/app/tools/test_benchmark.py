@@ -18,6 +18,7 @@ from duplex.app.tools import benchmark, cli, scaling
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.slow  # the command's own test is its quick sibling
 def test_the_benchmark_measures_what_it_says(demo: Bundle) -> None:
     result = json.loads(json.dumps(benchmark.benchmark(demo, (96, 80))))
     assert result["size"] == [96, 80]

@@ -18,6 +18,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.slow  # a cancelled bake in tests/baking/test_api.py is its quick sibling
 def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> None:
     output, preview = tmp_path / "scene.bundle", tmp_path / "watched" / "preview.bundle"
     preview.parent.mkdir()
@@ -77,6 +78,7 @@ def test_a_folder_of_the_users_is_no_workspace(octahedron: Path, tmp_path: Path)
     assert [file.name for file in tmp_path.rglob("*")] == [folder.name, "density.safetensors"]
 
 
+@pytest.mark.slow  # the quick torture fills disks too
 def test_disk_full_keeps_the_old_bundle(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.bundle"
     output.write_bytes(b"the old bundle")

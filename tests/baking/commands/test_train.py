@@ -27,6 +27,7 @@ def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(full, capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.slow  # resuming in tests/baking/training/test_trainer.py is its quick sibling
 def test_a_killed_training_goes_on(photos_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.th"
     arguments = [photos_folder, "-o", output, *FLAGS, "--steps", "300"]
