@@ -11,6 +11,7 @@ from typing import Any
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Node, parse_json, shown
+from duplex.app.core.zip_directory import directory_bytes
 
 MAX_PARTS = 64
 MAX_PART_BYTES = 1 << 30
@@ -18,8 +19,6 @@ MAX_JSON_BYTES = 4 << 20
 FREE_BYTES = 1 << 20  # that a part may hold whatever it takes in the file
 MAX_EXPANSION = 100  # bytes of a part for each byte that it takes in the file
 MAX_DIRECTORY_BYTES = 1 << 18
-END_RECORD_BYTES = 22
-END_BYTES = END_RECORD_BYTES + 0xFFFF  # longest end record of a ZIP file: a comment of up to 65535 bytes follows it
 MANIFEST = "manifest.json"
 REMEDY = "a damaged or forged bundle; bake again"
 
@@ -34,7 +33,7 @@ class Archive:
     def __init__(self, path: Path):
         self.path = path
         try:
-            if _directory_bytes(path) > MAX_DIRECTORY_BYTES:
+            if (directory_bytes(path) or 0) > MAX_DIRECTORY_BYTES:
                 raise ValueError("a list of more parts than a bundle has")
             self._zip = zipfile.ZipFile(path)
             self._entries = self._zip.infolist()
@@ -126,22 +125,6 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _directory_bytes(path: Path) -> int:
-    """Size of the ZIP's central directory as its end record states it; 0 if there is no end record.
-
-    The check comes first because :class:`zipfile.ZipFile` reads the whole directory into memory.
-    """
-    with path.open("rb") as stream:
-        stream.seek(max(stream.seek(0, io.SEEK_END) - END_BYTES, 0))
-        end = stream.read()
-    at = end.rfind(b"PK\5\6")
-    if at < 0:
-        return 0
-    if len(end) < at + END_RECORD_BYTES or end[max(at - 20, 0) : at].startswith(b"PK\6\7"):  # truncated, or ZIP64
-        return MAX_DIRECTORY_BYTES + 1
-    return int.from_bytes(end[at + 12 : at + 16], "little")
 
 
 def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
 import zlib
@@ -15,11 +14,11 @@ from typing import IO
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.zip_directory import directory_bytes
 from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.values import Broken
 
 ZIP = b"PK\x03\x04"
-END_BYTES = 22 + 0xFFFF + 20  # the end record, the longest comment behind it, the locator of ZIP64 before it
 MAX_DIRECTORY_BYTES = 8 << 20
 MAX_MEMBER_NAME = 512
 CHUNK = 1 << 20
@@ -38,10 +37,9 @@ class ZipArchive:
     def __init__(self, path: Path, budget: Budget):
         self.budget = budget
         try:
-            with path.open("rb") as stream:
-                size = _directory_bytes(stream)
-            if size > MAX_DIRECTORY_BYTES:
-                raise Broken("a directory of too many members")
+            size = directory_bytes(path)
+            if size is None or size > MAX_DIRECTORY_BYTES:
+                raise Broken("no directory, or one of too many members")
             self._zip = zipfile.ZipFile(path)
         except DAMAGED as error:
             raise Broken(str(error)) from None
@@ -105,18 +103,3 @@ class Member:
     def read(self) -> Array:
         """The bytes, (size,) uint8."""
         return self.archive.read(self.name)
-
-
-def _directory_bytes(stream: io.BufferedReader) -> int:
-    """Size of the central directory as its end record states it: :class:`zipfile.ZipFile` reads it whole."""
-    stream.seek(max(stream.seek(0, io.SEEK_END) - END_BYTES, 0))
-    end = stream.read()
-    at = end.rfind(b"PK\5\6")
-    if at < 0 or len(end) < at + 22:
-        raise Broken("no end of a directory")
-    size = int.from_bytes(end[at + 12 : at + 16], "little")
-    locator = end[max(at - 20, 0) : at]
-    if locator.startswith(b"PK\6\7"):
-        stream.seek(min(int.from_bytes(locator[8:16], "little"), stream.seek(0, io.SEEK_END)))
-        size = max(size if size != 0xFFFFFFFF else 0, int.from_bytes(stream.read(56)[40:48], "little"))
-    return size

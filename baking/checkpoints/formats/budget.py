@@ -13,7 +13,7 @@ BYTES_A_STEP = 4  # real pickles have more
 FREE_BYTES = 64 << 20
 MAX_COPIES = 16  # of the file, as numbers that are converted
 MAX_RATIO = 100  # of what a file unpacks to; grids of empty space compress well
-MAX_TEXT_RATIO = 20  # of its pickle or its msgpack, which hold names and numbers
+MAX_TEXT_RATIO = 20  # of the pickle in it, which holds names and references
 
 
 class Budget:
@@ -30,7 +30,6 @@ class Budget:
         self.steps = min(FREE_STEPS + self.size // BYTES_A_STEP, MAX_STEPS)
         self.bytes = min(FREE_BYTES + self.size * MAX_RATIO, MAX_CHECKPOINT_BYTES)
         self.text = min(FREE_BYTES // 16 + self.size * MAX_TEXT_RATIO, MAX_CHECKPOINT_BYTES)
-
         self.numbers = 4 * FREE_BYTES + MAX_COPIES * self.size
 
     def step(self, count: int = 1) -> None:

@@ -56,8 +56,7 @@ def read_header(head: bytes) -> Header:
     shape = tuple(int(side.rstrip("L")) for side in sides.replace(" ", "").split(",") if side)
     if any(side > MAX_SIDE for side in shape):
         raise Broken("an array of impossible shape")
-    code = kind + width
-    return Header("b1" if code == "?" else code, order == ">", fortran == "True", shape, start + size)
+    return Header(kind + width, order == ">", fortran == "True", shape, start + size)
 
 
 def read_npy(path: Path, budget: Budget, allowed: frozenset[str]) -> list[Any]:

@@ -17,7 +17,6 @@ from duplex.baking.checkpoints.formats.values import Broken, Name, Refused, Stor
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-HEAD = b"\x80\x02\x8a\x0a" + MAGIC.to_bytes(10, "little")  # how a stream begins
 MAX_LINE = 1 << 16
 MODULE = "torch.nn.Module"  # what a whole network in the old stream is refused as, since its source comes with it
 

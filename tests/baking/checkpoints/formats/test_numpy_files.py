@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from builders.opcodes import call, text, whole
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.files import read_checkpoint
@@ -62,26 +63,13 @@ def test_an_array_of_arrays_is_read_without_unpickling(tmp_path: Path, protocol:
         assert torch.equal(root.tensor(str(i)), torch.from_numpy(array.astype(np.float32)))
 
 
-def number(value: int) -> bytes:
-    return b"J" + struct.pack("<i", value)
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-
-def call(name: str, *arguments: bytes) -> bytes:
-    module, called = name.rsplit(".", 1)
-    return f"c{module}\n{called}\n".encode() + b"(" + b"".join(arguments) + b"tR"
-
-
-def forged(code: str, flags: int, content: bytes, shape: bytes = b"(" + number(1) + b"t") -> bytes:
+def forged(code: str, flags: int, content: bytes, shape: bytes = b"(" + whole(1) + b"t") -> bytes:
     """An array whose dtype has ``flags`` and whose data are ``content``: numpy would follow them as objects."""
-    state = b"(" + number(3) + text("|") + b"NNN" + number(-1) + number(-1) + number(flags) + b"tb"
+    state = b"(" + whole(3) + text("|") + b"NNN" + whole(-1) + whole(-1) + whole(flags) + b"tb"
     dtype = call("numpy.dtype", text(code), b"\x89", b"\x88") + state
-    array = call("numpy.core.multiarray._reconstruct", b"cnumpy\nndarray\n", b"(" + number(0) + b"t", b"C\x01b")
+    array = call("numpy.core.multiarray._reconstruct", b"cnumpy\nndarray\n", b"(" + whole(0) + b"t", b"C\x01b")
     data = b"B" + struct.pack("<I", len(content)) + content
-    return array + b"(" + number(1) + shape + dtype + b"\x89" + data + b"tb"
+    return array + b"(" + whole(1) + shape + dtype + b"\x89" + data + b"tb"
 
 
 POINTER = struct.pack("<Q", 0x4141414141414141)
@@ -93,8 +81,8 @@ POINTER = struct.pack("<Q", 0x4141414141414141)
         forged("O8", 32, POINTER),
         forged("O8", 63, POINTER),
         forged("f8", 63, POINTER * 0),
-        forged("f4", 0, POINTER, b"(" + number(9) + b"t"),
-        forged("f4", 0, POINTER, b"(" + number(-2) + b"t"),
+        forged("f4", 0, POINTER, b"(" + whole(9) + b"t"),
+        forged("f4", 0, POINTER, b"(" + whole(-2) + b"t"),
         forged("V8", 63, POINTER),
         forged("M8", 0, POINTER),
         forged("f3", 0, POINTER),

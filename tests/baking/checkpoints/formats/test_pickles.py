@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import struct
 import time
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from builders.hostile import Hostile
+from builders.opcodes import call, text, whole
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.files import read_checkpoint
 from duplex.baking.checkpoints.loading import load_teacher
@@ -35,20 +35,6 @@ def test_a_plain_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     with pytest.raises(DuplexError):
         load_teacher(file)
     assert not trace.exists()
-
-
-def whole(value: int) -> bytes:
-    return b"J" + struct.pack("<i", value)
-
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-
-def call(name: str, *arguments: bytes) -> bytes:
-    """The opcodes that call ``module.name``."""
-    module, called = name.rsplit(".", 1)
-    return f"c{module}\n{called}\n".encode() + b"(" + b"".join(arguments) + b"tR"
 
 
 def saved(file: Path, *members: tuple[str, bytes]) -> Path:
