@@ -65,6 +65,7 @@ BEGINNINGS: tuple[tuple[bytes, FileKind], ...] = (
     (b"\xff\xd8\xff", PICTURE),
     (b"GIF8", PICTURE),
     (b"\x93NUMPY", CHECKPOINT),
+    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", CHECKPOINT),  # torch.save before torch 1.6
 )
 PAGE_BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<script", b"<body")
 

@@ -105,9 +105,13 @@ def test_a_wrong_file_is_told_for_a_bundle(
 
 
 def test_a_checkpoint_for_the_viewer_is_to_be_baked(tmp_path: Path) -> None:
-    files = [synthetic.write_nerf_pytorch(tmp_path / "a.tar"), tmp_path / "b.npz", tmp_path / "c.npy"]
+    files = [
+        synthetic.write_nerf_pytorch(tmp_path / "a.tar"),
+        *(tmp_path / name for name in ("b.npz", "c.npy", "d.ckpt")),
+    ]
     np.savez(files[1], weights=np.ones(3))
     np.save(files[2], np.ones(3))
+    torch.save({"weights": torch.ones(3)}, files[3], _use_new_zipfile_serialization=False)
     for file in files:
         with pytest.raises(
             DuplexError, match=f"not baked yet: expected a bundle: bake it with duplex-bake {file.name}"
