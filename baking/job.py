@@ -71,9 +71,10 @@ class BakeJob:
 
 def identity(photo: Photo) -> list[Any]:
     """JSON values that identify a photo without reading its pixels: paths, modification times, lens, camera."""
-    files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, photo.mask) if file]
+    masks = (photo.mask, photo.dynamic_mask)
+    files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, *masks) if file]
     lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
-    return [files, lens, photo.shift, photo.camera.to_json()]
+    return [files, lens, photo.shift, photo.crop_radius, photo.camera.to_json()]
 
 
 def needs(job: BakeJob) -> Needs:

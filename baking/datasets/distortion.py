@@ -18,6 +18,7 @@ from duplex.app.scene.camera import Camera
 
 ROWS_AT_A_TIME = 256
 RADIUS_STEPS = 4096
+FOLDED = 0.7  # of the corner's radius
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Distortion:
             return x * g, y * g
         p1, p2 = self.tangential
         return x * g + 2 * p1 * x * y + p2 * (r * r + 2 * x * x), y * g + p1 * (r * r + 2 * y * y) + 2 * p2 * x * y
+
+    def folds(self, camera: Camera) -> bool:
+        """Whether it folds the picture of ``camera`` onto itself well within its corners."""
+        return self._limit(camera) < FOLDED * _corner(camera)
 
     def undistort(self, planes: Array, camera: Camera) -> tuple[Array, Array]:
         """The picture ``planes``, (h, w, c) float32, as ``camera`` of the same size sees it, sampled bilinearly.
@@ -80,12 +85,17 @@ class Distortion:
 
     def _limit(self, camera: Camera) -> float:
         """The radius beyond which the polynomials fold the picture onto itself; infinite if they do not."""
-        far_x = max(camera.cx, camera.width - camera.cx) / camera.fx
-        far_y = max(camera.cy, camera.height - camera.cy) / camera.fy
-        r = np.linspace(0, float(np.hypot(far_x, far_y)), RADIUS_STEPS)
+        r = np.linspace(0, _corner(camera), RADIUS_STEPS)
         with np.errstate(all="ignore"):
             folds = ~(np.diff(self._bent(r)) > 0)
         return float(r[np.argmax(folds)]) if folds.any() else np.inf
+
+
+def _corner(camera: Camera) -> float:
+    """The radius of the picture's farthest corner."""
+    far_x = max(camera.cx, camera.width - camera.cx) / camera.fx
+    far_y = max(camera.cy, camera.height - camera.cy) / camera.fy
+    return float(np.hypot(far_x, far_y))
 
 
 def _bilinear(planes: Array, rows: Array, columns: Array) -> Array:

@@ -16,6 +16,7 @@ from duplex.baking.datasets.pictures import Size
 SPLITS = ("train", "val", "test")
 MAX_FRAMES = 4000  # a bundle holds the presets beside them
 HOLD_OUT = 8
+MIN_SCALE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class DatasetFrame:
     """One picture that a file names.
 
     ``name``: file and frame, for errors; ``pose``: camera to world, (4, 4) float64; ``picture``: None when absent;
-    ``mask``: its path as the file has it, relative to the dataset.
+    ``mask``: its path as the file has it, relative to the dataset; ``scale``: the homogeneous scale w of the file's
+    matrix, by which it was divided.
     """
 
     name: str
@@ -31,13 +33,15 @@ class DatasetFrame:
     lens: Lens
     picture: Path | None
     mask: str | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
 class Listing:
     """A dataset as described by its files; the members are those of :class:`duplex.baking.datasets.photos.Dataset`.
 
-    ``source``: the files, for errors; ``assumed``: the size of absent pictures whose lens names none.
+    ``source``: the files, for errors; ``assumed``: the size of absent pictures whose lens names none; ``up``: what the
+    format calls up.
     """
 
     kind: str
@@ -62,6 +66,18 @@ def every_eighth(frames: list[DatasetFrame]) -> dict[str, tuple[DatasetFrame, ..
     return {"train": rest, "val": held_out, "test": held_out}
 
 
+def homogeneous_scale(matrix: Array) -> float:
+    """The w by which a matrix (4, 4) with a last row of 0 0 0 w must be divided to be a rotation and a translation.
+
+    1 for a matrix (3, 4), and where the division makes no rotation of it.
+    """
+    row = matrix[3] if len(matrix) == 4 else np.array([0.0, 0, 0, 1])
+    if row[:3].any() or abs(row[3]) < MIN_SCALE or np.isclose(row[3], 1, rtol=0, atol=1e-6):
+        return 1.0
+    axes = matrix[:3, :3] / row[3]
+    return float(row[3]) if np.allclose(axes @ axes.T, np.eye(3), atol=1e-2) else 1.0
+
+
 def checked_pose(matrix: Array, name: str) -> Array:
     """``matrix``, (3, 4) or (4, 4), as a camera-to-world matrix (4, 4) float64.
 
@@ -76,9 +92,10 @@ def checked_pose(matrix: Array, name: str) -> Array:
             f"{name}: camera_to_world holds {wrong[0]}: expected finite numbers: export its pose again or remove it"
         )
     if not np.allclose(pose[3], [0, 0, 0, 1], rtol=0, atol=1e-6):
-        raise DuplexError(
-            f"{name}: camera_to_world: last row {_row(pose[3])}: expected 0 0 0 1: write the matrix row by row"
-        )
+        remedy = "write the matrix row by row"
+        if not pose[3, :3].any():
+            remedy = f"its homogeneous scale w is {pose[3, 3]:.4g}: write 1, or divide what belongs to it by w"
+        raise DuplexError(f"{name}: camera_to_world: last row {_row(pose[3])}: expected 0 0 0 1: {remedy}")
     rotation = pose[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2):
         lengths = _row(np.linalg.norm(rotation, axis=0))

@@ -33,19 +33,20 @@ MIN_DEPTH = 1e-9
 MAX_LINE = 1024  # bytes
 
 
-def matches(folder: Path) -> bool:
-    """Whether its file is there."""
-    return (folder / FILE).is_file()
+def matches(path: Path) -> bool:
+    """Whether its file is there, or is ``path`` itself."""
+    return (path / FILE).is_file() or (path.is_file() and path.name == FILE)
 
 
-def read(folder: Path, split: str | None = None) -> Listing:
+def read(path: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when the file is no such dataset."""
+    folder = path.parent if path.is_file() else path
     file = folder / FILE
     rows = _read_rows(file)
     poses, optics, depths = _checked(rows, file)
     scale = 1 / (BOUND_FACTOR * float(depths.min()))
     poses[:, :3, 3] *= scale
-    average = average_pose(poses, str(file))
+    average = average_pose(poses)
     frames = [
         DatasetFrame(f"{file}: frame {i}", np.linalg.inv(average) @ pose, Lens((round(w), round(h)), f, f), picture)
         for i, (pose, (h, w, f), picture) in enumerate(zip(poses, optics, _pictures(folder, len(rows)), strict=True))
@@ -62,12 +63,19 @@ def read(folder: Path, split: str | None = None) -> Listing:
     )
 
 
-def average_pose(poses: Array, name: str) -> Array:
-    """The average camera of ``poses`` (n, 4, 4): mean position, mean direction and mean up, as (4, 4)."""
+def average_pose(poses: Array) -> Array:
+    """The average camera of ``poses`` (n, 4, 4): mean position, mean direction and mean up, as (4, 4).
+
+    Cameras evenly around a thing have no such direction, or their mean up is the same one: the first camera's axes
+    stand in for those.
+    """
     backward, up = poses[:, :3, 2].sum(0), poses[:, :3, 1].sum(0)
+    if np.linalg.norm(backward) < 1e-6:
+        backward = poses[0, :3, 2]
     right = np.cross(up, backward)
-    if min(np.linalg.norm(backward), np.linalg.norm(right)) < 1e-6:
-        raise DuplexError(f"{name}: cameras that look every way alike: expected a mean direction: use COLMAP's files")
+    if np.linalg.norm(right) < 1e-6:
+        first = poses[0, :3, :3]
+        right = np.cross(first[:, np.argmin(np.abs(backward @ first))], backward)
     average = np.eye(4)
     average[:3, 2] = backward / np.linalg.norm(backward)
     average[:3, 0] = right / np.linalg.norm(right)

@@ -1,4 +1,4 @@
-"""nerfstudio's and instant-ngp's folders: one ``transforms.json``.
+"""nerfstudio's and instant-ngp's folders: one ``transforms.json``, or a JSON file of another name.
 
 The cameras stay in the file's own frame: nerfstudio's later orienting, centring and scaling, and instant-ngp's
 ``scale``, ``offset`` and ``aabb_scale``, belong to those programs' training. World: ``+z`` is up.
@@ -14,27 +14,28 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_TEXT, MAX_VALUES, Node, shown
 from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth
-from duplex.baking.datasets.transforms import frames_of, matrix_of, number_of, picture_name, read_transforms
+from duplex.baking.datasets.lens_entries import number_of
+from duplex.baking.datasets.transforms import frames_of, matrix_of, picture_name, read_transforms
 
 KIND = "nerfstudio"
 FILE = "transforms.json"
 
 
-def matches(folder: Path) -> bool:
-    """Whether its file is there."""
-    return (folder / FILE).is_file()
+def matches(path: Path) -> bool:
+    """Whether its file is there, or is ``path`` itself."""
+    return (path / FILE).is_file() or (path.is_file() and path.suffix.lower() == ".json")
 
 
-def read(folder: Path, split: str | None = None) -> Listing:
+def read(path: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when the file is no such dataset."""
-    file = folder / FILE
+    file = path if path.is_file() else path / FILE
     content, entries = read_transforms(file, "a nerfstudio or instant-ngp dataset")
     entries.sort(key=picture_name)
     frames = frames_of(content, entries, file)
     names = [_key(picture_name(entry)) for entry in entries]
     splits = _named_splits(content, dict(zip(names, frames, strict=True))) or every_eighth(frames)
     up = np.array([0.0, 0.0, 1.0])
-    return Listing(KIND, folder, FILE, splits, up, to_original=_to_original(content))
+    return Listing(KIND, file.parent, file.name, splits, up, to_original=_to_original(content))
 
 
 def _named_splits(content: Node, frames: dict[str, DatasetFrame]) -> dict[str, tuple[DatasetFrame, ...]]:

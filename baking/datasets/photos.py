@@ -14,7 +14,10 @@ from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
 from duplex.baking.datasets.frames import DatasetFrame, Listing
+from duplex.baking.datasets.lens import doubts
 from duplex.baking.datasets.pictures import (
+    DYNAMIC_MASK,
+    SUFFIXES,
     Size,
     box_filtered,
     find_picture,
@@ -22,9 +25,11 @@ from duplex.baking.datasets.pictures import (
     load_premultiplied,
     upright_size,
 )
+from duplex.baking.datasets.up_axis import same_axis, up_shown_by
 from duplex.baking.runtime.progress import say
 
 MAX_NOTES = 5  # about pictures that cannot be read
+MAX_LENSES = 64  # that are looked at more closely
 FORWARD_GAZE = 0.8  # cameras spread evenly over a cone of 53 degrees around its axis
 
 
@@ -34,7 +39,9 @@ class Photo:
 
     ``camera``: the pinhole camera at the picture's size, once turned upright; ``path``: the image file;
     ``distortion``: that of the file's lens, None for a pinhole's; ``mask``: an image file, 0 where the
-    picture is ignored; ``shift``: pixels by which the camera's principal point was moved from the lens's own.
+    picture is ignored; ``shift``: pixels by which the camera's principal point was moved from the lens's own;
+    ``dynamic_mask``: an image file, 0 where the picture is not ignored; ``crop_radius``: pixels around the lens's
+    principal point beyond which the picture is ignored.
     """
 
     camera: Camera
@@ -42,6 +49,8 @@ class Photo:
     distortion: Distortion | None = None
     mask: Path | None = None
     shift: float = 0.0
+    dynamic_mask: Path | None = None
+    crop_radius: float | None = None
 
     def camera_at(self, height: int) -> Camera:
         """The pinhole camera of the picture at another ``height``."""
@@ -56,17 +65,34 @@ class Photo:
         extent = (self.camera.width, self.camera.height)
         size = None if size == self.camera.height else size
         planes = load_premultiplied(self.path, extent)
-        if self.distortion is None and self.mask is None:
+        kept = self._kept()
+        if self.distortion is None and kept.all():
             small = planes if size is None else box_filtered(planes, size)
             return small, np.ones(small.shape[:2], bool)
-        kept = np.ones(planes.shape[:2], bool) if self.mask is None else load_mask(self.mask, extent)
         planes = np.concatenate([planes, kept[..., None].astype(np.float32)], -1)
         if self.distortion is not None:
-            lens = replace(self.camera, cx=self.camera.cx - self.shift, cy=self.camera.cy - self.shift)
-            planes, _ = self.distortion.undistort(planes, lens)
+            planes, _ = self.distortion.undistort(planes, self._lens())
         small = planes if size is None else box_filtered(planes, size)
         valid = small[..., 4] > 1 - 1e-4
         return np.where(valid[..., None], small[..., :4], np.float32(0)), valid
+
+    def _lens(self) -> Camera:
+        """The camera with the lens's own principal point."""
+        return replace(self.camera, cx=self.camera.cx - self.shift, cy=self.camera.cy - self.shift)
+
+    def _kept(self) -> Array:
+        """(h, w) bool: which pixels of the file are not ignored."""
+        extent = (self.camera.width, self.camera.height)
+        kept = np.ones(extent[::-1], bool)
+        if self.mask is not None:
+            kept &= load_mask(self.mask, extent)
+        if self.dynamic_mask is not None:
+            kept &= ~load_mask(self.dynamic_mask, extent)
+        if self.crop_radius is not None:
+            lens = self._lens()
+            rows = np.arange(extent[1])[:, None] + 0.5 - lens.cy
+            kept &= np.hypot(np.arange(extent[0]) + 0.5 - lens.cx, rows) <= self.crop_radius
+        return kept
 
     def rgba_or_unknown(self, size: int | None = None) -> tuple[Array, Array]:
         """:meth:`rgba`, or no known pixel and a note where the picture cannot be read."""
@@ -92,37 +118,75 @@ class Dataset:
     """Posed photos of one scene.
 
     ``kind``: blender, nerfstudio, llff or colmap; ``photos``: by split (train, val, test), those that exist;
-    ``missing``: how many more pictures its files name; ``up``: unit (3,); ``forward_facing``: whether all cameras
-    look along about the same direction: the mean of their unit gazes is longer than 0.8; ``near``, ``far``: depths
-    between which the files say that the scene lies, world units of these cameras; ``to_original``: (4, 4) float64
-    similarity from the world of these cameras to the frame in which the dataset was first made.
+    ``missing``: how many more pictures its files name; ``usual_up``: unit (3,), the up axis of its format;
+    ``shown_up``: unit (3,), the one that cameras show which go around, None for others; ``forward_facing``: whether all
+    cameras look along about the same direction: the mean of their unit gazes is longer than 0.8; ``near``, ``far``:
+    depths between which the files say that the scene lies, world units of these cameras; ``to_original``: (4, 4)
+    float64 similarity from the world of these cameras to the frame in which the dataset was first made; ``notes``:
+    lines for the user.
     """
 
     kind: str
     photos: dict[str, tuple[Photo, ...]]
     missing: int
-    up: Array
+    usual_up: Array
+    shown_up: Array | None
     forward_facing: bool
     near: float | None
     far: float | None
     to_original: Array
+    notes: tuple[str, ...] = ()
+
+    @property
+    def up(self) -> Array:
+        """Unit (3,): the usual up axis, unless the cameras show one that is more than 10 degrees away."""
+        is_usual = self.shown_up is None or same_axis(self.shown_up, self.usual_up)
+        return self.usual_up if is_usual else np.asarray(self.shown_up)
+
+    def report(self, name: Path) -> None:
+        """Say what the user should know about the dataset called ``name``."""
+        if self.missing:
+            say(f"note: {self.missing} of the pictures that {name} names are missing")
+        for note in self.notes:
+            say(note)
 
 
 def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
     """The dataset with those pictures that can be read; raises :class:`DuplexError` when there is none."""
     frames = listing.unique()
     made = photos_of(frames, listing, principal_shift)
-    gaze = np.mean([-frame.pose[:3, 2] for frame in frames], axis=0)
+    poses = np.stack([frame.pose for frame in frames])
+    forward_facing = bool(np.linalg.norm(poses[:, :3, 2].mean(0)) > FORWARD_GAZE)
     return Dataset(
         kind=listing.kind,
         photos={k: tuple(made[id(frame)] for frame in v if id(frame) in made) for k, v in listing.frames.items()},
         missing=sum(frame.picture is None for frame in frames),
-        up=listing.up,
-        forward_facing=bool(np.linalg.norm(gaze) > FORWARD_GAZE),
+        usual_up=listing.up,
+        shown_up=None if forward_facing else up_shown_by(poses, listing.up),
+        forward_facing=forward_facing,
         near=listing.near,
         far=listing.far,
         to_original=listing.to_original,
+        notes=tuple(_notes(frames, made)),
     )
+
+
+def _notes(frames: list[DatasetFrame], made: dict[int, Photo]) -> list[str]:
+    """What is unusual about the ``frames`` of a dataset: a line for each kind, which names the first of them."""
+    notes = []
+    scaled = [frame for frame in frames if frame.scale != 1]
+    if scaled:
+        notes.append(
+            f"note: {scaled[0].name}: the last row of its matrix is 0 0 0 {scaled[0].scale:.4g}, a homogeneous scale: "
+            f"{len(scaled)} matrices are divided by it"
+        )
+    lenses = {frame.lens: frame for frame in reversed(frames) if id(frame) in made}
+    for frame in list(lenses.values())[::-1][:MAX_LENSES]:
+        photo = made[id(frame)]
+        if found := doubts(photo.camera, photo.distortion):
+            notes.append(f"note: {frame.name}: an unlikely lens: {', '.join(found)}: calibrate it if photos look wrong")
+            break
+    return notes
 
 
 def photos_of(frames: Iterable[DatasetFrame], listing: Listing, principal_shift: float) -> dict[int, Photo]:
@@ -165,7 +229,21 @@ def _photo_of(frame: DatasetFrame, picture: Path, size: Size, folder: Path, prin
         )
     distortion = frame.lens.distortion if frame.lens.distortion and frame.lens.distortion.bends else None
     shift = principal_shift * camera.height
-    return Photo(_shifted(camera, principal_shift), picture, distortion, mask, shift)
+    return Photo(
+        _shifted(camera, principal_shift),
+        picture,
+        distortion,
+        mask,
+        shift,
+        _dynamic_mask(picture, folder),
+        frame.lens.crop_radius_at(camera.height),
+    )
+
+
+def _dynamic_mask(picture: Path, folder: Path) -> Path | None:
+    """instant-ngp's mask beside the ``picture``."""
+    beside = picture.with_name(f"{DYNAMIC_MASK}{picture.stem}").relative_to(folder.resolve())
+    return find_picture(folder, str(beside), SUFFIXES)
 
 
 def camera_of(frame: DatasetFrame, assumed: Size | None, principal_shift: float) -> Camera:

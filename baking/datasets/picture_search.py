@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import unquote
 
 from duplex.baking.datasets.frames import SPLITS
-from duplex.baking.datasets.pictures import MAX_NAME, SUFFIXES, find_picture
+from duplex.baking.datasets.pictures import MAX_NAME, SUFFIXES, find_picture, is_picture
 
 MAX_FILES = 200_000  # that are looked at in a folder
 MAX_DEPTH = 6
 OTHERS = re.compile(r"\.|(mask|depth|normal|semantic|segment|sparse|dense|stereo|thumb)", re.IGNORECASE)  # no photos
+
+OTHER_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{1,4}$")  # of the photo from which the picture was made
 
 
 class PictureSearch:
@@ -27,12 +31,16 @@ class PictureSearch:
         Letter case, the picture's suffix and leading folders may differ, but not the split (train, val, test); where
         two files end alike, neither is taken.
         """
-        found = find_picture(self.folder, name)
-        if found is not None or not name or len(name) > MAX_NAME:
+        if len(name) > MAX_NAME:
+            return None
+        found = find_picture(self.folder, name) or find_picture(self.folder, unquote(name))
+        if found is not None or not name:
             return found
         *folders, last = _parts(name)
         splits = set(SPLITS).intersection(folders)
-        places = [x for x in self._index.get(_stem(last), []) if not splits or splits >= set(SPLITS).intersection(x[0])]
+        stems = (_stem(last), OTHER_SUFFIX.sub("", last))
+        same = next((self._index[stem] for stem in stems if stem in self._index), [])
+        places = [x for x in same if not splits or splits >= set(SPLITS).intersection(x[0])]
         common = [_common(folders, parents) for parents, _ in places]
         best = [path for (_, path), count in zip(places, common, strict=True) if count == max(common)]
         return find_picture(self.folder, best[0], ("",)) if len(best) == 1 else None
@@ -57,16 +65,17 @@ class PictureSearch:
             folders[:] = [x for x in folders if len(inside.parts) < MAX_DEPTH and not OTHERS.match(x)]
             for file in files:
                 count += 1
-                if Path(file).suffix in SUFFIXES and not file.startswith("."):
-                    parents = [part.lower() for part in inside.parts]
-                    index.setdefault(_stem(file.lower()), []).append((parents, str(inside / file)))
+                if is_picture(file):
+                    *parents, last = _parts(str(inside / file))
+                    index.setdefault(_stem(last), []).append((parents, str(inside / file)))
             if count > MAX_FILES:
                 break
         return index
 
 
 def _parts(name: str) -> list[str]:
-    parts = [part.lower() for part in re.split(r"[\\/]+", name) if part not in ("", ".", "..")]
+    alike = unicodedata.normalize("NFC", unquote(name)).lower()  # of a URL; macOS writes accents apart
+    parts = [part for part in re.split(r"[\\/]+", alike) if part not in ("", ".", "..")]
     return parts or [""]
 
 

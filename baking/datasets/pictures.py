@@ -18,6 +18,7 @@ from duplex.baking.datasets.decoding import same_shape
 
 MAX_NAME = 1024
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".PNG", ".JPG", ".JPEG", ".WEBP", ".AVIF")
+DYNAMIC_MASK = "dynamic_mask_"  # how the name of instant-ngp's mask begins, of what moves; the picture's follows
 Size = tuple[int, int]
 
 
@@ -29,18 +30,23 @@ def find_picture(folder: Path, name: str, suffixes: tuple[str, ...] = ("", *SUFF
         root = folder.resolve()
         for suffix in suffixes:
             path = folder / (name.replace("\\", "/") + suffix)
-            if path.is_file() and (found := path.resolve()).is_relative_to(root):
+            if not path.name.startswith(".") and path.is_file() and (found := path.resolve()).is_relative_to(root):
                 return found
     except (OSError, RuntimeError, ValueError):  # a name that no file system takes, a loop of links
         return None
     return None
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is a photo: neither a hidden file nor a mask."""
+    return Path(name).suffix.lower() in SUFFIXES and not name.startswith((".", DYNAMIC_MASK))
+
+
 def pictures_in(folder: Path, root: Path) -> list[Path]:
     """The picture files of ``folder`` that lie inside ``root``, sorted by name; none when there is no folder."""
     if not folder.is_dir() or not folder.resolve().is_relative_to(root.resolve()):
         return []
-    names = sorted(file.name for file in folder.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+    names = sorted(file.name for file in folder.iterdir() if is_picture(file.name))
     found = [find_picture(folder, name, ("",)) for name in names]
     return [path for path in found if path is not None]
 

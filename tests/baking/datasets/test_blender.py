@@ -31,7 +31,7 @@ def test_pictures_are_box_filtered_and_put_on_the_background(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "matrix", [0, [1, 2], [[1, 2], 3], [[10**400] * 4] * 4, [["a"] * 4] * 4, (np.eye(4) * 2).tolist()]
+    "matrix", [0, [1, 2], [[1, 2], 3], [[10**400] * 4] * 4, [["a"] * 4] * 4, np.diag([2, 2, 2, 1]).tolist()]
 )
 def test_broken_poses_are_refused(tmp_path: Path, matrix: object) -> None:
     refused(write(tmp_path, matrix), "frame ./r_0", "expected")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def colmap_rows(count: int = 10) -> list[tuple[list[float], list[float], str]]:
 def write_colmap(folder: Path, binary: bool, model: str = "PINHOLE", sparse: str = "sparse/0") -> Path:
     number, parameters = PARAMETERS[model]
     place = folder / sparse
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=True)
     if binary:
         camera = struct.pack(f"<iiQQ{len(parameters)}d", 7, number, 8, 6, *parameters)
         (place / "cameras.bin").write_bytes(struct.pack("<Q", 1) + camera)
@@ -58,4 +59,18 @@ def write_colmap(folder: Path, binary: bool, model: str = "PINHOLE", sparse: str
         (place / "points3D.txt").write_text(f"1 {' '.join(map(repr, POINT.tolist()))} 0 0 0 0.5 0 0\n")
     for i, (_, _, name) in enumerate(colmap_rows()):
         save(folder / "images" / name, value=i)
+    return folder
+
+
+def write_posed_colmap(folder: Path, cameras: Iterable[np.ndarray], sparse: str = "sparse/0") -> Path:
+    """A reconstruction as text, without points, of these cameras and small pictures."""
+    (folder / sparse).mkdir(parents=True)
+    (folder / sparse / "cameras.txt").write_text("7 PINHOLE 8 6 7 7 4 3\n")
+    lines = []
+    for i, pose in enumerate(cameras):
+        view = np.linalg.inv(pose @ np.diag([1.0, -1, -1, 1]))
+        x, y, z, w = Rotation.from_matrix(view[:3, :3]).as_quat()
+        lines.append(f"{i} {w} {x} {y} {z} {' '.join(map(str, view[:3, 3]))} 7 f_{i}.png\n\n")
+        save(folder / "images" / f"f_{i}.png")
+    (folder / sparse / "images.txt").write_text("".join(lines))
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import struct
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from duplex.app.scene.camera import look_at
 
@@ -38,6 +40,41 @@ def poses(count: int = 10) -> list[np.ndarray]:
     """Cameras on an arc, 2 and more away from the origin."""
     angles = np.linspace(-0.4, 0.5, count)
     return [look_at(at(3 * math.sin(a), 0.3 + a, 2 + math.cos(a)), at(0.1, 0, 0), at(0.1, 1, 0)) for a in angles]
+
+
+def ring(count: int = 12, elevation: float = 25, rolls: Iterable[float] = (0,)) -> np.ndarray:
+    """Cameras around the origin, +z up, at this elevation and held at these rolls in turn, both in degrees."""
+    e = math.radians(elevation)
+    eyes = [
+        4 * at(math.cos(a) * math.cos(e), math.sin(a) * math.cos(e), math.sin(e))
+        for a in np.arange(count) * 2 * math.pi / count
+    ]
+    return rolled(np.stack([look_at(eye, at(0, 0, 0), at(0, 0, 1)) for eye in eyes]), rolls)
+
+
+def rolled(cameras: np.ndarray, rolls: Iterable[float]) -> np.ndarray:
+    """The cameras turned about their view axes by these degrees in turn."""
+    angles = [angle for angle, _ in zip(itertools.cycle(rolls), cameras, strict=False)]
+    turns = np.tile(np.eye(4), (len(cameras), 1, 1))
+    turns[:, :3, :3] = Rotation.from_rotvec(np.outer(angles, [0, 0, 1]), degrees=True).as_matrix()
+    return np.asarray(cameras @ turns)
+
+
+def turned(cameras: np.ndarray, *angles: float) -> tuple[np.ndarray, np.ndarray]:
+    """The cameras in a world turned by a rotation vector in degrees, and what was +z there."""
+    world = np.eye(4)
+    world[:3, :3] = Rotation.from_rotvec(angles, degrees=True).as_matrix()
+    return np.asarray(world @ cameras), world[:3, 2]
+
+
+def write_cameras(folder: Path, cameras: Iterable[np.ndarray], name: str = "transforms.json", **shared: Any) -> Path:
+    """A dataset of JSON with these cameras, of small white pictures ``images/f_0.png`` and so on."""
+    frames = []
+    for i, pose in enumerate(cameras):
+        frames.append({"file_path": f"images/f_{i}.png", "transform_matrix": pose.tolist()})
+        save(folder / f"images/f_{i}.png", value=255)
+    (folder / name).write_text(json.dumps({"fl_x": 7.0, "w": 8, "h": 6} | shared | {"frames": frames}))
+    return folder
 
 
 def write_nerfstudio(folder: Path, pictures: bool = True, count: int = 10, **shared: Any) -> Path:
