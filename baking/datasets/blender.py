@@ -18,13 +18,15 @@ KIND = "blender"
 ASSUMED_SIZE = (800, 800)
 
 
-def matches(folder: Path) -> bool:
-    """Whether any split is there."""
-    return any(_file(folder, split).is_file() for split in SPLITS)
+def matches(path: Path) -> bool:
+    """Whether any split is there, or is ``path`` itself."""
+    files = [_file(path, split) for split in SPLITS]
+    return any(file.is_file() for file in files) or (path.is_file() and path.name in [file.name for file in files])
 
 
-def read(folder: Path, split: str | None = None) -> Listing:
+def read(path: Path, split: str | None = None) -> Listing:
     """Read one split, or all that are there; raises :class:`DuplexError` when it is not."""
+    folder = path.parent if path.is_file() else path
     splits = [split] if split else [name for name in SPLITS if _file(folder, name).is_file()]
     frames = {name: _frames(_file(folder, name)) for name in splits}
     source = ", ".join(_file(folder, name).name for name in splits)

@@ -18,37 +18,38 @@ from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of,
 KINDS: tuple[ModuleType, ...] = (blender, nerfstudio, llff, colmap)
 
 
-def read_dataset(folder: Path, principal_shift: float = 0.0) -> Dataset:
-    """All photos in ``folder`` that can be read.
+def read_dataset(path: Path, principal_shift: float = 0.0) -> Dataset:
+    """All photos of the dataset at ``path`` that can be read: its folder, or the file with its cameras.
 
     ``principal_shift``: as :class:`duplex.baking.fields.field.SceneInfo` has it. Raises :class:`DuplexError` when the
     folder is of no known kind, when none of its pictures is there, or when a file is damaged.
     """
-    return dataset_of(_listing(folder, None), principal_shift)
+    return dataset_of(_listing(path, None), principal_shift)
 
 
-def read_photos(folder: Path, split: str, principal_shift: float) -> list[Photo]:
+def read_photos(path: Path, split: str, principal_shift: float) -> list[Photo]:
     """The photos of ``split`` (train, val or test) that can be read; raises as :func:`read_dataset` does."""
-    listing = _listing(folder, split)
+    listing = _listing(path, split)
     return list(photos_of(listing.frames[split], listing, principal_shift).values())
 
 
-def read_cameras(folder: Path, split: str, principal_shift: float) -> list[Camera]:
+def read_cameras(path: Path, split: str, principal_shift: float) -> list[Camera]:
     """The cameras of ``split``; pictures may be missing where the dataset states their size.
 
     Cameras of Blender datasets without a stated size are 800 x 800.
     """
-    listing = _listing(folder, split)
+    listing = _listing(path, split)
     return [camera_of(frame, listing.assumed, principal_shift) for frame in listing.frames[split]]
 
 
-def _listing(folder: Path, split: str | None) -> Listing:
-    kind = next((kind for kind in KINDS if kind.matches(folder)), None)
+def _listing(path: Path, split: str | None) -> Listing:
+    kind = next((kind for kind in KINDS if kind.matches(path)), None)
     if kind is None:
         raise DuplexError(
-            f"{folder}: no dataset in this folder: expected transforms_{split or 'train'}.json (Blender), "
-            "transforms.json (nerfstudio, instant-ngp), poses_bounds.npy (LLFF) or sparse/0/cameras.bin and "
-            "images.bin (COLMAP, .txt too): give the folder that holds one of them"
+            f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
+            f"transforms_{split or 'train'}.json (Blender), transforms.json (nerfstudio, instant-ngp), "
+            "poses_bounds.npy (LLFF) or sparse/0/cameras.bin and images.bin (COLMAP, .txt too): give the folder that "
+            "holds one of them"
         )
-    listing: Listing = kind.read(folder, split)
+    listing: Listing = kind.read(path, split)
     return listing

@@ -1,7 +1,7 @@
 """COLMAP's folders: reconstructions in ``sparse`` or in a folder like it, pictures in ``images`` or ``input``.
 
 Of several reconstructions (``sparse/0``, ``sparse/1``) the one with the most images is read. COLMAP's world has no up
-direction; the mean of the cameras' up vectors is used.
+direction; the mean of the cameras' up vectors stands for it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from duplex.baking.datasets.pictures import SUFFIXES, find_picture
 
 KIND = "colmap"
 SPARSE = ("sparse", "colmap/sparse", "colmap_sparse", "colmap_text", "colmap", "distorted/sparse")
+STEMS = ("cameras", "images", "points3D")
 MAX_MODELS = 32  # in one of them
 DISTORTED = "distorted"  # as 3D Gaussian splatting calls the reconstruction of the photos as they were taken
 FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")  # largest first; names may hold the folder
@@ -33,15 +34,16 @@ MAX_CAMERAS_FOR_DEPTH = 100
 NEAR_PERCENT, FAR_PERCENT = 0.1, 99.9  # those of LLFF's bounds
 
 
-def matches(folder: Path) -> bool:
-    """Whether a reconstruction is there."""
-    return _model(folder) is not None
+def matches(path: Path) -> bool:
+    """Whether a reconstruction is there, or ``path`` is its folder or one of its files."""
+    return _model(path) is not None or _given_model(path) is not None
 
 
-def read(folder: Path, split: str | None = None) -> Listing:
+def read(path: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when a file is damaged."""
-    found = _model(folder)
+    found = _model(path) or _given_model(path)
     assert found is not None
+    folder = path if _model(path) else _root_of(found.folder)
     model, suffix, reader = found.folder, found.suffix, found.reader
     lenses = reader.read_cameras(model / f"cameras{suffix}")
     file = model / f"images{suffix}"
@@ -73,17 +75,36 @@ def _model(folder: Path) -> Reconstruction | None:
     """The reconstruction with the most images in the first folder that holds any."""
     for name in SPARSE:
         place = folder / name
-        if place.is_dir() and place.resolve().is_relative_to(folder.resolve()):
-            numbered = sorted(x for x in place.iterdir() if x.name.isdecimal() and x.is_dir())[:MAX_MODELS]
-            found = [model for x in (*numbered, place) if (model := _model_in(x)) is not None]
-            if found:
-                return max(found, key=Reconstruction.image_count) if len(found) > 1 else found[0]
+        inside = place.is_dir() and place.resolve().is_relative_to(folder.resolve())
+        if inside and (found := _largest_in(place)) is not None:
+            return found
     return None
+
+
+def _given_model(path: Path) -> Reconstruction | None:
+    """The reconstruction whose folder ``path`` is, the folder above it, or one of its files."""
+    is_part = path.is_file() and path.stem in STEMS
+    place = (path.parent if is_part else path).absolute()
+    return _largest_in(place) if place.is_dir() else None
+
+
+def _root_of(model: Path) -> Path:
+    """The folder of the dataset to which a reconstruction's folder belongs: the nearest one with pictures."""
+    place = model.parent if model.name.isdecimal() else model
+    roots = [x for x in model.parents if any(place == x / name for name in SPARSE)]
+    return next((x for x in (model, *roots) if any((x / name).is_dir() for name in FOLDERS[:-1])), [*roots, model][0])
+
+
+def _largest_in(place: Path) -> Reconstruction | None:
+    """The reconstruction with the most images in ``place`` or in its numbered folders."""
+    numbered = sorted(x for x in place.iterdir() if x.name.isdecimal() and x.is_dir())[:MAX_MODELS]
+    found = [model for x in (*numbered, place) if (model := _model_in(x)) is not None]
+    return max(found, key=Reconstruction.image_count) if len(found) > 1 else found[0] if found else None
 
 
 def _model_in(folder: Path) -> Reconstruction | None:
     for suffix, reader in FORMATS:
-        if all((folder / f"{stem}{suffix}").is_file() for stem in ("cameras", "images")):
+        if all((folder / f"{stem}{suffix}").is_file() for stem in STEMS[:2]):
             return Reconstruction(folder, suffix, reader)
     return None
 

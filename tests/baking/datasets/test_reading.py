@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from builders.datasets.checks import one_sentence, refused
-from builders.datasets.colmap import write_colmap
-from builders.datasets.folders import save, write_nerfstudio
+from builders.datasets.checks import every_photo, one_sentence, refused
+from builders.datasets.colmap import write_colmap, write_posed_colmap
+from builders.datasets.folders import poses, save, write_cameras, write_llff, write_nerfstudio
 from duplex.baking.datasets.reading import read_cameras, read_dataset, read_photos
 
 
@@ -38,3 +39,55 @@ def test_a_folder_of_no_kind_names_all_that_was_looked_for(tmp_path: Path) -> No
     (tmp_path / "sparse").mkdir()
     (tmp_path / "sparse/cameras.bin").write_bytes(b"")
     refused(tmp_path, *names)
+
+
+@pytest.mark.parametrize("name", ["transforms.json", "my_cameras.json", "Transforms_Left.JSON"])
+def test_a_file_of_cameras_is_a_dataset(tmp_path: Path, name: str) -> None:
+    (write_nerfstudio(tmp_path) / "transforms.json").rename(tmp_path / name)
+    dataset = read_dataset(tmp_path / name)
+    assert dataset.kind == "nerfstudio" and len(every_photo(dataset)) == 10 and dataset.missing == 0
+    assert len(read_photos(tmp_path / name, "test", 0.0)) == len(read_cameras(tmp_path / name, "test", 0.0)) == 2
+
+
+@pytest.mark.parametrize("split", ["train", "test", "val"])
+def test_a_file_of_a_split_stands_for_its_dataset(tmp_path: Path, split: str) -> None:
+    write_cameras(tmp_path, poses()[:7], "transforms_test.json")
+    write_cameras(tmp_path, poses(), f"transforms_{split}.json")
+    dataset = read_dataset(tmp_path / f"transforms_{split}.json")
+    assert dataset.kind == "blender" and set(dataset.photos) == {"test", split} and len(dataset.photos[split]) == 10
+
+
+def test_poses_of_llff_are_a_dataset(tmp_path: Path) -> None:
+    dataset = read_dataset(write_llff(tmp_path) / "poses_bounds.npy")
+    assert dataset.kind == "llff" and len(every_photo(dataset)) == 10
+    np.save(tmp_path / "poses.npy", np.eye(4))
+    one_sentence(lambda: read_dataset(tmp_path / "poses.npy"), "no dataset in this file", "poses_bounds.npy")
+
+
+@pytest.mark.parametrize(
+    ("sparse", "given"),
+    [
+        ("sparse/0", "sparse/0"),
+        ("sparse/0", "sparse"),
+        ("sparse/0", "sparse/0/cameras.bin"),
+        ("sparse", "sparse/images.bin"),
+        ("colmap/sparse/1", "colmap/sparse/1"),
+        ("colmap/sparse/1", "colmap/sparse"),
+        (".", "."),
+        (".", "points3D.bin"),
+    ],
+)
+def test_a_part_of_a_reconstruction_is_a_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sparse: str, given: str
+) -> None:
+    write_colmap(tmp_path, True, sparse=sparse)
+    assert len(every_photo(read_dataset(tmp_path / given))) == 10
+    monkeypatch.chdir(tmp_path if given.endswith(".bin") else tmp_path / given)
+    assert len(every_photo(read_dataset(Path(given) if given.endswith(".bin") else Path()))) == 10
+
+
+def test_a_reconstruction_that_is_given_is_the_one_that_is_read(tmp_path: Path) -> None:
+    write_posed_colmap(tmp_path, poses()[:4], "sparse/0")
+    write_posed_colmap(tmp_path, poses(), "sparse/1")
+    assert len(every_photo(read_dataset(tmp_path))) == len(every_photo(read_dataset(tmp_path / "sparse"))) == 10
+    assert len(every_photo(read_dataset(tmp_path / "sparse/0"))) == 4
