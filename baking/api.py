@@ -22,6 +22,7 @@ from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
+from duplex.baking.datasets.up_axis import up_note
 from duplex.baking.evaluation.ablation import AblationWorkspace, Row, table
 from duplex.baking.evaluation.ablation import ablate as ablate_job
 from duplex.baking.evaluation.evaluation import DEFAULT_HEIGHT, Evaluation, EvaluationOptions
@@ -152,8 +153,9 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         background = read_background(options.background)
         given = Given(options.near, options.far, background, read_bounds(options.bounds))
         dataset = read_dataset(Path(photos))
-        if dataset.missing:
-            say(f"note: {dataset.missing} of the pictures that {photos} names are missing")
+        dataset.report(Path(photos))
+        if dataset.kind != "colmap" and dataset.up is not dataset.usual_up:
+            say(up_note(dataset.up, dataset.usual_up))
         job = TrainJob(dataset, field, config, given, chosen, torch_device)
         with TrainingWorkspace(output, job.fingerprint(), resume, restart) as workspace:
             return train_job(job, output, workspace)

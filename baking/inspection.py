@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.density import DensityConfig, sample_density, search_box
 from duplex.baking.subject import Subject
 
 QUICK = DensityConfig(grid=96, scan=64)
+LEVEL = 0.7  # cosine of the roll from which a camera does not stand upright
 SIDES = (16, 2048)  # pixels, of the picture
 
 
@@ -72,7 +74,17 @@ def _picture(subject: Subject, grid: DensityGrid, side: int) -> Array:
     """The teacher's picture from the first camera on its background: (side, side, 3) uint8."""
     camera = subject.rig.path().camera(0, side, side)
     if subject.cameras:
-        camera = subject.cameras[0].resized(side, side)
+        camera = _upright(subject.cameras[0], subject).resized(side, side)
     rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()
     rgb = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
     return np.asarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
+
+
+def _upright(camera: Camera, subject: Subject) -> Camera:
+    """``camera``, or the one that looks the same way and stands level where it does not and others go around."""
+    up = np.array(subject.teacher.scene.up)
+    pose = camera.camera_to_world
+    level = look_at(camera.position, camera.position - pose[:3, 2], up)
+    if subject.rig.forward or level[:3, 1] @ pose[:3, 1] > LEVEL:
+        return camera
+    return replace(camera, camera_to_world=level)

@@ -17,6 +17,7 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.checkpoints.loading import SPACES, load_teacher
 from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.datasets.reading import read_cameras, read_dataset
+from duplex.baking.datasets.up_axis import same_axis, up_note
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, Teacher
 from duplex.baking.fields.spaces import Ndc
 from duplex.baking.rig import Rig
@@ -105,18 +106,31 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
         if options.bounds is not None and not isinstance(scene.space, Ndc):
             rig = rig.around(np.array(scene.bounds).mean(0))
         return Subject(teacher, rig, (), (), np.eye(4))
-    if dataset.missing:
-        say(f"note: {dataset.missing} of the pictures that {data} names are missing")
+    dataset.report(data)
     to_world = world_of(scene.dataset_to_world, dataset.to_original)
-    if dataset.kind == "colmap" and not options.up:
-        x, y, z = to_world[:3, :3] @ dataset.up
-        length = math.hypot(x, y, z)
-        scene = replace(scene, up=(float(x / length), float(y / length), float(z / length)))
+    if not options.up:
+        scene = replace(scene, up=_up_of(scene, dataset, to_world))
         teacher = replace(teacher, scene=scene)
     cameras = tuple(c.moved(to_world) for c in read_cameras(data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
     photos = _photos(data, "train", scene.principal_shift, to_world)
     return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
+
+
+def _up_of(scene: SceneInfo, dataset: Dataset, to_world: Array) -> tuple[float, float, float]:
+    """The up axis of ``scene``: its own, unless its dataset's cameras show another."""
+    has_usual = dataset.kind != "colmap"
+    shown = dataset.shown_up if has_usual else dataset.up
+    if shown is None or (has_usual and isinstance(scene.space, Ndc)):
+        return scene.up
+    turned = to_world[:3, :3] @ shown
+    turned /= math.hypot(*turned)
+    if has_usual:
+        if same_axis(turned, np.array(scene.up)):
+            return scene.up
+        say(up_note(turned, np.array(scene.up)))
+    x, y, z = turned
+    return float(x), float(y), float(z)
 
 
 def test_photos(scene: SceneInfo, folder: Path | None) -> tuple[Photo, ...]:
