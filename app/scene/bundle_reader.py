@@ -53,6 +53,8 @@ def read_bundle(path: str | Path, trusted: bool = True) -> Bundle:
     Unless ``trusted``, its pictures are decoded :func:`~duplex.app.core.apart.apart`.
     """
     path = Path(path)
+    if path.is_dir():
+        raise DuplexError(f"{path}: a folder: expected a bundle, the file that duplex-bake writes: give that file")
     if not path.is_file():
         raise DuplexError(f"{path}: no such file: expected a bundle made by duplex-bake")
     with _told_by_kind(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.file_kinds import wrong_kind
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets import blender, llff, nerfstudio
 from duplex.baking.datasets.colmap import reader as colmap
@@ -45,7 +46,7 @@ def read_cameras(path: Path, split: str, principal_shift: float) -> list[Camera]
 def _listing(path: Path, split: str | None) -> Listing:
     kind = next((kind for kind in KINDS if kind.matches(path)), None)
     if kind is None:
-        raise DuplexError(
+        raise wrong_kind(path, "the folder of a dataset") or DuplexError(
             f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
             f"transforms_{split or 'train'}.json (Blender), transforms.json (nerfstudio, instant-ngp), "
             "poses_bounds.npy (LLFF) or sparse/0/cameras.bin and images.bin (COLMAP, .txt too): give the folder that "

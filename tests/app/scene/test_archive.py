@@ -17,10 +17,14 @@ def test_not_a_bundle(tmp_path: Path) -> None:
     file = tmp_path / "x.bundle"
     refused(file, "no such file")
     file.write_bytes(b"")
-    refused(file, "not a bundle")
+    refused(file, "an empty file", "expected a bundle")
     file.write_text("hello")
+    refused(file, "a text file", "expected a bundle")
+    file.write_bytes(b"\xff" * 9)
     refused(file, "not a bundle")
     write_parts(file, {"readme.txt": b"hi"})
+    refused(file, "an archive", "expected a bundle")
+    write_parts(file, {"outer.glb": b"hi"})
     refused(file, "manifest.json", "missing")
     write_parts(file, {"manifest.json": b"[]"})
     refused(file, "not a bundle")
@@ -57,9 +61,9 @@ def test_a_list_of_endless_parts_is_refused_unread(demo_file: Path, monkeypatch:
         for i in range(70_000):  # more than the usual end record can count
             archive.writestr(f"{i}", b"")
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was read"))
-    refused(demo_file, "not a bundle")
+    refused(demo_file, "an archive", "expected a bundle")
     demo_file.write_bytes(many)
-    refused(demo_file, "not a bundle")
+    refused(demo_file, "an archive", "expected a bundle")
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "/etc/passwd", "a/b.png", "..\\evil", "C:evil", ".hidden"])
