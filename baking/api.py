@@ -25,7 +25,8 @@ from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.datasets.up_axis import up_note
 from duplex.baking.evaluation.ablation import AblationWorkspace, Row, table
 from duplex.baking.evaluation.ablation import ablate as ablate_job
-from duplex.baking.evaluation.evaluation import DEFAULT_HEIGHT, Evaluation, EvaluationOptions
+from duplex.baking.evaluation.comparison import height_of
+from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
@@ -178,7 +179,7 @@ def evaluate(
         data: The folder of the dataset.
         progress, trusted: As for :func:`bake`.
         options: Other fields of :class:`~duplex.baking.evaluation.evaluation.EvaluationOptions`, such as ``views=16``,
-            ``height=400`` (pixels) or ``lpips=False``.
+            ``size=400`` (pixels) or ``lpips=False``.
 
     Raises:
         DuplexError: A file that cannot be read, or an option out of its range.
@@ -197,7 +198,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     *,
     data: str | Path | None = None,
     quality: str = "draft",
-    height: int = DEFAULT_HEIGHT,
+    size: int = 200,
     lpips: bool = True,
     progress: Listener | None = None,
     resume: bool = False,
@@ -213,7 +214,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
         checkpoint, data, quality, progress, resume, restart, seed, device, trusted, settings: As for
             :func:`bake`.
         output: The table to write. While the ablation runs, its workspace is the folder ``<output>.ablating``.
-        height: Of the test photos in pixels, 16 to 4096.
+        size: Of the longer side of the test photos in pixels, 16 to 4096.
         lpips: Whether to measure LPIPS.
 
     Returns:
@@ -225,15 +226,15 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
     with reporting(progress), trusting(trusted):
-        if not 16 <= as_number("size", height, int) <= 4096:
-            raise DuplexError(f"--size {height}: expected 16 to 4096 pixels")
+        if not 16 <= as_number("size", size, int) <= 4096:
+            raise DuplexError(f"--size {size}: expected 16 to 4096 pixels")
         check_output(output, AblationWorkspace.content)
         config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         photos = test_photos(job.teacher.scene, None if data is None else Path(data))
-        test = [(photo, min(height, photo.camera.height)) for photo in photos]
+        test = [(photo, height_of(photo.camera, size)) for photo in photos]
         metrics = Metrics(lpips)
-        fingerprint = f"{job.fingerprint()} {json.dumps([identity(photo) for photo in photos])} {height} {lpips}"
+        fingerprint = f"{job.fingerprint()} {json.dumps([identity(photo) for photo in photos])} {size} {lpips}"
         ctx = create_headless_context()
         with AblationWorkspace(output, fingerprint, resume, restart) as workspace:
             rows = ablate_job(job, test, workspace, ctx, metrics)

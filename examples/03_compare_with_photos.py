@@ -14,9 +14,9 @@ from PIL import Image
 import duplex
 
 
-def main(bundle: Path, dataset: Path, worst: Path = Path("worst.png"), height: int = 200) -> float:
+def main(bundle: Path, dataset: Path, worst: Path = Path("worst.png"), size: int = 200) -> float:
     """Print each photo's PSNR and write the worst pair side by side; returns the mean PSNR in dB."""
-    found = duplex.evaluate(bundle, data=dataset, height=height, lpips=False)
+    found = duplex.evaluate(bundle, data=dataset, size=size, lpips=False)
     views = found.compared["photos"]
     for number, view in enumerate(views):
         print(f"photo {number}: {view.quality.psnr:.2f} dB, SSIM {view.quality.ssim:.4f}")

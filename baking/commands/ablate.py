@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Markdown table to write")
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
-    parser.add_argument("--size", type=int, default=200, help="height of the test photos in pixels [200]")
+    parser.add_argument("--size", type=int, default=200, help="longer side of the test photos in pixels [200]")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted ablation")
     parser.add_argument("--restart", action="store_true", help="throw an interrupted ablation away and begin anew")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
@@ -39,7 +39,7 @@ def _ablate(arguments: argparse.Namespace) -> int:
         arguments.output,
         data=arguments.data,
         quality=arguments.quality,
-        height=arguments.size,
+        size=arguments.size,
         lpips=not arguments.no_lpips,
         resume=arguments.resume,
         restart=arguments.restart,

@@ -17,7 +17,7 @@ from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.commands import ablate, console
 from duplex.baking.commands.scene_arguments import add_trusted
-from duplex.baking.evaluation.evaluation import DEFAULT_VIEWS, Evaluation
+from duplex.baking.evaluation.evaluation import DEFAULT_SIZE, DEFAULT_VIEWS, Evaluation
 from duplex.baking.evaluation.report import html_report
 from duplex.baking.evaluation.speed import compare_speed, text
 from duplex.baking.fields.field import Overrides
@@ -46,17 +46,24 @@ def main() -> int:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="draw the teacher as the bake does, some 30 times quicker than by the standard renderer and all but equal",
+        help="draw the teacher as the bake does, some 30 times quicker than by the standard renderer and all but "
+        "equal: the default above 400 pixels",
+    )
+    parser.add_argument(
+        "--standard",
+        action="store_true",
+        help="draw the teacher by the standard renderer: the default up to 400 pixels",
     )
     parser.add_argument("--views", type=int, help=f"cameras or photos to compare [{DEFAULT_VIEWS} cameras, all photos]")
     parser.add_argument("--frames", type=int, default=0, help="with --teacher: frames of two paths, for steadiness [0]")
+    parser.add_argument("--turn", type=int, default=0, help="with --teacher: frames of a turn, to count specks in [0]")
     parser.add_argument(
         "--speed",
         action="store_true",
         help="with --teacher: only time the viewer beside the standard renderer",
     )
     parser.add_argument(
-        "--size", metavar="N|WxH", help="height of the pictures in pixels [200]; with --speed their size [800x800]"
+        "--size", metavar="N|WxH", help="longer side of the pictures in pixels [800]; with --speed their size [800x800]"
     )
     parser.add_argument("--device", default="auto", help="where the teacher runs: cpu, cuda ... [auto]")
     add_trusted(parser)
@@ -70,7 +77,7 @@ def main() -> int:
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.speed:
         return _speed(arguments)
-    height = _height(arguments.size or "200")
+    size = _size(arguments.size) if arguments.size else DEFAULT_SIZE
     compares = bool(arguments.teacher or arguments.data)
     page = arguments.bundle.with_suffix(".report.html") if arguments.bundle.is_file() else None
     with _reserved(page) if page and compares and not arguments.no_report else nullcontext():
@@ -80,9 +87,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             data=arguments.data,
             views=arguments.views,
             frames=arguments.frames,
-            height=height,
+            turn=arguments.turn,
+            size=size,
             lpips=not arguments.no_lpips,
             fast=arguments.fast,
+            standard=arguments.standard,
             teacher_photos=arguments.teacher_photos,
             device=arguments.device,
             trusted=arguments.trusted,
@@ -102,9 +111,7 @@ def _reserved(page: Path) -> AbstractContextManager[object]:
 
 def _write_report(result: Evaluation, bundle: Path, page: Path) -> None:
     try:
-        write_atomically(
-            page, html_report(result.bundle, bundle, result.report, result.compared, result.frame_seconds())
-        )
+        write_atomically(page, html_report(result, bundle))
         say(f"report: {page}")
     except OSError as error:
         say(f"note: no report: {page}: {error.strerror}")
@@ -122,7 +129,7 @@ def _speed(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _height(text: str) -> int:
+def _size(text: str) -> int:
     if not text.isdecimal():
         raise DuplexError(f"--size {text}: expected 16 to 4096 pixels")
     return int(text)
@@ -138,14 +145,35 @@ def _measures(block: dict[str, Any]) -> str:
     return f"PSNR {block['psnr']:.2f} dB, SSIM {block['ssim']:.4f}{lpips}\n  per view: {each}"
 
 
+def _seen_on_backgrounds(block: dict[str, Any]) -> list[str]:
+    """The measures of opacity and of other distances, as lines."""
+
+    def listed(values: dict[str, float | None]) -> str:
+        return ", ".join(
+            f"{name} {value:.2f}" if value is not None else f"{name} none" for name, value in values.items()
+        )
+
+    lines = [f"on backgrounds: {listed(block['backgrounds'])} dB; alpha's error {block['alpha_error']:.4f}"]
+    if block["boundary_psnr"]:
+        lines.append(f"along silhouettes: {listed(block['boundary_psnr'])} dB")
+    if block["rings"]:
+        lines.append(f"at times the cameras' distance: {listed(block['rings'])} dB")
+    if block["elsewhere"] is not None:
+        lines.append(f"from where no camera stood: {block['elsewhere']:.2f} dB")
+    if "specks" in block:
+        lines.append(f"specks in a turn: {block['specks']}")
+    return lines
+
+
 def _text(report: dict[str, Any]) -> str:
     lines = []
-    if report.get("teacher_renderer") == "fast":
-        lines.append("the teacher's pictures are those of the fast renderer")
+    if report["teacher"]:
+        lines.append(f"the teacher's pictures are those of the {report['teacher_renderer']} renderer")
     for name in ("teacher", "photos"):
         block = report[name]
         if block:
             lines.append(f"against the {name}: {_measures(block)}")
+            lines += _seen_on_backgrounds(block) if name == "teacher" else []
             if "teacher" in block:
                 lines.append(f"the teacher against the {name}: {_measures(block['teacher'])}")
     for name, path in report.get("steadiness", {}).items():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.metrics import psnr
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
@@ -21,27 +22,18 @@ from duplex.baking.datasets.photos import Photo
 from duplex.baking.datasets.reading import read_dataset, read_photos
 from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
 from duplex.baking.evaluation.motion import paths, steadiness
-from duplex.baking.fields import rendering
-from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.field import Teacher
-from duplex.baking.job import BakeJob
-from duplex.baking.pipeline import EVALUATION_STREAM, density_of
-from duplex.baking.provenance import (
-    bounds_of,
-    config_of,
-    dataset_to_world_of,
-    depths_of,
-    principal_shift_of,
-    rig_of,
-    seed_of,
-    space_of,
-)
+from duplex.baking.evaluation.silhouettes import Silhouettes, over, specks
+from duplex.baking.evaluation.teacher_renderer import TeacherRenderer
+from duplex.baking.evaluation.viewpoints import RINGS, elsewhere, ring, turn, unseen_cameras
+from duplex.baking.evaluation.worst_crops import WorstCrops
+from duplex.baking.provenance import dataset_to_world_of, principal_shift_of, rig_of
 from duplex.baking.runtime.progress import Tracker, say, track
 from duplex.baking.subject import world_of
 
 Triple = tuple[float, float, float]
 SHOWN_PICTURES = 8
 FRAMES = 9
+VISIBLE = 1 / 100  # the teacher's opacity of pixels that count from afar, where most of a picture is empty
 
 
 @dataclass(frozen=True)
@@ -64,10 +56,15 @@ class Judge:
     bundle: Bundle
     renderer: Renderer
     metrics: Metrics
+    worst: WorstCrops = field(default_factory=WorstCrops)
 
     def drawn(self, camera: Camera) -> Array:
         """The bundle's picture of ``camera``, (h, w, 3) float32 in [0, 1]."""
         return self.renderer.image(camera)[..., :3].astype(np.float32) / 255
+
+    def rgba(self, camera: Camera) -> Array:
+        """The bundle's picture of ``camera`` with premultiplied alpha, (h, w, 4) float32 in [0, 1]."""
+        return self.renderer.image(camera, FrameOptions(background=TRANSPARENT)).astype(np.float32) / 255
 
     def compare(
         self,
@@ -90,6 +87,8 @@ class Judge:
                 drawn = (draw or self.drawn)(camera)
                 quality = self.metrics(drawn, reference)
                 reference = np.where(np.isfinite(reference), reference, drawn)
+                if draw is None:
+                    self.worst.add(label, i, drawn, reference)
                 views.append(Compared(quality, drawn, reference) if i in shown else Compared(quality, None, None))
                 progress.advance(note=f"{quality.psnr:.2f} dB")
         if not views:
@@ -104,34 +103,73 @@ def summary(views: list[Compared]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class TeacherRenderer:
-    """Draws the teacher of ``bundle`` with the standard renderer, or with the bake's renderer if ``fast``."""
+class AgainstTeacher:
+    """The comparison with a teacher: the ``compared`` views, and ``measures``, further members of the report."""
 
-    teacher: Teacher
-    bundle: Bundle
-    fast: bool = False
-
-    @cached_property
-    def _render(self) -> Callable[[Camera], Tensor]:
-        if not self.fast:
-            return partial(rendering.render, self.teacher)
-        rig = rig_of(self.bundle)
-        dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
-        config = config_of(self.bundle)
-        grid = density_of(BakeJob(self.teacher, config, rig, dataset, seed=seed_of(self.bundle)))
-        return FastRenderer(self.teacher, grid, config.views.sub_steps).render
-
-    def drawn(self, camera: Camera) -> Array:
-        """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
-        rgba = self._render(camera).cpu().numpy()
-        background = np.array(self.bundle.background, np.float32)
-        return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * background, 0, 1))
+    compared: list[Compared]
+    measures: dict[str, Any]
 
 
-def against_teacher(judge: Judge, teacher: TeacherRenderer, views: int, size: int) -> list[Compared]:
-    """Compare with the teacher at ``views`` held-out views of ``size`` x ``size`` pixels."""
-    pictures = [(camera, partial(teacher.drawn, camera)) for camera in unseen_cameras(judge.bundle, views, size)]
-    return judge.compare(pictures, "against the teacher")
+def against_teacher(judge: Judge, teacher: TeacherRenderer, views: int, size: int) -> AgainstTeacher:
+    """Compare with the teacher at ``views`` held-out views of ``size`` x ``size`` pixels.
+
+    Half as many views are added on each other ring of distance, and from where no training camera stood.
+    """
+    cameras = unseen_cameras(judge.bundle, views, size)
+    silhouettes = Silhouettes()
+    near = []
+
+    def reference(camera: Camera) -> Array:
+        rgba = teacher.rgba(camera)
+        drawn = judge.rgba(camera)
+        silhouettes.add(drawn, rgba)
+        near.append(_visible_psnr(judge.bundle, drawn, rgba))
+        return over(rgba, judge.bundle.background) if teacher.fast else teacher.drawn(camera)
+
+    compared = judge.compare([(camera, partial(reference, camera)) for camera in cameras], "against the teacher")
+    some = cameras[: max(views // 2, 1)]
+    rings = {
+        f"{times:.1f}": _mean(near) if times == 1 else _psnr_at(judge, teacher, ring(judge.bundle, some, times), times)
+        for times in RINGS
+    }
+    others = _psnr_at(judge, teacher, elsewhere(judge.bundle, len(some), size), "elsewhere")
+    surrounded = rig_of(judge.bundle).surrounded
+    measures = {**silhouettes.summary(), "rings": None if surrounded else rings, "elsewhere": others}
+    return AgainstTeacher(compared, measures)
+
+
+def speck_count(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> int:
+    """The number of opaque specks in ``frames`` frames of a turn around the scene."""
+    cameras = turn(judge.bundle, frames, size)
+    count = 0
+    with track("a turn", len(cameras)) as progress:
+        for camera in cameras:
+            count += specks(judge.rgba(camera), teacher.rgba(camera))
+            progress.advance(note=f"{count} specks")
+    return count
+
+
+def _psnr_at(judge: Judge, teacher: TeacherRenderer, cameras: list[Camera], where: object) -> float | None:
+    """The mean PSNR in dB of the pixels that show the scene; None if none of ``cameras`` sees it."""
+    found = []
+    with track(f"views at {where} times the distance" if isinstance(where, float) else str(where), len(cameras)) as bar:
+        for camera in cameras:
+            found.append(_visible_psnr(judge.bundle, judge.rgba(camera), teacher.rgba(camera)))
+            bar.advance()
+    return _mean(found)
+
+
+def _visible_psnr(bundle: Bundle, drawn: Array, rgba: Array) -> float | None:
+    """PSNR in dB on the bundle's background where the teacher is visible; None if it is nowhere."""
+    shown = rgba[..., 3] > VISIBLE
+    if not shown.any():
+        return None
+    return psnr(*(over(picture[shown], bundle.background) for picture in (drawn, rgba)))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> dict[str, dict[str, float]]:
@@ -153,38 +191,22 @@ def motion(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) -> di
 def against_photos(
     judge: Judge, photos: list[Photo], size: int, teacher: TeacherRenderer | None = None
 ) -> list[Compared]:
-    """Compare with photos, box-filtered to a height of at most ``size`` pixels, on the teacher's background.
+    """Compare with photos, box-filtered to at most ``size`` pixels along the longer side, on the bundle's background.
 
     ``teacher``: is compared instead of the bundle, if given.
     """
     pictures = []
     for photo in photos:
-        height = min(size, photo.camera.height)  # an enlarged photo has no more detail to compare
+        height = height_of(photo.camera, size)
         pictures.append((photo.camera_at(height), partial(photo.pixels, height, judge.bundle.background)))
     if teacher:
         return judge.compare(pictures, "the teacher against the photos", teacher.drawn)
     return judge.compare(pictures, "against the photos")
 
 
-def unseen_cameras(bundle: Bundle, count: int, size: int) -> list[Camera]:
-    """Held-out cameras from the bundle's rig; no stage of the bake uses their random stream."""
-    return rig_of(bundle).cameras(count, size, np.random.default_rng([seed_of(bundle), EVALUATION_STREAM]))
-
-
-def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
-    """The teacher with the bake's background, space, depths and bounds in place of its configuration's.
-
-    The standard renderer also draws the scene outside the bounds. A note reports this if the bake used smaller bounds.
-    """
-    near, far = depths_of(bundle) or (teacher.scene.near, teacher.scene.far)
-    space = space_of(bundle)
-    bounds = teacher.scene.bounds
-    if "bounds" in bundle.teacher:
-        bounds = bounds_of(bundle)
-        if bounds and not (teacher.scene.bounds and np.allclose(bounds, teacher.scene.bounds)):
-            say("note: only a part of the scene was baked; --fast draws no more of the teacher either")
-    scene = replace(teacher.scene, background=bundle.background, space=space, near=near, far=far, bounds=bounds)
-    return replace(teacher, scene=scene)
+def height_of(camera: Camera, size: int) -> int:
+    """The height at which the longer side of a photo has ``size`` pixels; never larger than the photo itself."""
+    return min(max(round(size * camera.height / max(camera.width, camera.height)), 1), camera.height)
 
 
 def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:

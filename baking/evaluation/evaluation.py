@@ -18,17 +18,17 @@ from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.evaluation.comparison import (
     Compared,
     Judge,
-    TeacherRenderer,
     against_photos,
     against_teacher,
-    as_baked,
     facts,
     frame_seconds,
     motion,
     photos_of,
+    speck_count,
     summary,
 )
 from duplex.baking.evaluation.metrics import Metrics
+from duplex.baking.evaluation.teacher_renderer import TeacherRenderer, as_baked
 from duplex.baking.fields.field import Teacher
 from duplex.baking.provenance import overrides_of
 from duplex.baking.runtime.devices import pick_device
@@ -36,7 +36,8 @@ from duplex.baking.runtime.progress import say
 from duplex.baking.settings import as_number
 
 DEFAULT_VIEWS = 8
-DEFAULT_HEIGHT = 200  # pixels
+DEFAULT_SIZE = 800  # pixels
+STANDARD_SIZE = 400  # pixels: up to this size the standard renderer draws the teacher unless told otherwise
 FRAME_SIDES = (400, 800)  # pixels; the HTML report gives the frame time for these sizes
 
 
@@ -46,35 +47,48 @@ class EvaluationOptions:
 
     ``teacher``: the checkpoint to compare with at held-out views; ``data``: the folder of the dataset whose test photos
     to compare with; ``views``: number of cameras or photos, by default 8 cameras and all photos; ``frames``: number of
-    frames of the two paths that measure steadiness, 0 for none; ``height``: of the pictures in pixels; ``lpips``:
-    whether to measure LPIPS; ``fast``: whether the bake's renderer draws the teacher; ``teacher_photos``: whether to
-    compare the teacher with the photos too; ``device``: torch device of the teacher.
+    frames of the two paths that measure steadiness, 0 for none; ``turn``: number of frames of a turn around the scene
+    in which specks are counted, 0 for none; ``size``: of the pictures' longer side in pixels; ``lpips``: whether to
+    measure LPIPS; ``fast``, ``standard``: which renderer draws the teacher, by default the bake's above 400 pixels;
+    ``teacher_photos``: whether to compare the teacher with the photos too; ``device``: torch device of the teacher.
     """
 
     teacher: Path | None = None
     data: Path | None = None
     views: int | None = None
     frames: int = 0
-    height: int = DEFAULT_HEIGHT
+    turn: int = 0
+    size: int = DEFAULT_SIZE
     lpips: bool = True
     fast: bool = False
+    standard: bool = False
     teacher_photos: bool = False
     device: str = "auto"
 
     def check(self) -> None:
         """Raise :class:`DuplexError` for options of another type, out of range or in conflict."""
-        for name, value in (("size", self.height), ("views", self.views or 1), ("frames", self.frames)):
-            as_number(name, value, int)
-        if not 16 <= self.height <= 4096:
-            raise DuplexError(f"--size {self.height}: expected 16 to 4096 pixels")
+        for name in ("size", "views", "frames", "turn"):
+            as_number(name, getattr(self, name) or 0, int)
+        if not 16 <= self.size <= 4096:
+            raise DuplexError(f"--size {self.size}: expected 16 to 4096 pixels")
         if self.views is not None and not 1 <= self.views <= 10000:
             raise DuplexError(f"--views {self.views}: expected 1 to 10000")
         if self.frames and not (self.teacher and 3 <= self.frames <= 360):
             raise DuplexError(f"--frames {self.frames}: expected 3 to 360, and --teacher with it")
+        if self.turn and not (self.teacher and 1 <= self.turn <= 360):
+            raise DuplexError(f"--turn {self.turn}: expected 1 to 360, and --teacher with it")
         if self.teacher_photos and not (self.teacher and self.data):
             raise DuplexError("--teacher-photos: expected --teacher and --data with it")
-        if self.fast and not self.teacher:
-            raise DuplexError("--fast: expected --teacher with it, the checkpoint to draw")
+        for name in ("fast", "standard"):
+            if getattr(self, name) and not self.teacher:
+                raise DuplexError(f"--{name}: expected --teacher with it, the checkpoint to draw")
+        if self.fast and self.standard:
+            raise DuplexError("--fast and --standard: expected one of them, or none to choose by the size")
+
+    @property
+    def renderer(self) -> str:
+        """``fast`` or ``standard``: which one draws the teacher."""
+        return "fast" if self.fast or (self.size > STANDARD_SIZE and not self.standard) else "standard"
 
 
 @dataclass(frozen=True)
@@ -116,26 +130,29 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
     size = len(write_bundle(bundle)) if isinstance(source, Bundle) else source.stat().st_size
     teacher = None
     if options.teacher:
-        teacher = TeacherRenderer(_teacher(options.teacher, options.device, bundle), bundle, options.fast)
+        fast = options.renderer == "fast"
+        teacher = TeacherRenderer(_teacher(options.teacher, options.device, bundle), bundle, fast)
     photos = photos_of(bundle, options.data) if options.data else []
     judge = Judge(bundle, Renderer(create_headless_context(), bundle), Metrics(options.lpips))
     compared = {}
+    report: dict[str, Any] = {"teacher": None, "photos": None}
     if teacher:
-        compared["teacher"] = against_teacher(judge, teacher, options.views or DEFAULT_VIEWS, options.height)
+        found = against_teacher(judge, teacher, options.views or DEFAULT_VIEWS, options.size)
+        compared["teacher"] = found.compared
+        report["teacher"] = {**summary(found.compared), **found.measures}
+        report["teacher_renderer"] = options.renderer
+    if teacher and options.turn:
+        report["teacher"]["specks"] = speck_count(judge, teacher, options.turn, options.size)
     if photos:
         if options.views and options.views < len(photos):
             photos = [photos[i] for i in np.linspace(0, len(photos) - 1, options.views).round().astype(int)]
-        compared["photos"] = against_photos(judge, photos, options.height)
-    report: dict[str, Any] = {
-        name: summary(compared[name]) if name in compared else None for name in ("teacher", "photos")
-    }
+        compared["photos"] = against_photos(judge, photos, options.size)
+        report["photos"] = summary(compared["photos"])
     if options.teacher_photos:
-        report["photos"]["teacher"] = summary(against_photos(judge, photos, options.height, teacher))
-    if options.fast:
-        report["teacher_renderer"] = "fast"
+        report["photos"]["teacher"] = summary(against_photos(judge, photos, options.size, teacher))
     report |= facts(bundle, size)
     if teacher and options.frames:
-        report["steadiness"] = motion(judge, teacher, options.frames, options.height)
+        report["steadiness"] = motion(judge, teacher, options.frames, options.size)
     return Evaluation(report, compared, judge)
 
 

@@ -18,11 +18,13 @@ from PIL import Image
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import printable
 from duplex.app.render.passes.comparison import ERROR_RANGE
-from duplex.app.scene.bundle import Bundle
 from duplex.baking.evaluation.comparison import Compared
+from duplex.baking.evaluation.evaluation import Evaluation
+from duplex.baking.evaluation.worst_crops import Crop
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 MAX_SHOWN_HEIGHT = 400  # pixels
+ENLARGED = 3  # times, of the worst crops
 MAX_BARS = 40
 MAX_NUMBER = 1e15
 STYLE: Any = {
@@ -33,16 +35,19 @@ STYLE: Any = {
     "text.parse_math": False,  # names come from untrusted bundles
 }
 MEASURES = {"psnr": "PSNR, dB", "ssim": "SSIM", "lpips_vgg": "LPIPS (VGG)", "lpips_alex": "LPIPS (Alex)"}
+OPACITY = {
+    "backgrounds": "PSNR on backgrounds",
+    "boundary_psnr": "PSNR along silhouettes",
+    "alpha_error": "error of alpha",
+    "rings": "PSNR at times the cameras' distance",
+    "elsewhere": "PSNR from where no camera stood, dB",
+    "specks": "specks in a turn",
+}
 
 
-def html_report(
-    bundle: Bundle, path: Path, report: dict[str, Any], compared: dict[str, list[Compared]], frames: dict[int, float]
-) -> bytes:
-    """The report as HTML.
-
-    ``path``: the bundle's file; ``report``: the object that ``duplex-eval --json`` prints; ``compared``: the compared
-    views, under ``teacher`` and ``photos``; ``frames``: seconds per frame by the side of a square picture in pixels.
-    """
+def html_report(result: Evaluation, path: Path) -> bytes:
+    """The report of ``result`` as HTML; ``path``: the bundle's file."""
+    bundle, report = result.bundle, result.report
     with zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
     template = jinja2.Template(TEMPLATE.read_text("utf-8"), autoescape=True)
@@ -54,10 +59,11 @@ def html_report(
                 for name, block in (("bundle", report[against]), ("teacher", report[against].get("teacher")))
                 if block
             },
+            "opacity": {title: report[against].get(key) for key, title in OPACITY.items()},
             "plot": _per_view([view.quality.__dict__ for view in views]),
             "pictures": [_row(i, view) for i, view in enumerate(views) if view.drawn is not None],
         }
-        for against, views in compared.items()
+        for against, views in result.compared.items()
     ]
     html = template.render(
         name=printable(path.name),
@@ -65,10 +71,14 @@ def html_report(
         report=report,
         blocks=blocks,
         measures=MEASURES.values(),
+        worst=[_worst(crop) for crop in result.judge.worst.crops],
         curve=_curve(bundle.report.get("curve")),
         sizes=_bars({part.filename: part.compress_size / 1000 for part in parts}, "kB in the bundle"),
         seconds=_bars(_numbers(bundle.report.get("seconds")), "seconds of the bake"),
-        frames=_bars({f"{side} x {side}": 1000 * seconds for side, seconds in frames.items()}, "milliseconds a frame"),
+        frames=_bars(
+            {f"{side} x {side}": 1000 * seconds for side, seconds in result.frame_seconds().items()},
+            "milliseconds a frame",
+        ),
         error_range=ERROR_RANGE,
         colors=_data_uri(_colored(np.linspace(0, ERROR_RANGE, 256)[None].repeat(12, 0))),
     )
@@ -90,6 +100,13 @@ def _row(index: int, view: Compared) -> dict[str, Any]:
     pictures = [(255 * x).round().astype(np.uint8) for x in (view.reference, view.drawn)]
     pictures.append(error_map(view.drawn, view.reference))
     return {"index": index, "quality": view.quality, "sources": [_data_uri(picture) for picture in pictures]}
+
+
+def _worst(crop: Crop) -> dict[str, Any]:
+    """A crop beside its reference, enlarged without interpolation."""
+    pictures = [(255 * x).round().astype(np.uint8) for x in (crop.reference, crop.drawn)]
+    enlarged = [picture.repeat(ENLARGED, 0).repeat(ENLARGED, 1) for picture in pictures]
+    return {"label": crop.label, "view": crop.view, "psnr": crop.psnr, "sources": [_data_uri(x) for x in enlarged]}
 
 
 def _data_uri(picture: Array) -> str:

@@ -9,13 +9,23 @@ from builders.commands import EVALUATE, call, one_sentence, run
 
 
 def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> None:
-    result = run(EVALUATE, baked, "--teacher", octahedron, "--views", 3, "--size", 64, "--json", "--no-lpips")
+    result = run(
+        EVALUATE, baked, "--teacher", octahedron, "--views", 3, "--size", 64, "--turn", 2, "--json", "--no-lpips"
+    )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert list(report) == ["teacher", "photos", "bundle_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
+    facts = ["bundle_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
+    assert list(report) == ["teacher", "photos", "teacher_renderer", *facts]
+    assert report["teacher_renderer"] == "standard"
     assert report["photos"] is None
     assert len(report["teacher"]["views"]) == 3
     assert report["teacher"]["psnr"] > 22 and 0.8 < report["teacher"]["ssim"] <= 1
+    found = report["teacher"]
+    assert set(found["boundary_psnr"]) == set(found["backgrounds"]) == {"white", "black", "grey", "blue", "mean"}
+    assert set(found["rings"]) == {"0.4", "1.0", "2.5"} and found["specks"] == 0
+    numbers = [*found["boundary_psnr"].values(), *found["backgrounds"].values(), *found["rings"].values()]
+    assert all(5 < number < 60 for number in [*numbers, found["elsewhere"]])
+    assert 0 < found["alpha_error"] < 0.1
     assert report["bundle_bytes"] == baked.stat().st_size
     assert report["texels"] == 2 * 128 * 128
 
@@ -33,3 +43,6 @@ def test_wrong_input_of_the_evaluation_is_one_sentence(baked: Path, tmp_path: Pa
     one_sentence(call(EVALUATE, baked, "--teacher", baked), "a bundle of duplex, baked already: expected a checkpoint")
     one_sentence(call(EVALUATE, baked, "--data", tmp_path), "transforms_test.json")
     one_sentence(call(EVALUATE, baked, "--size", 3), "--size 3")
+    one_sentence(call(EVALUATE, baked, "--standard"), "--standard: expected --teacher")
+    one_sentence(call(EVALUATE, baked, "--turn", 3), "--turn 3: expected 1 to 360, and --teacher")
+    one_sentence(call(EVALUATE, baked, "--teacher", baked, "--fast", "--standard"), "one of them")

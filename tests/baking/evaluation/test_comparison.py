@@ -12,7 +12,8 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.evaluation.comparison import Compared, Judge, TeacherRenderer, as_baked
+from duplex.baking.evaluation.comparison import Compared, Judge
+from duplex.baking.evaluation.teacher_renderer import TeacherRenderer, as_baked
 from duplex.baking.provenance import config_of, overrides_of
 
 

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from duplex.assets import DEMO_BUNDLE
-from duplex.baking.evaluation.comparison import Compared, Judge, facts, frame_seconds, summary
+from duplex.baking.evaluation.comparison import Compared, Judge, facts, summary
+from duplex.baking.evaluation.evaluation import Evaluation
 from duplex.baking.evaluation.report import ERROR_RANGE, error_map, html_report
 
 
 @pytest.fixture(scope="module")
 def page(judge: Judge, compared: list[Compared]) -> str:
     report = {"teacher": summary(compared), "photos": None} | facts(judge.bundle, DEMO_BUNDLE.stat().st_size)
-    frames = {64: frame_seconds(judge, 64)}
-    return html_report(judge.bundle, DEMO_BUNDLE, report, {"teacher": compared}, frames).decode()
+    return html_report(Evaluation(report, {"teacher": compared}, judge), DEMO_BUNDLE).decode()
 
 
 def test_an_error_map_grows_brighter_with_the_error() -> None:
@@ -33,8 +33,9 @@ def test_an_error_map_grows_brighter_with_the_error() -> None:
     assert brightness[0] < 20 < brightness[1] < brightness[2]
 
 
-def test_a_report_asks_nothing_of_anybody(page: str, compared: list[Compared]) -> None:
-    assert page.count('src="data:image/png;base64,') == 3 * len(compared) + 1
+def test_a_report_asks_nothing_of_anybody(page: str, judge: Judge, compared: list[Compared]) -> None:
+    assert page.count('src="data:image/png;base64,') == 3 * len(compared) + 2 * len(judge.worst.crops) + 1
+    assert len(judge.worst.crops) == 4
     sources = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s>]+)', page)
     assert sources and all(source.startswith(("data:", "#")) for source in sources)
     assert "not measured" in page  # LPIPS was left out
@@ -69,5 +70,6 @@ def test_a_report_of_strange_names_and_numbers(judge: Judge, compared: list[Comp
     strange = {"seconds": {"\ud800": 1, "x": 10**400, "y": math.nan, **many}, "curve": [[1, 10**400, 3]]}
     bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange)
     report = {"teacher": summary(compared), "photos": None} | facts(bundle, file.stat().st_size)
-    found = html_report(bundle, file, report, {"teacher": compared}, {64: 0.1}).decode()
+    judged = dataclasses.replace(judge, bundle=bundle)
+    found = html_report(Evaluation(report, {"teacher": compared}, judged), file).decode()
     assert "$^$" in found and "<script>" not in found and found.count("stage ") < 50
