@@ -15,9 +15,12 @@ def run(module: str) -> int:
     """Load a command's module and call its ``main``; returns the exit status."""
     leave_out_current_folder()  # before anything is imported
     import importlib
+    import warnings
 
     from duplex.app.core import interrupts
 
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # those of libraries tell users nothing; python -W shows them
     interrupts.install()
     return interrupts.interruptible(importlib.import_module(module).main)
 

@@ -30,6 +30,19 @@ def script(folder: Path, name: str) -> list[str]:
     return [sys.executable, str(file)]
 
 
+def test_warnings_of_libraries_are_shown_to_those_who_ask(tmp_path: Path) -> None:
+    (tmp_path / "warner.py").write_text(
+        "import warnings\ndef main():\n    warnings.warn('of a library')\n    return 0\n"
+    )
+    program = f"import sys; sys.path.append({str(tmp_path)!r}); from duplex.app import start; start.run('warner')"
+    for options, shown in (([], False), (["-W", "always"], True)):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+        done = subprocess.run(
+            [sys.executable, *options, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0 and ("of a library" in done.stderr) == shown, done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
