@@ -113,7 +113,7 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
         teacher = replace(teacher, scene=scene)
     cameras = tuple(c.moved(to_world) for c in read_cameras(data, "train", scene.principal_shift))
     rig = Rig.from_cameras(list(cameras), scene, forward=dataset.forward_facing)
-    photos = _photos(data, "train", scene.principal_shift, to_world)
+    photos = _photos(dataset, "train", scene.principal_shift, to_world)
     return Subject(teacher, rig, cameras, photos, dataset.to_original @ np.linalg.inv(to_world))
 
 
@@ -137,12 +137,12 @@ def test_photos(scene: SceneInfo, folder: Path | None) -> tuple[Photo, ...]:
     """The test photos of the dataset in ``folder``, with cameras in the world of ``scene``; empty without a dataset."""
     if folder is None:
         return ()
-    to_world = world_of(scene.dataset_to_world, read_dataset(folder).to_original)
-    return _photos(folder, "test", scene.principal_shift, to_world)
+    dataset = read_dataset(folder)
+    return _photos(dataset, "test", scene.principal_shift, world_of(scene.dataset_to_world, dataset.to_original))
 
 
-def _photos(folder: Path, split: str, principal_shift: float, to_world: Array) -> tuple[Photo, ...]:
-    photos = read_dataset(folder, principal_shift).photos.get(split, ())
+def _photos(dataset: Dataset, split: str, principal_shift: float, to_world: Array) -> tuple[Photo, ...]:
+    photos = [photo.shifted(principal_shift) for photo in dataset.photos.get(split, ())]
     return tuple(replace(photo, camera=photo.camera.moved(to_world)) for photo in photos)
 
 

@@ -56,6 +56,10 @@ class Photo:
         """The pinhole camera of the picture at another ``height``."""
         return self.camera.resized(max(round(self.camera.width * height / self.camera.height), 1), height)
 
+    def shifted(self, share: float) -> Photo:
+        """The photo with its camera's principal point moved by this share of the height from the lens's own."""
+        return replace(self, camera=_shifted(self._lens(), share), shift=share * self.camera.height)
+
     def rgba(self, size: int | None = None) -> tuple[Array, Array]:
         """The picture for :meth:`camera_at`, box-filtered to a height of ``size`` (None: its own).
 
@@ -228,16 +232,9 @@ def _photo_of(frame: DatasetFrame, picture: Path, size: Size, folder: Path, prin
             "its mask_path"
         )
     distortion = frame.lens.distortion if frame.lens.distortion and frame.lens.distortion.bends else None
-    shift = principal_shift * camera.height
-    return Photo(
-        _shifted(camera, principal_shift),
-        picture,
-        distortion,
-        mask,
-        shift,
-        _dynamic_mask(picture, folder),
-        frame.lens.crop_radius_at(camera.height),
-    )
+    moving, radius = _dynamic_mask(picture, folder), frame.lens.crop_radius_at(camera.height)
+    photo = Photo(camera, picture, distortion, mask, dynamic_mask=moving, crop_radius=radius)
+    return photo.shifted(principal_shift)
 
 
 def _dynamic_mask(picture: Path, folder: Path) -> Path | None:
