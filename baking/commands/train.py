@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "duplex-train", description="Train a radiance field from posed photos, for duplex-bake."
     )
-    parser.add_argument("data", type=Path, help="the folder of the photos and their cameras")
+    parser.add_argument("data", type=Path, help="the folder of the photos and their cameras, or the file of those")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument(
         "--field", choices=FIELDS, default="tensorf", help="TensoRF's grids or NeRF's network [tensorf]"

@@ -24,6 +24,7 @@ class PictureSearch:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.rivals: dict[str, list[str]] = {}  # by name: the files of which none was taken
 
     def find(self, name: str) -> Path | None:
         """The picture ``name``: as written, or the one file whose path ends most like it.
@@ -43,6 +44,8 @@ class PictureSearch:
         places = [x for x in same if not splits or splits >= set(SPLITS).intersection(x[0])]
         common = [_common(folders, parents) for parents, _ in places]
         best = [path for (_, path), count in zip(places, common, strict=True) if count == max(common)]
+        if len(best) > 1:
+            self.rivals[name] = best
         return find_picture(self.folder, best[0], ("",)) if len(best) == 1 else None
 
     def is_outside(self, name: str) -> bool:

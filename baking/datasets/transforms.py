@@ -39,7 +39,14 @@ def frames_of(content: Node, frames: list[Node], file: Path) -> list[DatasetFram
     """The ``frames`` of :func:`read_transforms`'s ``content``; their paths are relative to the file's folder."""
     shared = known_lens(content)
     search = PictureSearch(file.parent)
-    return [_frame(frame, shared, file, search) for frame in frames]
+    found = [_frame(frame, shared, file, search) for frame in frames]
+    if search.rivals and not any(frame.picture for frame in found):
+        name, rivals = next(iter(search.rivals.items()))
+        raise DuplexError(
+            f"{file}: frame {shown(name)}: its picture may be {shown(rivals[0])} or {shown(rivals[1])}: expected one: "
+            f"write the paths as they are in the folder of {file.name}, or move the others away"
+        )
+    return found
 
 
 def picture_name(frame: Node) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from builders.datasets.folders import save
+from builders.datasets.checks import one_sentence
+from builders.datasets.folders import save, write_nerfstudio
 from duplex.baking.datasets.picture_search import PictureSearch
+from duplex.baking.datasets.reading import read_dataset
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,20 @@ def test_what_lies_outside_is_told_and_not_read(tmp_path: Path) -> None:
         assert search.find(name) is None and search.is_outside(name)
     for name in ("../images/r_1.png", "images/r_0.png", "", "../" * 400 + "x", "a\0b"):
         assert not search.is_outside(name)
+
+
+@pytest.mark.parametrize("places", [("small", "large"), ("a/rgb", "b/rgb"), (".", "images_4")])
+def test_pictures_of_which_two_end_alike_are_refused(tmp_path: Path, places: tuple[str, str]) -> None:
+    write_nerfstudio(tmp_path)
+    for i in range(10):
+        for place in places:
+            save(tmp_path / place / f"f_{i}.png")
+        (tmp_path / f"images/f_{i}.png").unlink()
+    words = (str(Path(place) / "f_0.png") for place in places)
+    one_sentence(lambda: read_dataset(tmp_path), "frame images/f_0.png", "expected one", *words)
+    for i in range(10):
+        (tmp_path / places[0] / f"f_{i}.png").unlink()
+    assert read_dataset(tmp_path).missing == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
