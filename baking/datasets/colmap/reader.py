@@ -6,6 +6,7 @@ direction; the mean of the cameras' up vectors stands for it.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,7 @@ KIND = "colmap"
 SPARSE = ("sparse", "colmap/sparse", "colmap_sparse", "colmap_text", "colmap", "distorted/sparse")
 STEMS = ("cameras", "images", "points3D")
 MAX_MODELS = 32  # in one of them
+MAX_DEPTH, MAX_FOLDERS = 4, 500  # of folders that are looked at where none of these names is there
 DISTORTED = "distorted"  # as 3D Gaussian splatting calls the reconstruction of the photos as they were taken
 FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")  # largest first; names may hold the folder
 FORMATS: tuple[tuple[str, ModuleType], ...] = ((".bin", colmap_binary), (".txt", colmap_text))
@@ -36,15 +38,15 @@ NEAR_PERCENT, FAR_PERCENT = 0.1, 99.9  # those of LLFF's bounds
 
 def matches(path: Path) -> bool:
     """Whether a reconstruction is there, or ``path`` is its folder or one of its files."""
-    return _model(path) is not None or _given_model(path) is not None
+    return _found(path) is not None
 
 
 def read(path: Path, split: str | None = None) -> Listing:
     """Read all splits, not only ``split``; raises :class:`DuplexError` when a file is damaged."""
-    found = _model(path) or _given_model(path)
+    found = _found(path)
     assert found is not None
-    folder = path if _model(path) else _root_of(found.folder)
-    model, suffix, reader = found.folder, found.suffix, found.reader
+    folder, reconstruction = found
+    model, suffix, reader = reconstruction.folder, reconstruction.suffix, reconstruction.reader
     lenses = reader.read_cameras(model / f"cameras{suffix}")
     file = model / f"images{suffix}"
     images = sorted(reader.read_images(file), key=lambda image: image.name)
@@ -71,14 +73,37 @@ class Reconstruction:
             return -1
 
 
-def _model(folder: Path) -> Reconstruction | None:
-    """The reconstruction with the most images in the first folder that holds any."""
+def _found(path: Path) -> tuple[Path, Reconstruction] | None:
+    """The dataset's folder and its reconstruction: in a usual place, or given itself, or the only one below."""
+    if (usual := _usual_model(path)) is not None:
+        return path, usual
+    if (given := _given_model(path)) is not None:
+        return _root_of(given.folder), given
+    places = {x.parent if x.name.isdecimal() else x for x in _folders_below(path) if _model_in(x) is not None}
+    only = _largest_in(places.pop()) if len(places) == 1 else None
+    return None if only is None else (path, only)
+
+
+def _usual_model(folder: Path) -> Reconstruction | None:
+    """The reconstruction with the most images in the first usual place that holds any."""
     for name in SPARSE:
         place = folder / name
         inside = place.is_dir() and place.resolve().is_relative_to(folder.resolve())
         if inside and (found := _largest_in(place)) is not None:
             return found
     return None
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """Folders inside ``folder``, of a bounded depth and number; no hidden ones and no links."""
+    found: list[Path] = []
+    for place, folders, _ in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = sorted(x for x in folders if depth < MAX_DEPTH and not x.startswith("."))
+        found += [path for x in folders if not (path := Path(place, x)).is_symlink()]
+        if len(found) > MAX_FOLDERS:
+            break
+    return found
 
 
 def _given_model(path: Path) -> Reconstruction | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from builders.datasets.checks import every_photo, one_sentence, refused
@@ -60,8 +59,8 @@ def test_a_file_of_a_split_stands_for_its_dataset(tmp_path: Path, split: str) ->
 def test_poses_of_llff_are_a_dataset(tmp_path: Path) -> None:
     dataset = read_dataset(write_llff(tmp_path) / "poses_bounds.npy")
     assert dataset.kind == "llff" and len(every_photo(dataset)) == 10
-    np.save(tmp_path / "poses.npy", np.eye(4))
-    one_sentence(lambda: read_dataset(tmp_path / "poses.npy"), "no dataset in this file", "poses_bounds.npy")
+    (tmp_path / "notes.txt").write_text("of the day")
+    one_sentence(lambda: read_dataset(tmp_path / "notes.txt"), "notes.txt", "expected the folder of a dataset")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,14 @@ def write(folder: Path) -> None:
         _new(small / "nerfstudio"), count=3, ply_file_path="x.ply", applied_transform=np.eye(4)[:3].tolist()
     )
     folders.write_nerfstudio(_new(small / "fisheye"), count=2, camera_model="OPENCV_FISHEYE", **LENS)
+    spelt = {"distortion_params": [0.1, -0.02, 0, 0, 0.01, -0.005], "fisheye_crop_radius": 3.0, "cx": 4.2, "cy": 2.9}
+    folders.write_cameras(_new(small / "around"), folders.ring(6), **spelt)
+    listed = {
+        "fl_x": None,
+        "K": [[7, 0, 4], [0, 7, 3], [0, 0, 1]],
+        "D": [[0.1, -0.02, 0.01, 0.005, 0.1, 0.2, 0.3, 0.4]],
+    }
+    folders.write_cameras(_new(small / "listed"), 0.5 * folders.ring(5, 20, (0, 90)), **listed)
     _masked(small / "masked")
     _turned(small / "turned")
     folders.write_nerfstudio(_new(folder / "large" / "many"), count=60)
@@ -58,6 +66,7 @@ def _masked(folder: Path) -> None:
     (folder / "transforms.json").write_text(json.dumps(data))
     Image.new("P", (8, 6), 3).save(folder / "images" / "f_0.png")
     Image.new("1", (8, 6), 1).save(folder / "masks" / "0.png")
+    Image.new("L", (8, 6)).save(folder / "images" / "dynamic_mask_f_1.png")
 
 
 def _turned(folder: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from builders.datasets.checks import every_photo, projected, refused
+from builders.datasets.checks import every_photo, one_sentence, projected, refused
 from builders.datasets.colmap import PARAMETERS, POINT, colmap_rows, write_colmap
 from builders.datasets.folders import save
 from duplex.baking.datasets.distortion import Distortion
@@ -131,6 +131,8 @@ def test_colmap_names_that_leave_the_folder_find_nothing(tmp_path: Path) -> None
         ("distorted/sparse/0", "images"),
         ("colmap_sparse/0", "images"),
         ("colmap_text", "images"),
+        ("dense/0/sparse", "images"),
+        ("output/colmap_text/2", "input"),
         ("sparse/0", "photos of the day"),
         ("sparse/0", "."),
     ],
@@ -147,6 +149,12 @@ def test_colmap_is_found_where_programs_leave_it(tmp_path: Path, sparse: str, pi
     assert dataset.kind == "colmap" and dataset.missing == 0
     folder = (tmp_path / pictures).resolve()
     assert all(photo.path.parent == folder for photo in dataset.photos["train"])
+
+
+def test_of_several_scenes_none_is_taken(tmp_path: Path) -> None:
+    for name in ("chair", "lego"):
+        write_colmap(tmp_path / name, True)
+    one_sentence(lambda: read_dataset(tmp_path), "no dataset in this folder")
 
 
 def test_the_reconstruction_with_the_most_images_is_read(tmp_path: Path) -> None:
