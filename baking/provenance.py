@@ -17,10 +17,10 @@ from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, check
 from duplex.baking.fields import spaces
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
+from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
 from duplex.baking.job import BakeJob, needs
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
-from duplex.baking.subject import ENCODINGS
 
 REMEDY = "a damaged bundle; bake again"
 MAX_SEED = (1 << 63) - 1
@@ -37,7 +37,7 @@ class Provenance:
     ``family``, ``file``, ``sha256``: of the checkpoint; ``near``, ``far``: of rays, world units; ``principal_shift``:
     see :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: the JSON object of the field's space; ``bounds``: low
     and high corner in that space, None for a scene without a box; ``dataset_to_world``: (4, 4) as 16 numbers, row by
-    row, or None; ``activation``, ``encoding``: the user's choice, or None.
+    row, or None; ``activation``, ``encoding``, ``skip_order``, ``wiring``: what the user, or photos, said, or None.
     """
 
     family: str
@@ -51,6 +51,8 @@ class Provenance:
     dataset_to_world: tuple[float, ...] | None
     activation: str | None
     encoding: str | None
+    skip_order: str | None
+    wiring: list[str] | None
 
     @classmethod
     def of(cls, teacher: Teacher) -> Provenance:
@@ -68,6 +70,8 @@ class Provenance:
             dataset_to_world=scene.dataset_to_world,
             activation=teacher.overrides.activation,
             encoding=teacher.overrides.encoding,
+            skip_order=teacher.overrides.skip_order,
+            wiring=None if teacher.overrides.wiring is None else list(teacher.overrides.wiring),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -140,9 +144,15 @@ def depths_of(bundle: Bundle) -> tuple[float, float] | None:
 def overrides_of(bundle: Bundle) -> Overrides:
     """The overrides that the bake loaded its teacher with, so that it is loaded the same way again."""
     teacher = _teacher(bundle)
-    activation = teacher.text("activation", ACTIVATIONS) if "activation" in teacher else None
-    encoding = teacher.text("encoding", ENCODINGS) if "encoding" in teacher else None
-    return Overrides(activation=activation, encoding=encoding, depths=depths_of(bundle))
+    words = teacher.child("wiring") if "wiring" in teacher else None
+    count = len(teacher.elements("wiring", len(WIRINGS)))
+    return Overrides(
+        activation=teacher.text("activation", ACTIVATIONS) if "activation" in teacher else None,
+        encoding=teacher.text("encoding", ENCODINGS) if "encoding" in teacher else None,
+        skip_order=teacher.text("skip_order", SKIP_ORDERS) if "skip_order" in teacher else None,
+        wiring=None if words is None else tuple(words.text(i, WIRINGS) for i in range(count)),
+        depths=depths_of(bundle),
+    )
 
 
 def space_of(bundle: Bundle) -> Any:

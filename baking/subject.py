@@ -19,14 +19,15 @@ from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.datasets.reading import read_cameras, read_dataset
 from duplex.baking.datasets.up_axis import same_axis, up_note
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, Teacher
+from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
 from duplex.baking.fields.spaces import Ndc
+from duplex.baking.reading_search import settled
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
-from duplex.baking.settings import as_number
+from duplex.baking.settings import as_number, flag_of
 
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
-ENCODINGS = ("ftd", "tfd", "tdf", "dtf")
 UPS = {f"{sign}{axis}": (sign, i) for i, axis in enumerate("xyz") for sign in "+-"}
 CAMERAS = ("hemisphere", "sphere")
 CHOICES: dict[str, Collection[str]] = {  # of the options that are names
@@ -35,6 +36,7 @@ CHOICES: dict[str, Collection[str]] = {  # of the options that are names
     "space": SPACES,
     "activation": ACTIVATIONS,
     "encoding": ENCODINGS,
+    "skip_order": SKIP_ORDERS,
 }
 
 
@@ -46,7 +48,8 @@ class SceneOptions:
     ``white``, ``black`` or ``#rrggbb``; ``bounds``: low x y z, high x y z of the box that holds the scene;
     ``cameras``: one of :data:`CAMERAS`, where cameras stand; ``up``: one of :data:`UPS`; ``samples``: coarse and fine
     samples per ray; ``space``: ``world``, ``ndc`` or ``contracted``; ``activation``: of the density; ``encoding``: one
-    of :data:`ENCODINGS`, the order of the positional encoding.
+    of ``ENCODINGS``, the order of the positional encoding; ``skip_order``, ``wiring``: of networks of foreign names,
+    one of ``SKIP_ORDERS``, some of ``WIRINGS`` (all in :mod:`duplex.baking.fields.readings`).
     """
 
     near: float | None = None
@@ -59,6 +62,8 @@ class SceneOptions:
     space: str | None = None
     activation: str | None = None
     encoding: str | None = None
+    skip_order: str | None = None
+    wiring: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Raise :class:`DuplexError` for a value of another type and for an unknown name."""
@@ -68,10 +73,11 @@ class SceneOptions:
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in tuple(choices):
-                raise DuplexError(f"--{name} {value!r:.60}: expected {', '.join(choices)}")
+                raise DuplexError(f"{flag_of(name)} {value!r:.60}: expected {', '.join(choices)}")
         read_background(self.background)
         read_bounds(self.bounds)
         read_samples(self.samples)
+        read_wiring(self.wiring)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,12 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
     if data and options.cameras:
         raise DuplexError("--cameras does not go with --data, which brings its own")
     dataset = read_dataset(data) if data else None
-    teacher = load_teacher(checkpoint, pick_device(device), overrides_of(options, dataset))
+    overrides = overrides_of(options, dataset)
+    teacher = load_teacher(checkpoint, pick_device(device), overrides)
+    if teacher.questions and dataset is not None and data is not None:
+        to_world = world_of(teacher.scene.dataset_to_world, dataset.to_original)
+        photos = _photos(data, "train", teacher.scene.principal_shift, to_world)
+        teacher = settled(teacher, photos, lambda given: load_teacher(teacher.path, pick_device(device), given))
     scene = teacher.scene
     for assumption in scene.assumed:
         say(f"assumed: {assumption}")
@@ -178,6 +189,8 @@ def overrides_of(options: SceneOptions, dataset: Dataset | None) -> Overrides:
         "space": options.space,
         "activation": options.activation,
         "encoding": options.encoding,
+        "skip_order": options.skip_order,
+        "wiring": read_wiring(options.wiring),
     }
     if options.cameras:
         values["hemisphere"] = options.cameras == "hemisphere"
@@ -217,3 +230,12 @@ def read_samples(values: Sequence[int] | None) -> tuple[int, int] | None:
     except (TypeError, ValueError):
         raise DuplexError(f"--samples {values!r:.60}: expected two whole numbers, coarse and fine") from None
     return as_number("samples", coarse, int), as_number("samples", fine, int)
+
+
+def read_wiring(words: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The words of a ``--wiring`` flag; raises :class:`DuplexError` for others."""
+    if words is None:
+        return None
+    if isinstance(words, str) or not all(word in WIRINGS for word in words):
+        raise DuplexError(f"--wiring {words!r:.60}: expected some of {', '.join(WIRINGS)}")
+    return tuple(words)

@@ -36,6 +36,7 @@ from typing import Protocol
 
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.fields.field import Overrides, RadianceField, SceneInfo
+from duplex.baking.fields.readings import Question
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class LoadedFields:
     """What a checkpoint holds.
 
     ``coarse``, ``fine``: the fields for the standard renderer's coarse and fine samples, both on the CPU; ``scene``:
-    what the checkpoint and the files beside it say of the scene.
+    what the checkpoint and the files beside it say of the scene; ``questions``: what neither they nor the user say of
+    the networks (:mod:`duplex.baking.fields.readings`), which photos may answer.
     """
 
     coarse: RadianceField
     fine: RadianceField
     scene: SceneInfo
+    questions: tuple[Question, ...] = ()
 
     @classmethod
     def single(cls, field: RadianceField, scene: SceneInfo) -> LoadedFields:
@@ -80,9 +83,9 @@ class Family(Protocol):
 
         Every value is asked for by its place, shape and range, see
         :class:`~duplex.baking.checkpoints.tree.CheckpointNode`, and whatever evaluating the field relies on is checked
-        here; what no file says is assumed and noted in
-        ``SceneInfo.assumed``. ``overrides``: what the user says; fields take ``activation`` and ``encoding`` from it
-        here, the scene's own values are overridden by the caller. Raises :class:`~duplex.app.core.errors.DuplexError`
-        for a network or a scene that cannot be read; the caller adds the file's name.
+        here; what no file says is assumed and noted in ``SceneInfo.assumed``. ``overrides``: what the user says; fields
+        take ``activation``, ``encoding`` and the like from it here, the scene's own values are overridden by the
+        caller. Raises :class:`~duplex.app.core.errors.DuplexError` for a network or a scene that cannot be read; the
+        caller adds the file's name.
         """
         ...

@@ -10,18 +10,17 @@ import torch
 
 from duplex.app.core.errors import DuplexError, in_short
 from duplex.app.core.tree import shown
+from duplex.baking.checkpoints.families.mlp.renamed import misfit
 from duplex.baking.checkpoints.files import Checkpoint, read_checkpoint, sha256_of
-from duplex.baking.checkpoints.registry import families, family_of, state_classes
-from duplex.baking.checkpoints.tree import MAX_TENSORS, CheckpointNode
+from duplex.baking.checkpoints.layers import parts_of
+from duplex.baking.checkpoints.registry import family_of, state_classes
 from duplex.baking.fields.field import Overrides, SceneInfo, Teacher, forward_facing
 from duplex.baking.fields.spaces import Contracted, World
 
 SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
 SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
-OPTIMIZERS = ("optimizer", "optimizers", "optimizer_state_dict", "optimizer_states")  # hold tensors of the same shapes
 MAX_LAYERS = 5  # that a message lists
-MAX_LAYERS_TEXT = 150  # characters
-MAX_PARTS = 32  # members of a file that are searched for layers
+MAX_LAYERS_TEXT, MAX_REASON_TEXT = 130, 80  # characters
 COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
 
 
@@ -48,7 +47,8 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
         raise DuplexError(text if _begins_with_a_file(text) else f"{file}: {text}") from None
     for network in (loaded.coarse, loaded.fine):
         network.requires_grad_(False)
-    teacher = Teacher(loaded.coarse, loaded.fine, scene, family.name, file, sha256_of(file), overrides)
+    fields = (loaded.coarse, loaded.fine)
+    teacher = Teacher(*fields, scene, family.name, file, sha256_of(file), overrides, loaded.questions)
     return teacher.to(device or torch.device("cpu"))
 
 
@@ -83,22 +83,24 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
-    layers = _layers_in(checkpoint.root)
+    layers = _layers_in(checkpoint)
     members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
     what = f"its layers: {', '.join(layers)}" if layers else f"it holds {members or 'nothing'}"
+    reason = f"; as a NeRF: {in_short(shown(misfit(checkpoint)), MAX_REASON_TEXT)}" if layers else ""
     return DuplexError(
-        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family ({in_short(what, MAX_LAYERS_TEXT)}): duplex "
-        f"reads {len(families())} families, which docs/checkpoints.md lists"
+        f"{checkpoint.path}: a {checkpoint.kind} file of no known family ({in_short(what, MAX_LAYERS_TEXT)}{reason}): "
+        "docs/checkpoints.md lists the families that duplex reads"
     )
 
 
-def _layers_in(node: CheckpointNode, depth: int = 2) -> list[str]:
-    """Names and shapes of the first few matrices in the state dict that has most of them, at most ``depth`` deep."""
-    names = node.names()[:MAX_TENSORS]
-    shapes = {name: shape for name in names if (shape := node.shape(name)) is not None and len(shape) > 1}
-    layers = [f"{shown(name)} {' x '.join(map(str, shape))}" for name, shape in shapes.items()]
-    inner = [_layers_in(node.at(name), depth - 1) for name in names[:MAX_PARTS] if depth and name not in OPTIMIZERS]
-    return max([layers, *inner], key=len)[:MAX_LAYERS]
+def _layers_in(checkpoint: Checkpoint) -> list[str]:
+    """Names and shapes of the first few matrices in the member that has most of them."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for array in parts_of(checkpoint.root):
+        if len(array.shape) > 1:
+            text = f"{shown(array.key)} {' x '.join(map(str, array.shape))}"
+            found.setdefault(array.path[:-1], []).append(text)
+    return max(found.values(), key=len, default=[])[:MAX_LAYERS]
 
 
 def _checkpoint_in(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from duplex.baking.checkpoints.families.mlp.nerf_pytorch import NerfPytorchFamil
 from duplex.baking.checkpoints.families.mlp.nerf_pytorch_flexible import NerfPytorchFlexibleFamily
 from duplex.baking.checkpoints.families.mlp.nerf_tensorflow import NerfTensorflowFamily
 from duplex.baking.checkpoints.families.mlp.nerfstudio_vanilla import NerfstudioVanillaFamily
+from duplex.baking.checkpoints.families.mlp.renamed import RenamedFamily
 from duplex.baking.checkpoints.families.mlp.tinynerf_slang import TinyNerfFamily
 from duplex.baking.checkpoints.family import Family
 from duplex.baking.checkpoints.files import Checkpoint
@@ -45,6 +46,7 @@ BUILT_IN: tuple[Family, ...] = (
     NerfstudioVanillaFamily(),
     NerfactoFamily(),  # takes every other nerfstudio run, to say which method it is of
     KiloNerfFamily(),
+    RenamedFamily(),  # by shapes alone: what no family knows by names
 )
 
 _registered: list[Family] = []

@@ -9,7 +9,8 @@ from typing import Any
 
 from duplex.baking.checkpoints.loading import SPACES
 from duplex.baking.fields.field import ACTIVATIONS
-from duplex.baking.subject import CAMERAS, ENCODINGS, UPS, SceneOptions
+from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
+from duplex.baking.subject import CAMERAS, UPS, SceneOptions
 
 
 def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,10 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     scene.add_argument("--space", choices=SPACES, help="where the network lives: world, NDC, or a contracted world")
     scene.add_argument("--activation", choices=ACTIVATIONS, help="of the density")
     scene.add_argument("--encoding", choices=ENCODINGS, help="order of the positional encoding (t sin/cos, f, d xyz)")
+    scene.add_argument("--skip-order", choices=SKIP_ORDERS, help="what a skip's layer takes first")
+    scene.add_argument(
+        "--wiring", choices=WIRINGS, nargs="+", metavar="WORD", help=f"of unknown names: some of {', '.join(WIRINGS)}"
+    )
 
 
 def add_trusted(parser: argparse.ArgumentParser) -> None:

@@ -99,7 +99,8 @@ class Overrides:
     for; ``depths``: the least and largest depth that the dataset states; ``poses``: (n, 4, 4), camera to world of all
     its pictures, and ``to_original``: (4, 4), from their world to its original frame; ``activation``: of the raw
     density, a name in :data:`ACTIVATIONS`; ``encoding``: order of the positional encoding's columns (``ftd``,
-    ``tfd``, ``tdf`` or ``dtf``, see :mod:`duplex.baking.fields.encoding`).
+    ``tfd``, ``tdf`` or ``dtf``, see :mod:`duplex.baking.fields.encoding`); ``skip_order``, ``wiring``: of a network
+    under unknown names, words of :mod:`duplex.baking.fields.readings`.
     """
 
     near: float | None = None
@@ -116,6 +117,8 @@ class Overrides:
     to_original: Array | None = None
     activation: str | None = None
     encoding: str | None = None
+    skip_order: str | None = None
+    wiring: tuple[str, ...] | None = None
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -131,7 +134,8 @@ class Teacher:
     """A trained NeRF: its ``coarse`` and ``fine`` networks and its ``scene``.
 
     ``family``: the code base whose layout the checkpoint has; ``path``: the checkpoint's file; ``sha256``: of
-    that file; ``overrides``: what the user said when it was loaded.
+    that file; ``overrides``: what the user said when it was loaded; ``questions``: what nobody said of its networks
+    (:mod:`duplex.baking.fields.readings`).
     """
 
     coarse: RadianceField
@@ -141,6 +145,7 @@ class Teacher:
     path: Path
     sha256: str
     overrides: Overrides = field(default_factory=Overrides)
+    questions: tuple[tuple[str, ...], ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def to(self, device: torch.device) -> Teacher:

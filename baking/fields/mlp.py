@@ -39,7 +39,7 @@ class Layers:
 
     ``alpha``: to one density; ``feature``: to what the view layers take, None where they take the trunk's output;
     ``views``: hidden layers on feature and encoded direction; ``rgb``: to three colours. A network without
-    viewing directions has only ``trunk`` and ``output``: red, green, blue, density, and whatever is never read.
+    viewing directions may have only ``trunk`` and ``output``: red, green, blue, density, and whatever is never read.
     """
 
     trunk: Sequence[nn.Linear]
@@ -84,13 +84,13 @@ class NerfMlp(RadianceField):
             if layers.output.out_features < 4:
                 raise DuplexError(f"the output layer gives {layers.output.out_features} values: expected 4 or more")
             return
-        if layers.alpha is None or layers.rgb is None or self.directions is None:
+        if layers.alpha is None or layers.rgb is None:
             raise DuplexError("layers for density or colour are missing: a network of unknown shape")
         _expect(layers.alpha, "density", width, 1)
         if layers.feature is not None:
             _expect(layers.feature, "feature", width, None)
             width = layers.feature.out_features
-        width += self.directions.width()
+        width += self.directions.width() if self.directions else 0
         for i, layer in enumerate(layers.views):
             _expect(layer, f"view layer {i}", width, None)
             width = layer.out_features
@@ -115,12 +115,13 @@ class NerfMlp(RadianceField):
     def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
         if self.output is not None:
             return torch.sigmoid(latent)
-        assert self.rgb is not None and self.directions is not None
+        assert self.rgb is not None
         h = latent if self.feature is None else self.feature(latent)
         if self.variant.feature_relu:
             h = torch.relu(h)
-        encoded = self.directions(directions)
-        h = torch.cat([encoded, h] if self.variant.views_first else [h, encoded], -1)
+        if self.directions is not None:
+            encoded = self.directions(directions)
+            h = torch.cat([encoded, h] if self.variant.views_first else [h, encoded], -1)
         for layer in self.views:
             h = torch.relu_(layer(h))
         return torch.sigmoid(self.rgb(h))

@@ -50,7 +50,7 @@ class MlpModel:
         self.config = config
         device = photos.rgba.device
         coarse, fine = (new_network(config).to(device) for _ in range(2))
-        self.teacher = Teacher(coarse, fine, scene, nerf_pytorch.NAME, Path(), "", Overrides(), device)
+        self.teacher = Teacher(coarse, fine, scene, nerf_pytorch.NAME, Path(), "", device=device)
         self.background = torch.tensor(scene.background, device=device)
         self.steps = steps
         self.share = 0.0
