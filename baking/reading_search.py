@@ -18,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from duplex.app.core.arrays import Array
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.field import Overrides, Teacher
 from duplex.baking.fields.readings import Question, answered
 from duplex.baking.fields.rendering import query, rays_of, volume_weights
 from duplex.baking.runtime.progress import say
+from duplex.baking.runtime.threads import one_view_a_thread
 
 PHOTOS, HEIGHT, PIXELS = 3, 32, 64  # pixels of each photo
 SAMPLES = 64  # of a ray
@@ -47,7 +49,7 @@ def settled(teacher: Teacher, photos: Sequence[Photo], load: Loader) -> Teacher:
     scores = _scores(teacher, pixels, load)
     best = max(scores, key=lambda reading: scores[reading] - _unusual(teacher, reading))
     psnr = scores[best]
-    others = sorted((score for reading, score in scores.items() if reading != best), reverse=True)
+    worse = [score for score in scores.values() if score < psnr]
     plain = _psnr(pixels.colors.mean(0), pixels.colors)
     count = f"{len(chosen)} photo{'s' * (len(chosen) > 1)}"
     if psnr < plain + MARGIN:
@@ -56,7 +58,7 @@ def settled(teacher: Teacher, photos: Sequence[Photo], load: Loader) -> Teacher:
             f"{plain:.1f}): what is assumed stays; the dataset, --near, --far or --space may be others"
         )
         return teacher
-    rest = f"; next {others[0]:.1f}" if others else ""
+    rest = f"; next {max(worse):.1f}" if worse else ""
     say(f"note: found by {count}: {', '.join(best)} ({psnr:.1f} dB{rest})")
     return load(answered(teacher.overrides, best))
 
@@ -87,16 +89,24 @@ def _pixels(photos: Sequence[Photo], teacher: Teacher) -> Pixels | None:
 
 def _scores(teacher: Teacher, pixels: Pixels, load: Loader) -> dict[tuple[str, ...], float]:
     """PSNR by the reading, of those that were tried."""
+
+    def drawn(readings: Sequence[tuple[str, ...]]) -> list[Tensor]:
+        def draw(i: int) -> Array:
+            return _drawn(load(answered(teacher.overrides, readings[i])), pixels).cpu().numpy()
+
+        with one_view_a_thread(teacher.device) as each:
+            return [torch.from_numpy(picture) for picture in each(draw, range(len(readings)))]
+
+    colors = pixels.colors.cpu()
     answers = tuple(question[0] for question in teacher.questions)
     scores: dict[tuple[str, ...], float] = {}
     fits: dict[tuple[str, ...], float] = {}
     for few in SWEEPS * _few_at_a_time(teacher.questions):
         choices = [question if i in few else (answers[i],) for i, question in enumerate(teacher.questions)]
-        for reading in itertools.product(*choices):
-            if reading not in scores:
-                drawn = _drawn(load(answered(teacher.overrides, reading)), pixels)
-                scores[reading] = _psnr(drawn, pixels.colors)
-                fits[reading] = _psnr(_fitted(drawn, pixels.colors), pixels.colors) - _unusual(teacher, reading)
+        new = [reading for reading in itertools.product(*choices) if reading not in scores]
+        for reading, picture in zip(new, drawn(new), strict=True):
+            scores[reading] = _psnr(picture, colors)
+            fits[reading] = _psnr(_fitted(picture, colors), colors) - _unusual(teacher, reading)
         answers = max(fits, key=lambda reading: fits[reading])
     return scores
 

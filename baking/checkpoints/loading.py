@@ -19,8 +19,8 @@ from duplex.baking.fields.spaces import Contracted, World
 
 SUFFIXES = (".ckpt", ".tar", ".pth", ".pt", ".th", ".npy", ".npz", ".msgpack", ".ingp")
 SUBFOLDERS = ("", "nerfstudio_models", "checkpoints", "ckpts")
-MAX_LAYERS = 5  # that a message lists
-MAX_LAYERS_TEXT, MAX_REASON_TEXT = 130, 80  # characters
+MAX_LAYERS = 4  # that a message lists
+MAX_LAYERS_TEXT, MAX_REASON_TEXT = 90, 65  # characters
 COMPANIONS = ("occupancy.pth", "poses_bounds.npy")  # lie beside checkpoints and end like them
 
 
@@ -84,12 +84,17 @@ SPACES: dict[str, Callable[[SceneInfo, Overrides], SceneInfo]] = {
 
 def _unknown(checkpoint: Checkpoint) -> DuplexError:
     layers = _layers_in(checkpoint)
-    members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
-    what = f"its layers: {', '.join(layers)}" if layers else f"it holds {members or 'nothing'}"
-    reason = f"; as a NeRF: {in_short(shown(misfit(checkpoint)), MAX_REASON_TEXT)}" if layers else ""
+    while len(layers) > 1 and len(", ".join(layers)) > MAX_LAYERS_TEXT:
+        layers = layers[:-1]
+    if layers:
+        reason = in_short(shown(misfit(checkpoint)), MAX_REASON_TEXT)
+        what = f"its layers: {in_short(', '.join(layers), MAX_LAYERS_TEXT)}; as a NeRF: {reason}"
+    else:
+        members = ", ".join(shown(key) for key in checkpoint.root.keys()[:6])
+        what = f"it holds {in_short(members, MAX_LAYERS_TEXT) or 'nothing'}"
     return DuplexError(
-        f"{checkpoint.path}: a {checkpoint.kind} file of no known family ({in_short(what, MAX_LAYERS_TEXT)}{reason}): "
-        "docs/checkpoints.md lists the families that duplex reads"
+        f"{checkpoint.path}: a {checkpoint.kind} file of an unknown family ({what}): "
+        "docs/checkpoints.md lists those that duplex reads"
     )
 
 

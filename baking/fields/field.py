@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera, focus_point
 from duplex.baking.fields.spaces import Ndc, Space, World
 
@@ -231,6 +232,12 @@ def forward_facing(scene: SceneInfo, overrides: Overrides, *, ndc: bool, field_v
             f"a 4:3 camera of focal length {ASSUMED_FOCAL:g} half widths, which NDC needs: give --data",
         )
     return replace(scene, near=0.0, far=1.0, space=space, bounds=NDC_BOUNDS, assumed=assumed)
+
+
+def of_unknown_type(scene: SceneInfo, kind: str) -> SceneInfo:
+    """``scene`` as it is, an ordinary one of the world, with the note that nothing is known of its type ``kind``."""
+    ordinary = f"an ordinary scene, near {scene.near:g}, far {scene.far:g}, as duplex knows no type {shown(kind[:40])}"
+    return replace(scene, assumed=(*scene.assumed, f"{ordinary} (--near, --far, --up, --cameras, --space)"))
 
 
 def spherified(scene: SceneInfo, overrides: Overrides, depths: tuple[float, float] | None = None) -> SceneInfo:

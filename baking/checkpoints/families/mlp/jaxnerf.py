@@ -24,6 +24,7 @@ from duplex.baking.fields.field import (
     SceneInfo,
     forward_facing,
     linear,
+    of_unknown_type,
     spherified,
     width_of,
 )
@@ -167,7 +168,8 @@ def _options(folder: Path) -> CheckpointNode:
 def _scene(options: CheckpointNode, overrides: Overrides) -> SceneInfo:
     """The scene from the options, with jaxnerf's defaults."""
     assumed = "near 2, far 6, white background, 64 + 128 samples, as no configuration is beside it"
-    llff = options.text("dataset", default="blender") == "llff"
+    kind = options.text("dataset", default="blender")
+    llff = kind == "llff"
     white = options.flag("white_bkgd", True) and not llff
     scene = SceneInfo(
         near=options.number("near", 0, MAX_DISTANCE, 2),
@@ -183,4 +185,6 @@ def _scene(options: CheckpointNode, overrides: Overrides) -> SceneInfo:
         scene = spherified(scene, overrides, told)
     elif llff:
         scene = forward_facing(scene, overrides, ndc=True)
+    elif kind != "blender":
+        scene = of_unknown_type(scene, kind)
     return replace(scene, principal_shift=0.0) if options.flag("use_pixel_centers", False) else scene

@@ -50,8 +50,8 @@ class KiloNerfFamily(Family):
     def matches(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint has this family's members."""
         root = checkpoint.root
-        first = root.at(STATE).shape(FIRST) or ()
-        tiny = len(first) > 2 or (len(first) == 2 and "global_step" in root)  # without it, anybody's single network
+        first = root.at(STATE).shape(FIRST)
+        tiny = first is not None and (len(first) != 2 or "global_step" in root)  # without it, anybody's single network
         return checkpoint.kind == "torch" and (tiny or _is_node(root.at(NODES, 0)))
 
     def load(self, checkpoint: Checkpoint, overrides: Overrides) -> LoadedFields:

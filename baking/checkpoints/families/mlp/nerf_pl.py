@@ -11,7 +11,15 @@ from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint
 from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import Encoding
-from duplex.baking.fields.field import MAX_SAMPLES, Overrides, SceneInfo, forward_facing, linear, width_of
+from duplex.baking.fields.field import (
+    MAX_SAMPLES,
+    Overrides,
+    SceneInfo,
+    forward_facing,
+    linear,
+    of_unknown_type,
+    width_of,
+)
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
 
 NAME = "nerf_pl"
@@ -89,12 +97,14 @@ def _scene(options: CheckpointNode | None, overrides: Overrides) -> SceneInfo:
     """The scene that hyperparameters describe; the defaults of nerf_pl without them."""
     if options is None:
         return SceneInfo(assumed=(ASSUMED,))
-    kind = options.text("dataset_name", ("blender", "llff"), "blender")
+    kind = options.text("dataset_name", default="blender")
     scene = SceneInfo(
         background=(1.0, 1.0, 1.0) if kind == "blender" else (0.0, 0.0, 0.0),
         coarse_samples=options.whole("N_samples", 4, MAX_SAMPLES, 64),
         fine_samples=options.whole("N_importance", 0, MAX_SAMPLES, 128),
     )
+    if kind not in ("blender", "llff"):
+        return of_unknown_type(scene, kind)
     if kind == "llff":
         return forward_facing(scene, overrides, ndc=not options.flag("spheric_poses", False), field_views=True)
     if "img_wh" in options:

@@ -5,23 +5,27 @@ Mildenhall et al., "NeRF: Representing Scenes as Neural Radiance Fields for View
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.tree import shown
 from duplex.baking.checkpoints import note
 from duplex.baking.checkpoints.family import Family, LoadedFields
 from duplex.baking.checkpoints.files import Checkpoint, read_options
+from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import Encoding
 from duplex.baking.fields.field import (
+    MAX_DISTANCE,
     MAX_SAMPLES,
     Overrides,
     SceneInfo,
     forward_facing,
     linear,
     numbered,
+    of_unknown_type,
     spherified,
     width_of,
 )
@@ -53,13 +57,13 @@ class NerfPytorchFamily(Family):
 def network(weights: dict[str, Tensor], overrides: Overrides) -> NerfMlp:
     """The field of one state dict: skips with the encoded position first, a feature layer without activation."""
     order = overrides.encoding or "ftd"
-    variant = Variant(density=overrides.activation or "relu")
+    variant = Variant(overrides.skip_order != "hidden-first", density=overrides.activation or "relu")
     weights = {key.removeprefix("module."): value for key, value in weights.items()}
     trunk = [linear(weights, name, NAME) for name in numbered(weights, "pts_linears.")]
     if not trunk:
         raise DuplexError("pts_linears.0, 1, ... are missing or not consecutive: a network of unknown shape")
     points = Encoding.fitting(trunk[0].in_features, "pts_linears.0", order)
-    if "views_linears.0.weight" not in weights:
+    if "output_linear.weight" in weights:  # without viewing directions, although the code makes views_linears then, too
         output = linear(weights, "output_linear", NAME)
         if output.out_features not in (4, 5):  # the original code makes a fifth that it never reads
             raise DuplexError(f"layer output_linear gives {output.out_features} outputs: expected 4 or 5")
@@ -80,7 +84,7 @@ def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
     """The scene from ``config.txt`` and ``args.txt`` beside ``path``, for the original TensorFlow code too."""
     options = read_options(path.parent)
     found = bool(options.names())
-    kind = options.text("dataset_type", default="llff" if found else "blender")  # llff is the original code's default
+    kind = options.text("dataset_type", default="llff" if found else "blender").lower()  # llff is the code's default
     half = options.flag("half_res", False)
     white = options.flag("white_bkgd", not found)
     scene = SceneInfo(
@@ -94,6 +98,17 @@ def scene_of(path: Path, overrides: Overrides) -> SceneInfo:
         return spherified(scene, overrides)
     if kind == "llff":
         return forward_facing(scene, overrides, ndc=not options.flag("no_ndc", False))
-    if kind != "blender":
-        raise DuplexError(f"{path}: a scene of type {shown(kind)}: expected blender or llff")
-    return scene
+    return scene if kind == "blender" else of_unknown_type(_with_depths(scene, kind, options, overrides), kind)
+
+
+def _with_depths(scene: SceneInfo, kind: str, options: CheckpointNode, overrides: Overrides) -> SceneInfo:
+    """``scene`` with near and far as ``args.txt`` has them, or as the code takes them from DeepVoxels' hemisphere."""
+    near, far = scene.near, scene.far
+    if kind == "deepvoxels" and overrides.poses is not None:
+        radius = float(np.linalg.norm(overrides.poses[:, :3, 3], axis=1).mean())
+        near, far = max(radius - 1, 0), radius + 1
+    return replace(
+        scene,
+        near=options.number("near", 0, MAX_DISTANCE, near),
+        far=options.number("far", 0, MAX_DISTANCE, far),
+    )

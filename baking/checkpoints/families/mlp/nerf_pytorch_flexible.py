@@ -21,6 +21,7 @@ from duplex.baking.fields.field import (
     forward_facing,
     linear,
     numbered,
+    of_unknown_type,
     width_of,
 )
 from duplex.baking.fields.mlp import Layers, NerfMlp, Variant
@@ -71,7 +72,7 @@ def _scene(path: Path, overrides: Overrides) -> SceneInfo:
     if not config.exists:
         return SceneInfo(assumed=("near 2, far 6, white background, 64 + 128 samples: no config.yml beside it",))
     dataset = config.child("dataset")
-    kind = dataset.text("type", ("blender", "llff"), "blender")
+    kind = dataset.text("type", default="blender")
     samples = config.child("nerf").child("validation")
     scene = SceneInfo(
         near=dataset.number("near", 0, MAX_DISTANCE),
@@ -81,4 +82,6 @@ def _scene(path: Path, overrides: Overrides) -> SceneInfo:
         fine_samples=samples.whole("num_fine", 0, MAX_SAMPLES),
         principal_shift=0.5 / (400 if dataset.flag("half_res", False) else 800),
     )
-    return forward_facing(scene, overrides, ndc=not dataset.flag("no_ndc", False)) if kind == "llff" else scene
+    if kind.lower() == "llff":
+        return forward_facing(scene, overrides, ndc=not dataset.flag("no_ndc", False))
+    return scene if kind.lower() == "blender" else of_unknown_type(scene, kind)

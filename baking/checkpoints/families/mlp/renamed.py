@@ -173,7 +173,7 @@ def _networks(arrays: Sequence[NamedArray]) -> list[Roles]:
     if fine and others:
         return [roles_of(others), roles_of(fine)]
     groups = _groups(arrays)
-    if len(groups) != 2:
+    if len(groups) != 2 or min(map(len, groups)) < 3:
         raise reason
     return [roles_of(group) for group in groups]
 

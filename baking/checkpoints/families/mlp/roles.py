@@ -51,7 +51,7 @@ class Matrix:
         return NUMBER.sub("#", self.weight.name)
 
     def __str__(self) -> str:
-        return f"{STEM.sub('', self.weight.name)[-40:]} ({self.inputs} to {self.outputs})"
+        return f"{STEM.sub('', self.weight.key)[-40:]} ({self.inputs} to {self.outputs})"
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ def _layers(arrays: Sequence[NamedArray]) -> list[list[Matrix]]:
     """The layers in order, as torch has them (outputs, inputs), as jax has them, or both where no bias tells."""
     odd = next((array for array in arrays if len(array.shape) > 2), None)
     if odd is not None:
-        raise Unfit(f"{odd.name[-40:]} is no layer")
+        raise Unfit(f"{odd.key[-40:]} is no layer")
     pairs = _pairs(arrays)
     if not 3 <= len(pairs) <= MAX_LAYERS or not all(1 <= n <= MAX_WIDTH for each, _ in pairs for n in each.shape):
-        raise Unfit(f"{len(pairs)} layers: 3 to {MAX_LAYERS} are expected, at most {MAX_WIDTH} wide")
+        raise Unfit(f"{len(pairs)} layers, not 3 to {MAX_LAYERS}, or over {MAX_WIDTH} wide")
     used = {id(bias) for _, bias in pairs}
     widths = {n for each, _ in pairs for n in each.shape if n > MAX_OUTPUTS}
     for array in arrays:
         if len(array.shape) == 1 and id(array) not in used and array.shape[0] in widths:
-            raise Unfit(f"{array.name[-40:]} is no layer's bias")
+            raise Unfit(f"{array.key[-40:]} is no layer's bias")
     sides = [sum(bias is not None and bias.shape[0] == each.shape[side] for each, bias in pairs) for side in (0, 1)]
     turns = [turned for turned in (False, True) if sides[turned] == max(sides)]
     made = [[Matrix(*pair, turned) for pair in pairs] for turned in turns]
@@ -124,9 +124,9 @@ def _pairs(arrays: Sequence[NamedArray]) -> list[tuple[NamedArray, NamedArray | 
     """Matrices and their biases: the vectors that differ in the end of their names, else those next behind them."""
     vectors = {STEM.sub("", array.name): array for array in arrays if len(array.shape) == 1}
     pairs: list[tuple[NamedArray, NamedArray | None]] = []
-    for array, behind in zip(arrays, (*arrays[1:], None), strict=True):
+    for i, array in enumerate(arrays):
         if len(array.shape) == 2:
-            near = vectors.get(STEM.sub("", array.name), behind)
+            near = vectors.get(STEM.sub("", array.name)) or next(iter(arrays[i + 1 : i + 2]), None)
             fits = near is not None and len(near.shape) == 1 and near.shape[0] in array.shape
             pairs.append((array, near if fits else None))
     return pairs
@@ -178,9 +178,9 @@ def _branch(heads: list[Matrix], rgb: Matrix, w: int, has_alpha: bool) -> tuple[
         for start in (*heads, rgb):
             if start is not feature and start.inputs == f:
                 return feature, start, f
-    if not widths:
-        raise Unfit("no layer gives a density")
-    raise Unfit(f"{(*heads, rgb)[0]} takes neither the trunk's {w} numbers nor those and an encoded direction")
+    if not has_alpha:
+        raise Unfit("no layer gives one number, the density")
+    raise Unfit(f"{(*heads, rgb)[0]} takes no {w} and an encoded direction")
 
 
 def _with_output(first: Matrix, trunk: list[Matrix], heads: list[Matrix], alpha: Matrix | None) -> Roles:

@@ -116,7 +116,7 @@ def test_broken_nerf_pl_files_are_refused(tmp_path: Path) -> None:
     torch.save(pl_content(coarse, fine | {"sigma.bias": torch.tensor([math.inf])}, {}, "hparams"), file)
     refused(file, "NaN", "sigma.bias")
     for hparams, word in (
-        ({"dataset_name": "phototourism"}, "phototourism"),
+        ({"dataset_name": 7}, "dataset_name: 7"),
         ({"N_samples": "many"}, "N_samples"),
         ({"N_samples": 2}, "N_samples: 2: expected a whole number"),
     ):

@@ -76,7 +76,7 @@ def test_folder_takes_the_newest_checkpoint_and_its_configuration(tmp_path: Path
             "dataset: {near: 2, far: 6}\nnerf: {validation: {num_coarse: .inf, num_fine: 3}}",
             "num_coarse: inf: expected",
         ),
-        ("dataset: {near: 2, far: 6, type: linemod}\nnerf: {}", "type: linemod: expected"),
+        ("dataset: {near: 2, far: 6, type: [linemod]}\nnerf: {}", "type: a list of 1: expected"),
         ("!!python/object/apply:os.system ['true']", "a list of 1: expected dataset in it: mend it"),
     ],
 )
