@@ -105,9 +105,9 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
     dataset = read_dataset(data) if data else None
     overrides = overrides_of(options, dataset)
     teacher = load_teacher(checkpoint, pick_device(device), overrides)
-    if teacher.questions and dataset is not None and data is not None:
+    if teacher.questions and dataset is not None:
         to_world = world_of(teacher.scene.dataset_to_world, dataset.to_original)
-        photos = _photos(data, "train", teacher.scene.principal_shift, to_world)
+        photos = _photos(dataset, "train", teacher.scene.principal_shift, to_world)
         teacher = settled(teacher, photos, lambda given: load_teacher(teacher.path, pick_device(device), given))
     scene = teacher.scene
     for assumption in scene.assumed:
