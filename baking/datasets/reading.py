@@ -10,12 +10,14 @@ from types import ModuleType
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.file_kinds import wrong_kind
+from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets import blender, llff, nerfstudio
 from duplex.baking.datasets.colmap import reader as colmap
 from duplex.baking.datasets.frames import Listing
 from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of, photos_of
 
+MAX_INSIDE = 50  # of the files and folders in a folder without a dataset, those that are looked at
 KINDS: tuple[ModuleType, ...] = (blender, nerfstudio, llff, colmap)
 
 
@@ -44,13 +46,25 @@ def read_cameras(path: Path, split: str, principal_shift: float) -> list[Camera]
 
 
 def _listing(path: Path, split: str | None) -> Listing:
-    kind = next((kind for kind in KINDS if kind.matches(path)), None)
+    kind = _kind_of(path)
     if kind is None:
-        raise wrong_kind(path, "the folder of a dataset") or DuplexError(
-            f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
-            f"transforms_{split or 'train'}.json (Blender), transforms.json (nerfstudio, instant-ngp), "
-            "poses_bounds.npy (LLFF) or sparse/0/cameras.bin and images.bin (COLMAP, .txt too): give the folder that "
-            "holds one of them"
-        )
+        raise wrong_kind(path, "the folder of a dataset") or _no_dataset(path, split)
     listing: Listing = kind.read(path, split)
     return listing
+
+
+def _kind_of(path: Path) -> ModuleType | None:
+    return next((kind for kind in KINDS if kind.matches(path)), None)
+
+
+def _no_dataset(path: Path, split: str | None) -> DuplexError:
+    inside = sorted(path.iterdir())[:MAX_INSIDE] if path.is_dir() else []
+    below = next((x for x in inside if x.is_dir() and not x.name.startswith(".") and _kind_of(x)), None)
+    if below is not None:
+        return DuplexError(f"{path}: no dataset in this folder, but in {shown(below.name)}: give that folder")
+    return DuplexError(
+        f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
+        f"transforms_{split or 'train'}.json (Blender), transforms.json (nerfstudio, instant-ngp), "
+        "poses_bounds.npy (LLFF) or sparse/0/cameras.bin and images.bin (COLMAP, .txt too): give the folder that "
+        "holds one of them"
+    )

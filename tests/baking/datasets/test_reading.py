@@ -40,6 +40,15 @@ def test_a_folder_of_no_kind_names_all_that_was_looked_for(tmp_path: Path) -> No
     refused(tmp_path, *names)
 
 
+@pytest.mark.parametrize("writer", [write_nerfstudio, write_llff, lambda folder: write_cameras(folder, poses())])
+def test_a_folder_above_names_the_one_that_holds_a_dataset(tmp_path: Path, writer: Callable[[Path], Path]) -> None:
+    for name in (".git", "a", "nerf"):
+        (tmp_path / name).mkdir()
+    writer(tmp_path / "nerf")
+    writer(tmp_path / ".git")
+    one_sentence(lambda: read_dataset(tmp_path), "no dataset in this folder, but in nerf: give that folder")
+
+
 @pytest.mark.parametrize("name", ["transforms.json", "my_cameras.json", "Transforms_Left.JSON"])
 def test_a_file_of_cameras_is_a_dataset(tmp_path: Path, name: str) -> None:
     (write_nerfstudio(tmp_path) / "transforms.json").rename(tmp_path / name)
