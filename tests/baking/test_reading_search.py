@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from PIL import Image
 
 from builders import synthetic
+from duplex.app.core.errors import DuplexError
+from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields.field import Overrides
-from duplex.baking.provenance import Provenance
+from duplex.baking.provenance import Provenance, overrides_of
 from duplex.baking.reading_search import settled
 from duplex.baking.runtime.progress import reporting
 from duplex.baking.subject import SceneOptions, Subject, read_subject
@@ -127,3 +129,13 @@ def test_no_photos_no_search(tmp_path: Path) -> None:
     teacher = load_teacher(fork(tmp_path / "a.pth", hidden_first=True))
     assert teacher.questions and settled(teacher, [], lambda given: pytest.fail(str(given))) is teacher
     assert not load_teacher(synthetic.write_nerf_pytorch(tmp_path / "b.tar"), overrides=Overrides()).questions
+
+
+def test_a_bundle_keeps_the_reading(demo: Bundle) -> None:
+    kept = {"skip_order": "hidden-first", "wiring": ["pi-frequencies", "no-feature"]}
+    found = overrides_of(replace(demo, teacher=demo.teacher | kept))
+    assert (found.skip_order, found.wiring) == ("hidden-first", ("pi-frequencies", "no-feature"))
+    assert overrides_of(demo).wiring is None
+    for wrong in (["other"], "pi-frequencies", ["no-feature"] * 40):
+        with pytest.raises(DuplexError, match="wiring"):
+            overrides_of(replace(demo, teacher=demo.teacher | {"wiring": wrong}))
