@@ -26,8 +26,8 @@ from duplex.baking.fields.rendering import query, rays_of, volume_weights
 from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.threads import one_view_a_thread
 
-PHOTOS, HEIGHT, PIXELS = 3, 32, 64  # pixels of each photo
-SAMPLES = 64  # of a ray
+PHOTOS, HEIGHT, PIXELS = 3, 32, 48  # pixels of each photo
+SAMPLES = 48  # of a ray
 AT_ONCE = 32  # readings
 SWEEPS = 2  # over all questions: an answer may only show once another is right
 USUAL = 0.25  # dB that an unusual answer has to be better by
