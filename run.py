@@ -36,18 +36,18 @@ os.environ["PYTHONPATH"] = os.pathsep.join(x for x in named if os.path.realpath(
 
 import signal
 
-child = None  # the program that is waited for
-busy = False  # from just before it starts
+children = []  # the programs that are waited for
+busy = 0  # how many are, from just before they start
 stopped = 0  # the signal that ends this program
 
 
 def stop(number: int, _: object) -> None:
-    """Answer a signal: interrupt the program that is waited for; without one, end."""
+    """Answer a signal: interrupt the programs that are waited for; without one, end."""
     global stopped
     stopped = number
-    if child:
-        interrupt()
-    elif not busy:
+    for child in children:
+        interrupt(child)
+    if not busy:
         os.write(2, b"interrupted\n")
         os._exit(128 + number)
 
@@ -60,6 +60,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ VIEWER = ROOT / "app" / "start.py"
 OTHERS = ROOT / "baking" / "commands" / "start.py"  # bake, eval, train
 NO_DISPLAY = 3  # duplex-viewer's exit status where no window can be opened
 GOLDEN_TESTS = "tests/parity/test_golden.py"
+SHARES = (("tests/baking",), ("tests", "--ignore=tests/baking"))  # of the tests, which take about as long
 CHECKED = ("duplex.app", "duplex.baking", "duplex.shaders", "duplex.assets")
 
 
@@ -138,14 +140,32 @@ def test(arguments: list[str]) -> int:
         return become("-m", "pytest", "-m", "slow", *rest)
     if rest:
         return become("-m", "pytest", *(() if "-m" in rest else ("-m", "not slow")), *rest)
-    status = run("-m", "pytest", "-m", "not slow", "--cov", "--cov-report=")
+    with ThreadPoolExecutor() as pool:  # one share alone leaves half of two cores idle
+        done = list(pool.map(test_share, range(len(SHARES))))
+    if stopped:
+        raise KeyboardInterrupt
     print_coverage()
-    return status
+    return next((x.returncode for x in done if x.returncode), 0)
+
+
+def test_share(number: int) -> subprocess.CompletedProcess[str]:
+    """One of the ``SHARES`` of the tests; all but the first, beside which they run, are printed when they end."""
+    flags = ("-m", "pytest", "-m", "not slow", "--cov", "--cov-report=")
+    kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"} if number else {}
+    done = wait(PYTHON, *flags, *SHARES[number], env=os.environ | {"COVERAGE_FILE": coverage_of(number)}, **kept)
+    print(done.stdout or "", end="", flush=True)
+    return done
+
+
+def coverage_of(share: int) -> str:
+    """The file of what a share of the tests covers."""
+    return str(ROOT / "build" / f"coverage-{share}")
 
 
 def print_coverage() -> None:
     """The share of lines that the tests ran, in all and in the ten files with the smallest shares."""
     report = ROOT / "build" / "coverage.json"
+    run("-m", "coverage", "combine", "--quiet", *map(coverage_of, range(len(SHARES))))
     if run("-m", "coverage", "json", "--quiet", "-o", report) != 0:
         return
     found = json.loads(report.read_text("utf-8"))
@@ -219,23 +239,25 @@ def become(*arguments: str | Path) -> int:
 
 def wait(python: str | Path, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run Python, and none of the current folder's modules, to its end; ``stop`` alone passes signals on to it."""
-    global busy, child
-    busy = True
+    global busy
+    busy += 1
     group = {} if os.name == "nt" else {"process_group": 0}  # Windows sends Ctrl-C to every program of the console
     try:
         child = subprocess.Popen([str(python), "-P", *map(str, arguments)], text=True, **group, **options)
+        children.append(child)
         if stopped:  # while it was started
-            interrupt()
+            interrupt(child)
         out, errors = child.communicate()
         status = child.returncode
         return subprocess.CompletedProcess(child.args, status if status >= 0 else 128 - status, out, errors)
     finally:
-        busy, child = False, None
+        busy -= 1
+        children[:] = [x for x in children if x.returncode is None]
 
 
-def interrupt() -> None:
-    """Send Ctrl-C to the program that is waited for."""
-    if child and os.name != "nt":
+def interrupt(child: subprocess.Popen[str]) -> None:
+    """Send Ctrl-C to a program that is waited for."""
+    if os.name != "nt":
         child.send_signal(signal.SIGINT)
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,17 +34,29 @@ if "fail" in sys.argv:
     sys.exit(5)
 time.sleep(20)
 """
+PYTEST_STUB = """
+import os, signal, sys, time
+from pathlib import Path
+def stop(number, frame):
+    Path(__file__).with_name(f"stopped-{os.getpid()}").touch()
+    sys.exit(2)
+signal.signal(signal.SIGINT, stop)
+print(*sys.argv[1:], os.environ["COVERAGE_FILE"], flush=True)
+Path(__file__).with_name(f"started-{os.getpid()}").touch()
+time.sleep(float(os.environ["SECONDS"]))
+sys.exit(3 if "tests" in sys.argv else 0)
+"""
 
 
 def checkout(folder: Path) -> Path:
-    """A checkout with a stub in place of duplex, set up for the viewer and the bake; its ``run.py``."""
+    """A checkout with a stub in place of duplex, set up for all that tests run; its ``run.py``."""
     for name in ("run.py", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
     tree = b"".join((folder / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
     state = hashlib.sha256(tree + sys.version.encode() + str(folder).encode()).hexdigest()
-    for name in ("viewer", "bake"):
+    for name in ("viewer", "bake", "bake-test"):
         (folder / ".venv" / f"installed-{name}").write_text(state)
     for place in (folder / "app", folder / "baking" / "commands"):
         place.mkdir(parents=True)
@@ -64,6 +77,35 @@ def test_a_signal_reaches_the_program_once(arguments: list[str], number: int, st
 def test_the_status_of_the_program_is_passed_on(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, checkout(tmp_path), "bake", "fail"], capture_output=True, text=True)
     assert done.returncode == 5 and done.stderr == ""
+
+
+def with_stubs(folder: Path, seconds: float) -> dict[str, str]:
+    """The environment in which pytest is a stub that takes a while, and coverage one that fails."""
+    library = folder / "lib"
+    library.mkdir()
+    (library / "pytest.py").write_text(PYTEST_STUB)
+    (library / "coverage.py").write_text("raise SystemExit(1)")
+    return os.environ | {"PYTHONPATH": str(library), "SECONDS": str(seconds)}
+
+
+def test_the_tests_run_in_shares_and_one_that_fails_is_told(tmp_path: Path) -> None:
+    command = [sys.executable, checkout(tmp_path), "test"]
+    done = subprocess.run(command, env=with_stubs(tmp_path, 0), capture_output=True, text=True)
+    first, second = done.stdout.splitlines()
+    assert done.returncode == 3 and done.stderr == ""
+    assert "tests/baking" in first.split() and "--ignore=tests/baking" in second.split()
+    assert len({line.split()[-1] for line in (first, second)}) == 2  # each with a file of coverage of its own
+
+
+def test_a_signal_reaches_all_shares_of_the_tests(tmp_path: Path) -> None:
+    environment = with_stubs(tmp_path, 20)
+    process = start([sys.executable, str(checkout(tmp_path)), "test"], cwd=tmp_path, env=environment)
+    deadline = time.monotonic() + 20
+    while len(list(tmp_path.glob("lib/started-*"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert end(process, signal.SIGINT)[0] == 130
+    assert len(list(tmp_path.glob("lib/stopped-*"))) == 2
 
 
 @pytest.mark.parametrize("variant", ["another folder", "beside run.py", "a relative PYTHONPATH"])
