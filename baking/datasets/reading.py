@@ -48,7 +48,8 @@ def read_cameras(path: Path, split: str, principal_shift: float) -> list[Camera]
 def _listing(path: Path, split: str | None) -> Listing:
     kind = _kind_of(path)
     if kind is None:
-        raise wrong_kind(path, "the folder of a dataset") or _no_dataset(path, split)
+        poses = path.suffix == ".npy"  # of LLFF under another name, likelier than weights
+        raise (None if poses else wrong_kind(path, "the folder of a dataset")) or _no_dataset(path, split)
     listing: Listing = kind.read(path, split)
     return listing
 
