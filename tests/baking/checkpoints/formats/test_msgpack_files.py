@@ -107,7 +107,7 @@ def test_an_array_that_lies_is_damage(tmp_path: Path, value: msgpack.ExtType) ->
 def test_a_file_that_promises_more_than_it_holds_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.ingp"
     file.write_bytes(content)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(DuplexError) as error:
         read_checkpoint(file)
-    assert "\n" not in str(error.value) and time.monotonic() - started < 3
+    assert "\n" not in str(error.value) and time.process_time() - started < 3

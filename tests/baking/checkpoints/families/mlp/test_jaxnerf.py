@@ -103,9 +103,9 @@ def test_jaxnerf_configurations_are_read_in_time_that_grows_with_their_length(tm
     assert jaxnerf.OPTION.findall("\n" * 300_000 + "a.b =  'c'") == [("b", "c")]
     file = write_flax(tmp_path / "checkpoint_1", {"MLP_0": flax_network(random_state(JAX))})
     (tmp_path / "a.txt").write_text(part * (1_000_000 // len(part)))
-    begin = time.perf_counter()
+    begin = time.process_time()
     load_teacher(file)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_jaxnerf_scene_from_its_configuration(tmp_path: Path) -> None:
