@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from duplex.baking.subject import Subject
 QUICK = DensityConfig(grid=96, scan=64)
 LEVEL = 0.7  # cosine of the roll from which a camera does not stand upright
 SIDES = (16, 2048)  # pixels, of the picture
+COARSE = 4  # of how many pixels a side a coarse picture makes one
+PICTURE_SECONDS = 15.0  # that the picture may be expected to take; else it stays coarse, as of a scene full of fog
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,16 @@ def preview_of(subject: Subject, side: int) -> CheckpointPreview:
 
 
 def _picture(subject: Subject, grid: DensityGrid, side: int) -> Array:
-    """The teacher's picture from the first camera on its background: (side, side, 3) uint8."""
+    """The teacher's picture from the first camera on its background, first a coarse one: (side, side, 3) uint8."""
     camera = subject.rig.path().camera(0, side, side)
     if subject.cameras:
         camera = _upright(subject.cameras[0], subject).resized(side, side)
-    rgba = FastRenderer(subject.teacher, grid).render(camera).cpu().numpy()
+    renderer, began = FastRenderer(subject.teacher, grid), time.monotonic()
+    rgba = renderer.render(camera.resized(side // COARSE, side // COARSE)).cpu().numpy()
+    if (time.monotonic() - began) * COARSE**2 < PICTURE_SECONDS:
+        rgba = renderer.render(camera).cpu().numpy()
+    pixels = np.arange(side) * len(rgba) // side
+    rgba = rgba[pixels][:, pixels]
     rgb = rgba[..., :3] + (1 - rgba[..., 3:]) * np.array(subject.teacher.scene.background, np.float32)
     return np.asarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))
 

@@ -52,3 +52,12 @@ def test_the_picture_of_a_portrait_stands_upright(octahedron: Path, tmp_path: Pa
         subject = read_subject(octahedron, write_cameras(folder, ring(12, 40, rolls)), "cpu", SceneOptions())
         pictures.append(preview_of(subject, 32).picture.astype(float))
     assert np.abs(pictures[0] - pictures[1]).mean() < 1 < np.abs(pictures[0] - np.rot90(pictures[0])).mean()
+
+
+def test_a_picture_that_would_take_long_stays_coarse(octahedron: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = read_subject(octahedron, None, "cpu", SceneOptions())
+    fine = preview_of(subject, 50).picture
+    monkeypatch.setattr("duplex.baking.inspection.PICTURE_SECONDS", 0.0)
+    coarse = preview_of(subject, 50).picture
+    assert coarse.shape == fine.shape and len(np.unique(coarse, axis=0)) <= 12 < len(np.unique(fine, axis=0))
+    assert np.abs(coarse.astype(float) - fine).mean() < 12
