@@ -12,10 +12,10 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.network import VIEW_CHANNELS
+from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.config import BakeConfig
 from duplex.baking.datasets.photos import Photo
-from duplex.baking.distill.views import VIEW_BYTES, at_scales
+from duplex.baking.distill.views import PYRAMID_MARGIN, VIEW_BYTES, at_scales
 from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
 from duplex.baking.rig import Rig
@@ -84,16 +84,22 @@ def needs(job: BakeJob) -> Needs:
     cells = config.density.grid**3
     marched = rays_per_chunk(device) * config.density.grid * 2 * parallel_views(device)
     features = 2 * config.distill.features * config.atlas.texels**2
-    crops = config.distill.batch * (config.distill.crop + 4) ** 2
+    crops = config.distill.batch * (config.distill.crop + 2 * PYRAMID_MARGIN) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
     photo_pixels = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photo_pixels, default=0))
     training = FEATURE_BYTES * features + CROP_BYTES * crops * channels
-    pixels: float = config.views.views * (config.views.window_size + 2) ** 2
-    pixels += HELD_OUT_VIEWS * (config.views.view_size + 2) ** 2
+    pixels: float = config.views.views * (config.views.window_size + 2 * PYRAMID_MARGIN) ** 2
+    pixels += HELD_OUT_VIEWS * (config.views.view_size + 2 * PYRAMID_MARGIN) ** 2
     pixels += sum(photo_pixels)
     gpu = MARCH_BYTES * marched + training if device.type == "cuda" else 0.0
     return Needs(memory + training, VIEW_BYTES * pixels + STATE_BYTES * features + 4 * cells, gpu)
+
+
+def network_of(job: BakeJob) -> NetworkSpec:
+    """The shading network of a bake."""
+    spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
+    return dataclasses.replace(spec, reference=job.rig.reference_view(job.config.views.view_size))
 
 
 def scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:

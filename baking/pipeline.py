@@ -33,7 +33,7 @@ from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import extract_shells, in_world
-from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, scaled_photos
+from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, network_of, scaled_photos
 from duplex.baking.provenance import Provenance, report_of
 from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
@@ -77,11 +77,11 @@ def bake(
         f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
     )
-    spec = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
+    spec = network_of(job)
     with stage("teacher views", workspace):
-        views, held_out = teacher_views(job, grid, rasterizer, spec.margin, workspace.folder)
+        views, held_out = teacher_views(job, grid, rasterizer, spec, workspace.folder)
     with stage("distillation", workspace) as save_seconds:
-        photos = photo_views(job, rasterizer, spec.margin, workspace.folder)
+        photos = photo_views(job, rasterizer, spec, workspace.folder)
         sets = [views, photos] if photos else [views]
         references = references_of(job.photos, held_out, job.config.views.view_size)
         trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
@@ -120,7 +120,7 @@ def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tu
 
 
 def teacher_views(
-    job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, margin: int, folder: Path
+    job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, spec: NetworkSpec, folder: Path
 ) -> tuple[ViewSet, ViewSet]:
     """The teacher's views for training, and the held-out views that measure quality during training."""
     config = job.config.views
@@ -136,19 +136,19 @@ def teacher_views(
         "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
     }
     first, second = (
-        make_view_set(part, render_teacher(renderer, part, folder / name), rasterizer, margin, folder / f"{name}-hits")
+        make_view_set(part, render_teacher(renderer, part, folder / name), rasterizer, spec, folder / f"{name}-hits")
         for name, part in cameras.items()
     )
     return first, second
 
 
-def photo_views(job: BakeJob, rasterizer: Rasterizer, margin: int, folder: Path) -> ViewSet | None:
+def photo_views(job: BakeJob, rasterizer: Rasterizer, spec: NetworkSpec, folder: Path) -> ViewSet | None:
     """The photos to train on, at several scales; None without photos, or if all are smaller than a crop."""
     scaled = scaled_photos(job)
     if not scaled:
         return None
     cameras, pictures, opacity = read_pictures(scaled, folder / "photos")
-    return replace(make_view_set(cameras, pictures, rasterizer, margin, folder / "photo-hits"), opacity=opacity)
+    return replace(make_view_set(cameras, pictures, rasterizer, spec, folder / "photo-hits"), opacity=opacity)
 
 
 def density_of(job: BakeJob) -> DensityGrid:

@@ -12,6 +12,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.camera import Camera, focus_point, horizontal_axes, look_at
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.orbits import ForwardPath, Orbit
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.spaces import Contracted, Ndc
@@ -195,6 +196,17 @@ class Rig:
     def _toward(self, outward: Array, distance: float, target: Array, size: int) -> Camera:
         pose = look_at(self.center + outward * distance, target, self.up)
         return Camera.from_fov(pose, size, size, self.fov)
+
+    def reference_view(self, size: int) -> ReferenceView:
+        """The reference view of a network that learns from the rig's square pictures of ``size`` pixels."""
+        tall = math.tan(0.5 * self.fov)
+        focal = 0.5 * size / min(tall, tall * self.aspect)
+        if self.poses is None:
+            x, y, z = self.center.tolist()
+            return ReferenceView((x, y, z), self.radius, focal)
+        eyes = self.poses[:, :3, 3]
+        x, y, z = eyes.mean(0).tolist()
+        return ReferenceView((x, y, z), float(np.sqrt(((eyes - eyes.mean(0)) ** 2).sum(1).mean())), focal)
 
     def to_json(self) -> dict[str, Any]:
         """The manifest's ``rig`` object; of a forward rig's poses it keeps only the mean position and the spread."""

@@ -18,7 +18,7 @@ from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.readback import network_inputs
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.network import evaluate
+from duplex.app.scene.network_in_numpy import evaluate
 
 FRAMES = 240  # upper limit of a measurement, which draws every camera at least once
 SECONDS = 10.0  # upper limit of a measurement
@@ -55,8 +55,9 @@ def parity(renderer: Renderer, camera: Camera, shells: tuple[bool, bool] = (True
     result = renderer.draw(camera, FrameOptions(background=TRANSPARENT, shells=shells))
     data = np.frombuffer(result.texture.read(), np.uint8)
     drawn = data.reshape(camera.height, camera.width, 4)[::-1].astype(np.float32) / 255
-    inputs, mask = network_inputs(result, network.margin)
-    rgba = evaluate(network, renderer.bundle.weights, inputs)
+    inputs, pixel_scale = network_inputs(result, network.margin)
+    mask = pixel_scale > 0
+    rgba = evaluate(network, renderer.bundle.weights, inputs, pixel_scale)
     scale = network.channels_to_space
     alpha = rgba[3] * mask.repeat(scale, 0).repeat(scale, 1)
     expected = np.stack([*(rgba[:3] * alpha), alpha], -1)[-camera.height :, : camera.width]

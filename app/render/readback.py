@@ -15,16 +15,18 @@ NAN_CHECK_SIDE = 512  # longer side of the image that is searched for NaN, pixel
 
 
 def network_inputs(result: FrameResult, margin: int) -> tuple[Array, Array]:
-    """The inputs of the shading network for ``result`` and the coverage of the outer shell.
+    """The inputs of the shading network for ``result``, and the scale of each pixel.
 
-    Inputs: (channels, height + 2 margin, width + 2 margin) float32, 0 where the ray misses the outer shell. Coverage:
-    (height, width) bool, without the margin. Both are in G-buffer pixels, top row first.
+    Inputs: (channels, height + 2 margin, width + 2 margin) float32. Scale: (height, width) float32, without the margin,
+    see :mod:`duplex.app.scene.network_in_numpy`. Both are 0 where the ray misses the outer shell, in G-buffer pixels,
+    top row first.
     """
     frame = _frame_of(result)
-    covered = _covered(frame)
+    scale = _scale(frame)
+    covered = scale > 0
     planes = [_half_floats(texture) for texture in colors(frame.inputs)]
     inputs = np.concatenate(planes, -1).transpose(2, 0, 1).astype(np.float32)
-    return np.where(covered, inputs, np.float32(0)), _without_margin(covered, margin)
+    return np.where(covered, inputs, np.float32(0)), _without_margin(scale, margin)
 
 
 def nan_warning(renderer: Renderer, camera: Camera) -> str:
@@ -36,7 +38,7 @@ def nan_warning(renderer: Renderer, camera: Camera) -> str:
     small = camera.resized(max(round(scale * camera.width), 1), max(round(scale * camera.height), 1))
     result = renderer.draw(small)
     margin = renderer.bundle.network.margin
-    covered = _without_margin(_covered(_frame_of(result)), margin)
+    covered = _without_margin(_scale(_frame_of(result)), margin) > 0
     finite = np.all([np.isfinite(_half_floats(texture)).all(-1) for texture in result.shaded], axis=0)
     broken = covered & ~_without_margin(finite, margin)
     if not broken.any():
@@ -56,10 +58,11 @@ def _half_floats(texture: moderngl.Texture) -> Array:
     return np.frombuffer(texture.read(), np.float16).reshape(texture.height, texture.width, 4)[::-1]
 
 
-def _covered(frame: Frame) -> Array:
-    """Coverage of the outer shell, (height, width) bool with the margin, top row first."""
+def _scale(frame: Frame) -> Array:
+    """The scale of each pixel, 0 at a miss of the outer shell: (height, width) float32 with margin, top row first."""
     hits = frame.hits[0]
-    return np.frombuffer(hits.read(), np.uint16).reshape(hits.height, hits.width, 4)[::-1, :, 3] > 0
+    stored = np.frombuffer(hits.read(), np.uint16).reshape(hits.height, hits.width, 4)[::-1, :, 3] / np.float32(65535)
+    return np.asarray(stored / np.maximum(1 - stored, np.float32(1e-5)))
 
 
 def _without_margin(plane: Array, margin: int) -> Array:

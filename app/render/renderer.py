@@ -12,6 +12,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.render.backends.factory import make_backend
 from duplex.app.render.backends.fragment import FragmentBackend
 from duplex.app.render.backends.names import AUTO
+from duplex.app.render.backends.pyramid import REACH
 from duplex.app.render.frame import Frame, FrameOptions, FrameResult, Rgba
 from duplex.app.render.gpu import bytes_of, check_texture_size, colors, driver_errors
 from duplex.app.render.passes.comparison import ComparisonPass
@@ -57,8 +58,12 @@ class Renderer:
         check_texture_size(ctx, max(max(shell.texels.shape) for shell in shells), "features")
         with driver_errors("preparing the bundle"):
             self.shells = [GpuShell.upload(ctx, s.mesh, bundle.double_sided) for s in shells]
-            self._gbuffer = [GBufferPass(ctx, shell, layer) for layer, shell in enumerate(self.shells)]
-            self._tiles = TilePass(ctx, bundle.network.margin)
+            reference = bundle.network.reference
+            self._gbuffer = [
+                GBufferPass(ctx, shell, layer, reference=reference) for layer, shell in enumerate(self.shells)
+            ]
+            near = REACH if bundle.network.scaled else 0
+            self._tiles = TilePass(ctx, bundle.network.margin, near)
             self._features = FeaturePass(ctx, bundle.network, shells)
             self.backend = make_backend(backend, ctx, bundle, self._features)
             self._pictures = {kind: PicturePass(ctx, bundle.network, mode) for kind, mode in _PICTURE_MODES.items()}

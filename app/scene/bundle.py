@@ -15,7 +15,7 @@ from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import Reference
 
-VERSION = 1  # of the bundle format
+VERSION = 2  # of the bundle format
 SHELLS = ("outer", "inner")
 MAX_TEXTURE_SIDE = 4096  # texels
 

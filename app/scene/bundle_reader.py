@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from duplex.app.scene import glb
 from duplex.app.scene.archive import Archive
 from duplex.app.scene.bundle import MAX_TEXTURE_SIDE, SHELLS, VERSION, Bundle, BundleShell
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.coordinates.reference_view import reference_of_version_1
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.png import Size, read_rgba
@@ -64,7 +66,9 @@ def read_bundle(path: str | Path, trusted: bool = True) -> Bundle:
             manifest = archive.manifest()
         version = manifest.whole("version", 0, MAX_STATED)
         if not 1 <= version <= VERSION:
-            raise DuplexError(f"{path}: format {version}, this viewer reads {VERSION}: update duplex or bake again")
+            raise DuplexError(
+                f"{path}: format {version}, this viewer reads 1 to {VERSION}: update duplex or bake again"
+            )
         with trusting(trusted):
             return _read(archive, manifest, str(path))
 
@@ -89,6 +93,10 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
     poses = tuple(Camera.from_json(each) for each in cameras.elements("cameras", MAX_CAMERAS))
     to_checkpoint, to_dataset = _frame(scene, "to_checkpoint"), _frame(scene, "to_dataset", IDENTITY)
     report = archive.json("report.json")
+    onnx = archive.read("shading.onnx", MAX_WEIGHTS_BYTES)
+    if manifest.whole("version", 1, VERSION) == 1 and network.can_be_scaled:
+        network = replace(network, reference=reference_of_version_1(cameras.child("rig"), report))
+        onnx = b"" if network.scaled else onnx  # which has no feature pyramid
     if "bracketing" in report:
         report.number("bracketing", 0, 1)
     shells = manifest.child("shells")
@@ -108,7 +116,7 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
         teacher=manifest.members("teacher"),
         report=report.as_members(),
         thumbnail=archive.read("thumbnail.png", MAX_THUMBNAIL_BYTES),
-        onnx=archive.read("shading.onnx", MAX_WEIGHTS_BYTES),
+        onnx=onnx,
         references=_references(archive, manifest, name),
     )
 

@@ -40,7 +40,7 @@ def _manifest(bundle: Bundle, shells: dict[str, Any], references: list[dict[str,
     """The manifest without its ``parts`` member, which :func:`pack` adds."""
     return {
         "format": "duplex",
-        "version": VERSION,
+        "version": VERSION if bundle.network.scaled else 1,
         "shells": shells,
         "double_sided": bundle.double_sided,
         "network": bundle.network.to_json(),

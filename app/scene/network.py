@@ -16,8 +16,11 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Node, shown
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 
 VIEW_CHANNELS = 8  # of the encoded view direction
+TAP_SPACING = 0.85  # distance of the kernel's taps on the surface, in pixels of the reference view
+MAX_LEVEL = 5  # of the feature pyramid, on which the taps are 32 pixels apart
 ACTIVATIONS = ("relu", "sigmoid", "none")
 MAX_CHANNELS = 64
 MAX_STATED = 1 << 20  # of any number that a file states, before it is checked
@@ -49,6 +52,9 @@ class NetworkSpec:
       pixels; the last layer outputs 4 channels for each, in row-major order from the top left.
     * ``view_kernel``: 1 or 3; with 1, the first layer's weights for the view direction are 0 outside the kernel centre.
     * ``mip_levels``: number of mip levels of the feature textures, the finest included.
+    * ``reference``: the view from which the first layer learned what its neighbours mean. Where a pixel covers less of
+      the surface than it did there, its neighbours are taken as far away on the surface as they were then, from a
+      feature pyramid (:mod:`duplex.app.scene.network_in_numpy`). None: always neighbouring pixels.
     """
 
     feature_channels: int
@@ -56,6 +62,22 @@ class NetworkSpec:
     channels_to_space: int = 1
     view_kernel: int = 3
     mip_levels: int = 1
+    reference: ReferenceView | None = None
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the first layer's kernel has a size on the object instead of a size in pixels."""
+        return self.reference is not None
+
+    @property
+    def can_be_scaled(self) -> bool:
+        """Whether the first layer alone reads neighbouring pixels."""
+        return [layer.kernel for layer in self.layers] == [3] + [1] * (len(self.layers) - 1)
+
+    @property
+    def neighbour_inputs(self) -> int:
+        """Number of input channels, the first ones, that the first layer reads at neighbouring pixels."""
+        return self.inputs if self.view_kernel > 1 else 2 * self.feature_channels
 
     @property
     def inputs(self) -> int:
@@ -115,6 +137,7 @@ class NetworkSpec:
             "mip_levels": self.mip_levels,
             "layers": layers,
             "channels_to_space": self.channels_to_space,
+            "reference": self.reference.to_json() if self.reference else None,
         }
 
     @classmethod
@@ -130,6 +153,7 @@ class NetworkSpec:
             data.whole("channels_to_space", 0, MAX_STATED),
             data.whole("view_kernel", 0, MAX_STATED, 3),
             data.whole("mip_levels", 0, MAX_STATED, 1),
+            ReferenceView.from_json(data.child("reference")) if "reference" in data else None,
         )
         encoding = data.text("view_encoding")
         if encoding != "sh2":
@@ -148,6 +172,8 @@ class NetworkSpec:
             raise DuplexError(f"{name}: mip_levels {self.mip_levels}: expected 1 to {MAX_MIP_LEVELS}")
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
+        if self.scaled and not self.can_be_scaled:
+            raise DuplexError(f"{name}: a reference view goes with one layer of kernel 3, the first: bake again")
         previous = self.inputs
         for i, layer in enumerate(self.layers):
             if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
@@ -187,29 +213,6 @@ class NetworkWeights:
                 raise DuplexError(f"{name}: layer {i} holds NaN or infinity: bake again")
         if (self.weights[0] * (1 - spec.taps())).any():
             raise DuplexError(f"{name}: layer 0 sees the view direction beyond the view_kernel of {spec.view_kernel}")
-
-
-def evaluate(spec: NetworkSpec, weights: NetworkWeights, inputs: Array) -> Array:
-    """Reference implementation in numpy: ``inputs`` (c, h + 2 m, w + 2 m) float32 to straight RGBA (4, s h, s w).
-
-    ``m`` is ``spec.margin`` and ``s`` is ``spec.channels_to_space``.
-    """
-    x = inputs
-    for layer, weight, bias in zip(spec.layers, weights.weights, weights.biases, strict=True):
-        height, width = (side - layer.kernel + 1 for side in x.shape[1:])
-        total = np.broadcast_to(bias[:, None], (layer.outputs, height * width)).copy()
-        for row in range(layer.kernel):
-            for column in range(layer.kernel):
-                part = x[:, row : row + height, column : column + width].reshape(layer.inputs, -1)
-                total += weight[:, :, row, column] @ part
-        if layer.activation == "relu":
-            total = np.maximum(total, 0)
-        elif layer.activation == "sigmoid":
-            total = 1 / (1 + np.exp(-total))
-        x = total.reshape(layer.outputs, height, width)
-    s = spec.channels_to_space
-    blocks = x.reshape(s, s, 4, *x.shape[1:]).transpose(2, 3, 0, 4, 1)
-    return blocks.reshape(4, x.shape[1] * s, x.shape[2] * s)
 
 
 def encode_view(directions: Array) -> Array:

@@ -18,8 +18,8 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.coordinates.pinhole import Pinhole, directions_through
-from duplex.app.scene.network import view_bands
-from duplex.baking.distill.views import NOWHERE, UNKNOWN, ViewSet
+from duplex.app.scene.network import MAX_LEVEL, TAP_SPACING, view_bands
+from duplex.baking.distill.views import NOWHERE, REACHES, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5
 MEMORY = 0.7  # weight of the old value in the moving average of a view's error
@@ -34,7 +34,9 @@ class Crops:
     ``level``: per layer (b, H, W) float32, the level of detail of a texture of one texel; ``dither``: (b, H, W) float32
     in [0, 1), see :func:`duplex.baking.distill.features.sample`, or None; ``mask``: per layer (b, H, W) bool;
     ``directions``: (b, H, W, 8) float32, encoded; ``opacity``: (b,) float32, 1 where alpha is known; ``views``: (b,)
-    int64, the views they were cut from.
+    int64, the views they were cut from; ``pyramid``: (b, h, w) float32, the level of the feature pyramid in which the
+    network finds each pixel's neighbours, or (b,), one whole level for each crop, in ascending order, or None for a
+    network without a reference view.
     """
 
     rgba: Tensor
@@ -47,19 +49,43 @@ class Crops:
     directions: Tensor
     opacity: Tensor
     views: Tensor
+    pyramid: Tensor | None = None
 
     def split(self, size: int) -> list[Crops]:
         """The batch in parts of at most ``size`` crops."""
+        return [self._rows(slice(start, start + size)) for start in range(0, len(self.views), size)]
+
+    def by_level(self) -> list[tuple[int, Crops]]:
+        """The batch in parts of one level of the feature pyramid, with the margins which that level reaches."""
+        assert self.pyramid is not None and self.pyramid.dim() == 1
         parts = []
-        for start in range(0, len(self.views), size):
-            rows = slice(start, start + size)
-            fields: dict[str, Any] = {
-                k: [x[rows] for x in v] if isinstance(v, list) else v[rows]
-                for k, v in vars(self).items()
-                if v is not None
-            }
-            parts.append(replace(self, **fields))
+        start = 0
+        for level, run in itertools.groupby(self.pyramid.tolist()):
+            rows = slice(start, start + len(list(run)))
+            parts.append((int(level), self._rows(rows)._trimmed(REACHES[min(int(level), len(REACHES) - 1)])))
+            start = rows.stop
         return parts
+
+    def _rows(self, rows: slice | Tensor) -> Crops:
+        fields: dict[str, Any] = {
+            k: [x[rows] for x in v] if isinstance(v, list) else v[rows] for k, v in vars(self).items() if v is not None
+        }
+        return replace(self, **fields)
+
+    def _trimmed(self, margin: int) -> Crops:
+        """The same crops with a smaller ``margin``."""
+        edge = (self.mask[0].shape[1] - self.rgba.shape[2]) // 2 - margin
+        if edge <= 0:
+            return self
+        inside = (slice(None), slice(edge, -edge), slice(edge, -edge))
+        return replace(
+            self,
+            uv=[each[inside] for each in self.uv],
+            level=[each[inside] for each in self.level],
+            dither=None if self.dither is None else self.dither[inside],
+            mask=[each[inside] for each in self.mask],
+            directions=self.directions[inside],
+        )
 
 
 class CropSampler:
@@ -103,7 +129,8 @@ class CropSampler:
         chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
         views = torch.cat(chosen)
         crops = self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
-        return replace(crops, dither=torch.rand(crops.mask[0].shape, generator=generator).to(self.device))
+        dither = torch.rand(crops.mask[0].shape, generator=generator).to(self.device)
+        return _on_whole_levels(replace(crops, dither=dither), dither[:, 0, 0])
 
     def learned(self, crops: Crops, errors: Tensor) -> None:
         """Update the errors of the views with the mean squared ``errors`` (b,) of ``crops``."""
@@ -137,7 +164,12 @@ def cut(
         pictures.append(source.pictures[view][y : y + height, x : x + width])
         hits.append(source.hits[view][y : y + high, x : x + wide])
     bytes_, found = (torch.from_numpy(np.stack(parts)).to(device) for parts in (pictures, hits))
-    found = found.float()  # 16 bits until here, to keep the transfer to a GPU small
+    pyramid = None
+    if found.shape[-1] > 6:
+        stored = found[:, margin : margin + height, margin : margin + width, 6].float() / 65535
+        scale = stored / (1 - stored).clamp(min=1e-5)
+        pyramid = (TAP_SPACING * scale).clamp(1, 1 << MAX_LEVEL).log2()
+    found = found[..., :6].float()  # 16 bits until here, to keep the transfer to a GPU small
     mask = [found[..., i] != NOWHERE for i in (0, 2)]
     uv = found[..., :4] / UV_STEPS
     level = found[..., 4:] / LEVEL_STEPS + LOWEST_LEVEL
@@ -152,7 +184,22 @@ def cut(
         directions=_directions([source.cameras[i].padded(margin) for i in views.tolist()], corners, mask[0]),
         opacity=torch.tensor([float(source.opacity[view]) for view in views.tolist()], device=device),
         views=views,
+        pyramid=pyramid,
     )
+
+
+def _on_whole_levels(crops: Crops, dither: Tensor) -> Crops:
+    """``crops`` with one whole level of the feature pyramid each, sorted by it.
+
+    A level is chosen at random from the two next to the median of the covered pixels, in proportion to their weights;
+    ``dither``: (b,) in [0, 1).
+    """
+    if crops.pyramid is None:
+        return crops
+    hit = torch.where(crops.covered[:, 0] > 0, crops.pyramid, torch.nan).flatten(1)
+    level = (hit.nanmedian(1).values.nan_to_num() + dither).floor().clamp(max=MAX_LEVEL)
+    order = level.argsort(stable=True)
+    return replace(crops._rows(order), pyramid=level[order])
 
 
 def _directions(cameras: list[Camera], corners: list[tuple[int, int]], like: Tensor) -> Tensor:

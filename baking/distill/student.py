@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,18 +34,34 @@ class Student(nn.Module):
 
     def shade(self, crops: Crops) -> Tensor:
         """Straight RGBA (b, 4, h, w) of the G-buffers of ``crops``."""
-        b, h, w = crops.mask[0].shape
-        planes = []
-        for texture, uv, level, hit in zip(self.textures, crops.uv, crops.level, crops.mask, strict=True):
-            where = torch.nonzero(hit.reshape(-1))[:, 0]
-            dither = None if crops.dither is None else crops.dither.reshape(-1)[where]
-            values = texture(uv.reshape(-1, 2)[where], level.reshape(-1)[where], dither)
-            plane = values.new_zeros(b * h * w, values.shape[1]).index_copy(0, where, values)
-            planes.append(plane.view(b, h, w, -1))
-        directions = crops.directions * crops.mask[0][..., None]
-        planes.append(F.pad(directions[..., : self.view_channels], (0, VIEW_CHANNELS - self.view_channels)))
-        inputs = torch.cat(planes, -1).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-        return self.network(inputs)  # type: ignore[no-any-return]
+        if crops.pyramid is None or crops.pyramid.dim() > 1:
+            (inputs,) = self._inputs([crops])
+            return self.network(inputs, crops.pyramid)  # type: ignore[no-any-return]
+        levels, parts = zip(*crops.by_level(), strict=True)
+        return torch.cat(
+            [self.network.on_level(inputs, k) for k, inputs in zip(levels, self._inputs(parts), strict=True)]
+        )
+
+    def _inputs(self, parts: Sequence[Crops]) -> list[Tensor]:
+        """The network's inputs (b, c, H, W) of each of ``parts``; each texture is looked up once for all of them."""
+        planes: list[list[Tensor]] = [[] for _ in parts]
+        for layer, texture in enumerate(self.textures):
+            hits = [torch.nonzero(part.mask[layer].reshape(-1))[:, 0] for part in parts]
+            uv = torch.cat([p.uv[layer].reshape(-1, 2)[hit] for p, hit in zip(parts, hits, strict=True)])
+            level = torch.cat([p.level[layer].reshape(-1)[hit] for p, hit in zip(parts, hits, strict=True)])
+            dithers = [p.dither.reshape(-1)[hit] for p, hit in zip(parts, hits, strict=True) if p.dither is not None]
+            values = texture(uv, level, torch.cat(dithers) if dithers else None)
+            for plane, part, hit, found in zip(planes, parts, hits, values.split([len(x) for x in hits]), strict=True):
+                shape = part.mask[layer].shape
+                empty = found.new_zeros(part.mask[layer].numel(), found.shape[1])
+                plane.append(empty.index_copy(0, hit, found).view(*shape, -1))
+        return [self._joined(part, plane) for part, plane in zip(parts, planes, strict=True)]
+
+    def _joined(self, part: Crops, planes: list[Tensor]) -> Tensor:
+        directions = part.directions * part.mask[0][..., None]
+        seen = F.pad(directions[..., : self.view_channels], (0, VIEW_CHANNELS - self.view_channels))
+        inputs = torch.cat([*planes, seen], -1).permute(0, 3, 1, 2)
+        return inputs.contiguous(memory_format=torch.channels_last)
 
     def refine(self) -> None:
         """Double the resolution of both textures by bilinear interpolation."""

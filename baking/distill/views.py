@@ -1,6 +1,6 @@
 """Distillation views: for each camera, the picture of the teacher or a photo, and the hits on the shells.
 
-They are stored in memory-mapped files of the workspace, so that their number does not increase the memory of a bake: 16
+They are stored in memory-mapped files of the workspace, so that their number does not increase the memory of a bake: 18
 bytes for each pixel, of which a training step reads a few crops.
 """
 
@@ -17,9 +17,11 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.coordinates.reference_view import ReferenceView
+from duplex.app.scene.network import NetworkSpec
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.gbuffers import LayerHits, Rasterizer
 from duplex.baking.runtime.progress import track
 from duplex.baking.runtime.threads import Map, one_view_a_thread
 from duplex.baking.runtime.workspace import is_stored
@@ -30,7 +32,9 @@ SHARD = 80  # views in one file, at most
 SHARD_BYTES = 1 << 26  # of one file, at most, unless a single view is larger
 NOWHERE = 0xFFFF  # stored as texture coordinate where the layer is not hit
 UNKNOWN = (255, 255, 255, 0)  # marks pixels to ignore: impossible as a premultiplied colour
-VIEW_BYTES = 16  # for each pixel: colour and alpha, and two texture coordinates with their levels of detail
+VIEW_BYTES = 18  # for each pixel: colour and alpha, two texture coordinates with their levels of detail, its scale
+REACHES = (1, 5, 10)  # pixels that the neighbours of a picture's border reach beyond it on levels of the pyramid
+PYRAMID_MARGIN = REACHES[-1]  # of all hits; on higher levels the edge is repeated
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ class ViewSet:
     """Views of any sizes: pictures and shell hits.
 
     ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
-    (h + 2 m, w + 2 m, 6) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
-    65535 where there is none, and both levels of detail in steps of 1 / 2048 from -16 on; ``margin``: the m pixels by
-    which these reach beyond the picture; ``opacity``: whether each view's alpha is known.
+    (h + 2 m, w + 2 m, 6 or 7) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
+    65535 where there is none, both levels of detail in steps of 1 / 2048 from -16 on, and for a network with a
+    reference view the scale r of the pixel, stored as 65535 r / (1 + r); ``margin``: the m pixels by which these reach
+    beyond the picture; ``opacity``: whether each view's alpha is known.
     """
 
     cameras: list[Camera]
@@ -109,20 +114,42 @@ def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list
     return cameras, pictures, [bool(((p[..., 3] < 255) & (p != UNKNOWN).any(-1)).any()) for p in pictures]
 
 
+def margin_of(spec: NetworkSpec) -> int:
+    """The pixels by which hits reach beyond a picture for the network ``spec``."""
+    return PYRAMID_MARGIN if spec.scaled else spec.margin
+
+
 def make_view_set(
-    cameras: list[Camera], pictures: list[Array], rasterizer: Rasterizer, margin: int, stem: Path
+    cameras: list[Camera], pictures: list[Array], rasterizer: Rasterizer, spec: NetworkSpec, stem: Path
 ) -> ViewSet:
-    """Pictures with the shell hits of the same cameras; the hits are stored in files that begin with ``stem``."""
+    """Pictures with the shell hits of the same cameras; the hits are stored in files that begin with ``stem``.
+
+    ``spec``: the network that is to learn from them.
+    """
+    margin = margin_of(spec)
+    channels = 7 if spec.scaled else 6
 
     def hits(index: int) -> Array:
-        layers = rasterizer.layers(cameras[index].padded(margin))
+        camera = cameras[index].padded(margin)
+        layers = rasterizer.layers(camera)
         uv = [np.where(x.face[..., None] >= 0, np.rint(x.uv.clip(0, 1) * UV_STEPS), NOWHERE) for x in layers]
         levels = [np.rint((x.level[..., None] - LOWEST_LEVEL).clip(0, 31) * LEVEL_STEPS) for x in layers]
-        return np.concatenate([*uv, *levels], -1).astype(np.uint16)
+        scales = [_stored_scale(layers[0], camera, spec.reference)[..., None]] if spec.reference else []
+        return np.concatenate([*uv, *levels, *scales], -1).astype(np.uint16)
 
-    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, 6) for camera in cameras]
+    shapes = [(camera.height + 2 * margin, camera.width + 2 * margin, channels) for camera in cameras]
     kept = _kept(stem, shapes, np.uint16, hits, "shell hits")
     return ViewSet(cameras, pictures, kept, margin, [True] * len(cameras))
+
+
+def _stored_scale(layer: LayerHits, camera: Camera, reference: ReferenceView) -> Array:
+    """The scale ``r`` of each pixel, stored as ``65535 r / (1 + r)``; 0 where the layer is empty."""
+    rays = camera.ray_directions()
+    length = np.linalg.norm(rays, axis=-1)
+    depth = np.where(layer.face >= 0, layer.distance, np.inf) / length
+    points = camera.position + rays * np.where(layer.face >= 0, depth, 0)[..., None]
+    scale = reference.distances(points) / reference.focal * math.sqrt(camera.fx * camera.fy) / np.maximum(depth, 1e-9)
+    return np.asarray(np.rint(65535 * scale / (1 + scale)))
 
 
 def to_bytes(picture: Array) -> Array:

@@ -24,7 +24,7 @@ from duplex.baking.evaluation.metrics import Metrics, mean_of
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.job import BakeJob, needs
+from duplex.baking.job import BakeJob, needs, network_of
 from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views
 from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.progress import say
@@ -93,7 +93,7 @@ def ablate(
     inner = Rasterizer(ctx, shells[1], shells[1])
 
     def without_outer(views: ViewSet, name: str) -> ViewSet:
-        return make_view_set(views.cameras, views.pictures, inner, views.margin, workspace.folder / f"lone-{name}")
+        return make_view_set(views.cameras, views.pictures, inner, network_of(job), workspace.folder / f"lone-{name}")
 
     bench = _Bench(job, metrics, workspace.folder)
     return [bench.row(variant) for variant in _variants(job, both, both.each(without_outer))]
@@ -181,7 +181,7 @@ def _check_needs(job: BakeJob, test: list[tuple[Photo, int]], workspace: Workspa
 
 def _variants(job: BakeJob, both: Views, lone: Views) -> list[AblationVariant]:
     """The method itself, then its variants with one change each; ``lone``: views without the outer shell."""
-    cnn = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width)
+    cnn = network_of(job)
     outer_only = both.each(_first_layer)
     inner_only = lone.each(_first_layer)
     narrow = both.each(_without_margin)
@@ -208,18 +208,18 @@ def _variants(job: BakeJob, both: Views, lone: Views) -> list[AblationVariant]:
 def _views(
     job: BakeJob, test: list[tuple[Photo, int]], grid: DensityGrid, rasterizer: Rasterizer, folder: Path
 ) -> Views:
-    margin = NetworkSpec.shallow(job.config.distill.features, job.config.distill.width).margin
+    spec = network_of(job)
     renderer = FastRenderer(job.teacher, grid, job.config.views.sub_steps)
-    distilled, _ = teacher_views(job, grid, rasterizer, margin, folder)
+    distilled, _ = teacher_views(job, grid, rasterizer, spec, folder)
     cameras = cameras_of(job, EVALUATION_STREAM, UNSEEN_VIEWS, job.config.views.view_size)
     unseen = make_view_set(
-        cameras, render_teacher(renderer, cameras, folder / "unseen"), rasterizer, margin, folder / "unseen-hits"
+        cameras, render_teacher(renderer, cameras, folder / "unseen"), rasterizer, spec, folder / "unseen-hits"
     )
     test_views = None
     if test:
         test_cameras, pictures, _ = read_pictures(test, folder / "test")
-        test_views = make_view_set(test_cameras, pictures, rasterizer, margin, folder / "test-hits")
-    return Views(distilled, photo_views(job, rasterizer, margin, folder), unseen, test_views)
+        test_views = make_view_set(test_cameras, pictures, rasterizer, spec, folder / "test-hits")
+    return Views(distilled, photo_views(job, rasterizer, spec, folder), unseen, test_views)
 
 
 def _first_layer(views: ViewSet, name: str) -> ViewSet:
@@ -231,7 +231,7 @@ def _first_layer(views: ViewSet, name: str) -> ViewSet:
 
 def _without_margin(views: ViewSet, name: str) -> ViewSet:
     m = views.margin
-    return replace(views, hits=[view[m:-m, m:-m] for view in views.hits], margin=0)
+    return replace(views, hits=[view[m:-m, m:-m, :6] for view in views.hits], margin=0)
 
 
 def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
@@ -240,7 +240,7 @@ def pixel_mlp(cnn: NetworkSpec) -> NetworkSpec:
     costs = {w: cnn.inputs * w + w * w + w * outputs for w in range(4, MAX_CHANNELS + 1, 4)}
     width = min(costs, key=lambda w: abs(costs[w] - cnn.macs_per_pixel * cnn.channels_to_space**2))
     sides = [(cnn.inputs, width, "relu"), (width, width, "relu"), (width, outputs, "sigmoid")]
-    return replace(cnn, layers=tuple(ConvLayer(1, a, b, activation) for a, b, activation in sides))
+    return replace(cnn, reference=None, layers=tuple(ConvLayer(1, a, b, activation) for a, b, activation in sides))
 
 
 def table(rows: list[Row]) -> str:

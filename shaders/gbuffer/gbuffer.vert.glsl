@@ -1,5 +1,5 @@
 // Vertices of one shell to clip space.
-//   SURFACE: as in gbuffer.frag.glsl.
+//   SURFACE, SCALED: as in gbuffer.frag.glsl.
 uniform mat4 u_world_to_clip;
 
 in vec3 in_position;
@@ -9,6 +9,10 @@ in vec2 in_uv;
 out vec3 v_position;
 #endif
 out vec2 v_uv;
+#if SCALED && SURFACE == 0
+uniform vec4 u_reference;  // eye and spread of the reference view
+out float v_distance;
+#endif
 
 invariant gl_Position;
 
@@ -17,5 +21,8 @@ void main() {
     v_position = in_position;
 #endif
     v_uv = in_uv;
+#if SCALED && SURFACE == 0
+    v_distance = length(vec4(in_position - u_reference.xyz, u_reference.w));
+#endif
     gl_Position = u_world_to_clip * vec4(in_position, 1.0);
 }

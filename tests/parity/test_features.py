@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import moderngl
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from duplex.app.render.readback import network_inputs
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.network import encode_view
 from duplex.baking.distill.features import FeatureTexture
+from duplex.baking.distill.views import make_view_set
 from duplex.baking.geometry.gbuffers import Rasterizer
 
 
@@ -23,7 +26,7 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
     demo = replace(demo, network=replace(demo.network, mip_levels=levels))
     camera = demo.cameras[1].resized(150, 120)
     renderer = Renderer(ctx, demo)
-    seen, covered = network_inputs(renderer.draw(camera), renderer.bundle.network.margin)
+    seen, scale = network_inputs(renderer.draw(camera), renderer.bundle.network.margin)
     padded = camera.padded(demo.network.margin)
     shells = (demo.outer, demo.inner)
     outer, inner = (s.mesh for s in shells)
@@ -42,8 +45,24 @@ def test_training_and_viewing_see_the_same_gbuffer(ctx: moderngl.Context, demo: 
     planes.append(encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True)) * (hits[0].face >= 0)[..., None])
     expected = np.concatenate(planes, -1).transpose(2, 0, 1)
     margin = demo.network.margin
-    assert np.array_equal(covered, (hits[0].face >= 0)[margin:-margin, margin:-margin])
+    covered = (hits[0].face >= 0)[margin:-margin, margin:-margin]
+    assert np.array_equal(scale > 0, covered)
     assert covered.mean() > 0.1
     difference = np.abs(seen - expected)
     assert difference.mean() < 2e-3
     assert (difference > 0.05).mean() < 2e-3  # bilinear weights of graphics hardware have 8 bits
+
+
+def test_training_and_viewing_see_the_same_scale(ctx: moderngl.Context, demo: Bundle, tmp_path: Path) -> None:
+    view = ReferenceView((0.3, -0.2, 0.5), 1.5, 10.0)
+    demo = replace(demo, network=replace(demo.network, reference=view))
+    camera = demo.cameras[1].resized(60, 50)
+    _, scale = network_inputs(Renderer(ctx, demo).draw(camera), demo.network.margin)
+    rasterizer = Rasterizer(ctx, demo.outer.mesh, demo.inner.mesh, double_sided=demo.double_sided)
+    picture = np.zeros((50, 60, 4), np.uint8)
+    views = make_view_set([camera], [picture], rasterizer, demo.network, tmp_path / "hits")
+    stored = views.hits[0][views.margin : -views.margin, views.margin : -views.margin, 6] / 65535
+    assert views.margin == 10 and (scale > 0).mean() > 0.1
+    assert np.abs(stored / (1 - stored) - scale).max() < 0.01 * scale.max()
+    middle = np.flatnonzero(scale[25] > 0)
+    assert 1 < scale[25][middle].min() < 10

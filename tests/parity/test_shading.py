@@ -18,7 +18,9 @@ from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.readback import network_inputs
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
+from duplex.app.scene.network_in_numpy import pyramid_level
 from duplex.baking.distill.shading import ShadingNetwork
 
 SIZE = (130, 94)  # no multiple of anything, so that tiles and blocks are cut at the border
@@ -31,13 +33,18 @@ def pictures(
     renderer = Renderer(ctx, bundle, backend)
     seen, options = bundle.cameras[camera].resized(*SIZE), FrameOptions(background=TRANSPARENT)
     drawn = renderer.image(seen, options).astype(np.float32) / 255
-    inputs, covered = network_inputs(renderer.draw(seen, options), bundle.network.margin)
+    inputs, pixel_scale = network_inputs(renderer.draw(seen, options), bundle.network.margin)
+    network = ShadingNetwork(bundle.network).load(bundle.weights)
+    level = torch.from_numpy(pyramid_level(pixel_scale))[None] if bundle.network.scaled else None
     with torch.no_grad():
-        by_torch = ShadingNetwork(bundle.network).load(bundle.weights)(torch.from_numpy(inputs)[None])[0].numpy()
-    session = onnxruntime.InferenceSession(bundle.onnx, providers=["CPUExecutionProvider"])
-    by_onnx = session.run(None, {"inputs": inputs[None]})[0][0]
+        by_torch = network(torch.from_numpy(inputs)[None], level)[0].numpy()
+    model = bundle.onnx or network_to_onnx(bundle.network, bundle.weights)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    known = {"inputs": inputs[None], "scale": pixel_scale[None, None]}
+    given = {each.name: known[each.name] for each in session.get_inputs()}
+    by_onnx = session.run(None, given)[0][0]
     scale = bundle.network.channels_to_space
-    covered = covered.repeat(scale, 0).repeat(scale, 1)
+    covered = (pixel_scale > 0).repeat(scale, 0).repeat(scale, 1)
 
     def finished(rgba: np.ndarray) -> np.ndarray:
         alpha = rgba[3] * covered
@@ -75,13 +82,24 @@ SPECS = [
     NetworkSpec(8, (ConvLayer(3, 24, 64, "relu"), ConvLayer(3, 64, 4, "sigmoid"))),
     NetworkSpec(8, (*(ConvLayer(3, a, 8, "relu") for a in (24, 8, 8)), ConvLayer(1, 8, 4, "sigmoid"))),
 ]
+NEAR = ReferenceView((0.0, 0.0, 0.0), 4.0, 40.0)  # pixels of SIZE are about three times finer
+SCALED = [
+    dataclasses.replace(NetworkSpec.shallow(8, 16), reference=NEAR),
+    dataclasses.replace(NetworkSpec.shallow(8, 64, 2), reference=NEAR),
+    dataclasses.replace(NetworkSpec.shallow(8, 36), view_kernel=3, reference=NEAR),
+    dataclasses.replace(NetworkSpec.shallow(8, 16), reference=dataclasses.replace(NEAR, focal=5.0)),
+    NetworkSpec(8, (ConvLayer(3, 24, 4, "sigmoid"),), view_kernel=3, reference=NEAR),
+]
 
 
 @pytest.mark.system
 @pytest.mark.parametrize(
     "spec",
-    SPECS,
-    ids=["half", "quarter", "wide", "two 3x3", "two groups", "view by 3x3", "narrow", "64 inputs", "deep"],
+    [*SPECS, *SCALED],
+    ids=[
+        *("half", "quarter", "wide", "two 3x3", "two groups", "view by 3x3", "narrow", "64 inputs", "deep"),
+        *("pyramid", "wide pyramid of blocks", "pyramid of views", "high pyramid", "pyramid of one layer"),
+    ],
 )
 @pytest.mark.parametrize("backend", NAMES)
 def test_other_networks_agree_too(

@@ -6,7 +6,17 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.render.backends.stages import Layer, groups_of, layers_of, stage_body, stages_of
+from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, Reading, SizedPyramid, reading_of
+from duplex.app.render.backends.stages import (
+    Layer,
+    filled,
+    groups_of,
+    input_declarations,
+    layers_of,
+    scaled_stage_body,
+    stage_body,
+    stages_of,
+)
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors, describe
 from duplex.app.render.passes.features import FeaturePass
@@ -19,6 +29,39 @@ VERSION = 430  # of OpenGL and GLSL
 LIST_GROUP = 64  # tiles that one work group of tile_list.comp tests
 ROW = 65535  # work groups along one axis that OpenGL guarantees
 EMPTY_LIST = np.array([0, 1, 1, 0], "<u4").tobytes()
+
+
+class ComputeStage:
+    """One stage of the network, with one shader for each group of output textures.
+
+    ``groups``: the indices of those textures; ``pyramid``: is read by the stage, unless None.
+    """
+
+    def __init__(self, ctx: moderngl.Context, layers: list[Layer], pyramid: FeaturePyramid | None):
+        self.ctx = ctx
+        self.pyramid = pyramid
+        self.parts = groups_of(layers, pyramid is not None)
+        self.groups = [group for group, _ in self.parts]
+        self.rings = [slice(g.start, g.stop) if len(layers) == 1 else slice(None) for g in self.groups]
+        self._shaders: dict[Reading, list[moderngl.ComputeShader]] = {}
+        if not pyramid:
+            self.shaders(Reading.NEIGHBOURS)
+
+    def shaders(self, reading: Reading) -> list[moderngl.ComputeShader]:
+        """The shaders of all groups, compiled when a frame first needs this ``reading``."""
+        if reading not in self._shaders:
+            self._shaders[reading] = [self._shader(part, reading) for _, part in self.parts]
+        return self._shaders[reading]
+
+    def _shader(self, part: list[Layer], reading: Reading) -> moderngl.ComputeShader:
+        shader = self.ctx.compute_shader(stage_source(part, reading))
+        inputs = part[0].spec.inputs // 4
+        for i in range(inputs):
+            if f"u_input{i}" in shader:  # the GLSL compiler removes inputs whose weights are all 0
+                shader[f"u_input{i}"] = i
+        if self.pyramid:
+            self.pyramid.prepare(shader, inputs)
+        return shader
 
 
 class ComputeBackend:
@@ -41,24 +84,17 @@ class ComputeBackend:
             source("network/features.comp", VERSION, tile=TILE, row=ROW, **features.defines)
         )
         features.prepare(self.look_up)
-        self.stages = [self._stage(layers) for layers in stages_of(layers_of(spec, weights))]
-
-    def _stage(self, layers: list[Layer]) -> list[tuple[moderngl.ComputeShader, range]]:
-        """The shaders of a stage: one for each group of output textures, with the indices of those textures."""
-        shaders = []
-        for group, part in groups_of(layers):
-            shader = self.ctx.compute_shader(stage_source(part))
-            for i in range(layers[0].spec.inputs // 4):
-                if f"u_input{i}" in shader:  # the GLSL compiler removes inputs whose weights are all 0
-                    shader[f"u_input{i}"] = i
-            shaders.append((shader, group))
-        return shaders
+        layers = layers_of(spec, weights)
+        self.pyramid = FeaturePyramid(ctx, spec, layers[0]) if spec.scaled else None
+        stages = stages_of(layers, spec.scaled)
+        self.stages = [ComputeStage(ctx, stage, None if i else self.pyramid) for i, stage in enumerate(stages)]
 
     def sized(self, size: tuple[int, int]) -> SizedComputeBackend:
         """This backend with half-float targets and a tile list for G-buffers of ``size``."""
-        textures = [[color_target(self.ctx, size) for _ in range(stage[-1][1].stop)] for stage in self.stages]
+        textures = [[color_target(self.ctx, size) for _ in range(stage.groups[-1].stop)] for stage in self.stages]
+        pyramid = self.pyramid.sized(size) if self.pyramid else None
         tiles = -(-size[0] // TILE) * -(-size[1] // TILE)
-        return SizedComputeBackend(self, textures, self.ctx.buffer(reserve=4 * (4 + tiles)))
+        return SizedComputeBackend(self, textures, self.ctx.buffer(reserve=4 * (4 + tiles)), pyramid)
 
 
 class SizedComputeBackend:
@@ -68,15 +104,23 @@ class SizedComputeBackend:
     list of occupied tiles (``shaders/include/tile_list.glsl``).
     """
 
-    def __init__(self, backend: ComputeBackend, textures: list[list[moderngl.Texture]], tiles: moderngl.Buffer):
+    def __init__(
+        self,
+        backend: ComputeBackend,
+        textures: list[list[moderngl.Texture]],
+        tiles: moderngl.Buffer,
+        pyramid: SizedPyramid | None,
+    ):
         self.backend = backend
         self.textures = textures
         self.tiles = tiles
+        self.pyramid = pyramid
 
     @property
     def gpu_bytes(self) -> int:
         """GPU memory of the targets in bytes."""
-        return bytes_of(self.tiles, *(texture for group in self.textures for texture in group))
+        own = bytes_of(self.tiles, *(texture for group in self.textures for texture in group))
+        return own + (self.pyramid.gpu_bytes if self.pyramid else 0)
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
         """List the occupied tiles, look up features there and run the network there."""
@@ -92,11 +136,17 @@ class SizedComputeBackend:
         with timers.measure("features"):
             features.bind(self.backend.look_up, frame)
             self._run(self.backend.look_up, inputs)
+        if self.pyramid:
+            with timers.measure("pyramid"):
+                self.pyramid.render(frame)
         for number, (stage, textures) in enumerate(zip(self.backend.stages, self.textures, strict=True), 1):
             with timers.measure(f"shading {number}"):
                 for unit, texture in enumerate(inputs):
                     texture.use(unit)
-                for shader, group in stage:
+                reading = reading_of(stage.pyramid.spec, frame.transform) if stage.pyramid else Reading.NEIGHBOURS
+                for shader, group, rings in zip(stage.shaders(reading), stage.groups, stage.rings, strict=True):
+                    if self.pyramid and reading is not Reading.NEIGHBOURS:
+                        self.pyramid.bind(shader, frame, len(inputs), rings)
                     self._run(shader, textures[group.start : group.stop])
             inputs = textures
         return inputs
@@ -108,12 +158,14 @@ class SizedComputeBackend:
         self.backend.ctx.memory_barrier()
 
 
-def stage_source(layers: list[Layer]) -> str:
+def stage_source(layers: list[Layer], reading: Reading = Reading.NEIGHBOURS) -> str:
     """The GLSL compute shader of one stage: a layer and the 1x1 layers after it."""
+    scaled = reading is not Reading.NEIGHBOURS
     outputs = len(layers[-1].bias) // 4
-    declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
+    declarations = input_declarations(layers, scaled)
     declarations += [f"layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};" for i in range(outputs)]
-    results, body = stage_body(layers)
+    results, body = scaled_stage_body(layers, reading is Reading.BOTH) if scaled else stage_body(layers)
     body += [f"    imageStore(u_out{i}, pixel, {result});" for i, result in enumerate(results)]
-    text = source("network/shading.comp", VERSION, tile=TILE, row=ROW)
-    return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
+    empty = [f"        imageStore(u_out{i}, pixel, vec4(0.0));" for i in range(outputs)]
+    text = source("network/shading.comp", VERSION, tile=TILE, row=ROW, scaled=int(scaled), **DEFINES)
+    return filled(text, declarations, empty, body)

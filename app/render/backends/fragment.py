@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import moderngl
 
-from duplex.app.render.backends.stages import Layer, groups_of, layers_of, stage_body, stages_of
+from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, Reading, SizedPyramid, reading_of
+from duplex.app.render.backends.stages import (
+    Layer,
+    filled,
+    groups_of,
+    input_declarations,
+    layers_of,
+    scaled_stage_body,
+    stage_body,
+    stages_of,
+)
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors
 from duplex.app.render.passes.features import FeaturePass
@@ -15,31 +25,56 @@ from duplex.shaders import source
 
 
 class StagePass:
-    """One stage of the network. It reads and writes textures of 4 channels, with one draw for each group of targets."""
+    """One stage of the network. It reads and writes textures of 4 channels, with one draw for each group of targets.
 
-    def __init__(self, ctx: moderngl.Context, layers: list[Layer]):
+    ``pyramid``: is read by the stage, unless None.
+    """
+
+    def __init__(self, ctx: moderngl.Context, layers: list[Layer], pyramid: FeaturePyramid | None = None):
         self.ctx = ctx
         self.layers = layers
-        self.groups: list[range] = []
-        self.draws: list[TileProgram] = []
-        for group, part in groups_of(layers):
-            draw = TileProgram(ctx, stage_source(part))
-            for i in range(layers[0].spec.inputs // 4):
-                if f"u_input{i}" in draw.program:  # the GLSL compiler removes inputs whose weights are all 0
-                    draw.program[f"u_input{i}"] = i
-            self.groups.append(group)
-            self.draws.append(draw)
+        self.pyramid = pyramid
+        self.parts = groups_of(layers, pyramid is not None)
+        self.groups = [group for group, _ in self.parts]
+        self._draws: dict[Reading, list[TileProgram]] = {}
+        if not pyramid:
+            self.draws(Reading.NEIGHBOURS)
+
+    def draws(self, reading: Reading) -> list[TileProgram]:
+        """The programs of all groups, compiled when a frame first needs this ``reading``."""
+        if reading not in self._draws:
+            self._draws[reading] = [self._program(part, reading) for _, part in self.parts]
+        return self._draws[reading]
+
+    def _program(self, part: list[Layer], reading: Reading) -> TileProgram:
+        draw = TileProgram(self.ctx, stage_source(part, reading))
+        inputs = part[0].spec.inputs // 4
+        for i in range(inputs):
+            if f"u_input{i}" in draw.program:  # the GLSL compiler removes inputs whose weights are all 0
+                draw.program[f"u_input{i}"] = i
+        if self.pyramid:
+            self.pyramid.prepare(draw.program, inputs)
+        return draw
 
     def render(
-        self, inputs: list[moderngl.Texture], tiles: moderngl.Texture, *, out: list[moderngl.Framebuffer]
+        self,
+        inputs: list[moderngl.Texture],
+        frame: Frame,
+        pyramid: SizedPyramid | None,
+        *,
+        out: list[moderngl.Framebuffer],
     ) -> None:
-        """Fill the occupied ``tiles`` of ``out``: one framebuffer per group, all of the size of ``inputs``."""
+        """Fill the occupied tiles of ``out``: one framebuffer per group, all of the size of ``inputs``."""
         self.ctx.enable_only(moderngl.NOTHING)
         for i, texture in enumerate(inputs):
             texture.use(i)
-        for draw, target in zip(self.draws, out, strict=True):
+        reading = reading_of(self.pyramid.spec, frame.transform) if self.pyramid else Reading.NEIGHBOURS
+        for draw, group, target in zip(self.draws(reading), self.groups, out, strict=True):
+            if pyramid and reading is not Reading.NEIGHBOURS:
+                part = slice(group.start, group.stop) if len(self.layers) == 1 else slice(None)
+                pyramid.bind(draw.program, frame, len(inputs), part)
             target.use()
-            draw.render(tiles, target.size)
+            draw.render(frame.tiles, target.size)
 
 
 class FragmentBackend:
@@ -62,7 +97,9 @@ class FragmentBackend:
         self.ctx = ctx
         self.features = features
         layers = layers_of(spec, weights)
-        self.stages = [StagePass(ctx, stage) for stage in (stages_of(layers) if fused else [[x] for x in layers])]
+        self.pyramid = FeaturePyramid(ctx, spec, layers[0]) if spec.scaled else None
+        stages = stages_of(layers, spec.scaled) if fused else [[layer] for layer in layers]
+        self.stages = [StagePass(ctx, stage, None if i else self.pyramid) for i, stage in enumerate(stages)]
 
     def sized(self, size: tuple[int, int]) -> SizedFragmentBackend:
         """This backend with targets for G-buffers of ``size``. Scissors exclude border pixels that lack neighbours."""
@@ -74,38 +111,47 @@ class FragmentBackend:
             for framebuffer in framebuffers:
                 framebuffer.scissor = (reach, reach, size[0] - 2 * reach, size[1] - 2 * reach)
             targets.append(framebuffers)
-        return SizedFragmentBackend(self, targets)
+        return SizedFragmentBackend(self, targets, self.pyramid.sized(size) if self.pyramid else None)
 
 
 class SizedFragmentBackend:
     """A :class:`FragmentBackend` with its ``targets``: the framebuffers of each stage, one per group."""
 
-    def __init__(self, backend: FragmentBackend, targets: list[list[moderngl.Framebuffer]]):
+    def __init__(
+        self, backend: FragmentBackend, targets: list[list[moderngl.Framebuffer]], pyramid: SizedPyramid | None
+    ):
         self.backend = backend
         self.targets = targets
+        self.pyramid = pyramid
 
     @property
     def gpu_bytes(self) -> int:
         """GPU memory of the targets in bytes."""
-        return bytes_of(*(target for group in self.targets for target in group))
+        own = bytes_of(*(target for group in self.targets for target in group))
+        return own + (self.pyramid.gpu_bytes if self.pyramid else 0)
 
     def render(self, frame: Frame, timers: Timers) -> list[moderngl.Texture]:
         """Look up features and run the network in the occupied tiles."""
         with timers.measure("features"):
             self.backend.features.render(frame)
+        if self.pyramid:
+            with timers.measure("pyramid"):
+                self.pyramid.render(frame)
         textures = colors(frame.inputs)
         for number, (stage, targets) in enumerate(zip(self.backend.stages, self.targets, strict=True), 1):
             with timers.measure(f"shading {number}"):
-                stage.render(textures, frame.tiles, out=targets)
+                stage.render(textures, frame, None if number > 1 else self.pyramid, out=targets)
             textures = colors(*targets)
         return textures
 
 
-def stage_source(layers: list[Layer]) -> str:
+def stage_source(layers: list[Layer], reading: Reading = Reading.NEIGHBOURS) -> str:
     """The GLSL fragment shader of one stage: a layer and the 1x1 layers after it."""
-    declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
+    scaled = reading is not Reading.NEIGHBOURS
+    declarations = input_declarations(layers, scaled)
     declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(len(layers[-1].bias) // 4)]
-    results, body = stage_body(layers)
+    results, body = scaled_stage_body(layers, reading is Reading.BOTH) if scaled else stage_body(layers)
     body += [f"    o_{i} = {result};" for i, result in enumerate(results)]
-    text = source("network/shading.frag")
-    return text.replace("DECLARATIONS", "\n".join(declarations)).replace("BODY", "\n".join(body))
+    empty = [f"        o_{i} = vec4(0.0);" for i in range(len(results))]
+    text = source("network/shading.frag", scaled=int(scaled), **DEFINES)
+    return filled(text, declarations, empty, body)

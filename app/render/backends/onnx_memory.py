@@ -28,7 +28,7 @@ class SharedMemory(Protocol):
 
     device: str
 
-    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+    def read_inputs(self, inputs: Sequence[moderngl.Framebuffer], box: Box) -> None:
         """Copy the pixels in ``box`` of all textures of ``inputs`` into this memory."""
         ...
 
@@ -50,12 +50,12 @@ class HostMemory:
         self.inputs = np.zeros(inputs * pixels * PIXEL_BYTES, np.uint8)
         self.outputs = [np.zeros(pixels * PIXEL_BYTES, np.uint8) for _ in range(outputs)]
 
-    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+    def read_inputs(self, inputs: Sequence[moderngl.Framebuffer], box: Box) -> None:
         """As :class:`SharedMemory` says."""
         size = box[2] * box[3] * PIXEL_BYTES
-        for i in range(len(inputs.color_attachments)):
+        for i, (source, attachment) in enumerate(_attachments(inputs)):
             part = self.inputs[i * size : (i + 1) * size]
-            inputs.read_into(part, viewport=box, components=4, attachment=i, dtype="f2")
+            source.read_into(part, viewport=box, components=4, attachment=attachment, dtype="f2")
 
     @contextmanager
     def mapped(self) -> Iterator[tuple[int, list[int]]]:
@@ -88,12 +88,12 @@ class CudaMemory:
             self._call("cudaGraphicsGLRegisterBuffer", place, ctypes.c_uint(buffer.glo), ctypes.c_uint(0))
             self.registered += 1
 
-    def read_inputs(self, inputs: moderngl.Framebuffer, box: Box) -> None:
+    def read_inputs(self, inputs: Sequence[moderngl.Framebuffer], box: Box) -> None:
         """As :class:`SharedMemory` says."""
         size = box[2] * box[3] * PIXEL_BYTES
-        for i in range(len(inputs.color_attachments)):
-            inputs.read_into(
-                self.buffers[0], viewport=box, components=4, attachment=i, dtype="f2", write_offset=i * size
+        for i, (source, attachment) in enumerate(_attachments(inputs)):
+            source.read_into(
+                self.buffers[0], viewport=box, components=4, attachment=attachment, dtype="f2", write_offset=i * size
             )
 
     @contextmanager
@@ -132,6 +132,10 @@ class CudaMemory:
         if getattr(self, "registered", 0) and self.ctx.gc_mode == "auto":  # otherwise the context is already released
             for i in range(self.registered):
                 self.cuda.cudaGraphicsUnregisterResource(ctypes.c_void_p(self.resources[i]))
+
+
+def _attachments(framebuffers: Sequence[moderngl.Framebuffer]) -> list[tuple[moderngl.Framebuffer, int]]:
+    return [(buffer, i) for buffer in framebuffers for i in range(len(buffer.color_attachments))]
 
 
 def _cuda_runtime() -> ctypes.CDLL:

@@ -14,6 +14,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
 
 TARGETS_PER_DRAW = 8  # number of draw buffers that OpenGL 3.3 guarantees
+TEXTURE_UNITS = 16  # of one shader stage that OpenGL 3.3 guarantees
 ACTIVATIONS = {"relu": "max(a{0}, 0.0)", "sigmoid": "1.0 / (1.0 + exp(-a{0}))", "none": "a{0}"}
 
 
@@ -35,24 +36,37 @@ def layers_of(spec: NetworkSpec, weights: NetworkWeights) -> list[Layer]:
     return [Layer(*parts) for parts in zip(spec.layers, weights.weights, weights.biases, strict=True)]
 
 
-def stages_of(layers: list[Layer]) -> list[list[Layer]]:
-    """Group layers into stages. A 1x1 layer joins the stage before it if one draw can write its output channels."""
+def stages_of(layers: list[Layer], scaled: bool = False) -> list[list[Layer]]:
+    """Group layers into stages. A 1x1 layer joins the stage before it if one draw can write its output channels.
+
+    ``scaled``: whether the first layer reads the feature pyramid, whose textures must then fit into one draw.
+    """
     stages: list[list[Layer]] = []
     for layer in layers:
-        if stages and layer.spec.kernel == 1 and layer.spec.outputs <= 4 * TARGETS_PER_DRAW:
+        alone = scaled and len(stages) == 1 and len(stages[0][0].bias) // 4 > pyramid_textures(stages[0][0])
+        if stages and layer.spec.kernel == 1 and layer.spec.outputs <= 4 * TARGETS_PER_DRAW and not alone:
             stages[-1].append(layer)
         else:
             stages.append([layer])
     return stages
 
 
-def groups_of(layers: list[Layer]) -> list[tuple[range, list[Layer]]]:
+def pyramid_textures(first: Layer) -> int:
+    """How many ring textures of the feature pyramid fit into a draw beside the hits and the inputs of ``first``."""
+    return TEXTURE_UNITS - 1 - first.spec.inputs // 4
+
+
+def groups_of(layers: list[Layer], scaled: bool = False) -> list[tuple[range, list[Layer]]]:
     """Split the output textures of a stage into groups that one draw can write.
 
-    Returns the texture indices of each group and the layers that compute only those outputs.
+    Returns the texture indices of each group and the layers that compute only those outputs. ``scaled``: whether the
+    stage reads the feature pyramid.
     """
     targets = len(layers[-1].bias) // 4
-    groups = [range(i, min(i + TARGETS_PER_DRAW, targets)) for i in range(0, targets, TARGETS_PER_DRAW)]
+    most = TARGETS_PER_DRAW
+    if scaled and len(layers) == 1:
+        most = min(most, pyramid_textures(layers[0]))
+    groups = [range(i, min(i + most, targets)) for i in range(0, targets, most)]
     return [(g, [*layers[:-1], layers[-1].outputs(slice(4 * g.start, 4 * g.stop))]) for g in groups]
 
 
@@ -62,20 +76,71 @@ def stage_body(layers: list[Layer]) -> tuple[list[str], list[str]]:
     The statements read the samplers ``u_input<i>`` around ``ivec2 pixel`` and use a variable ``vec4 x``.
     """
     first = layers[0]
-    body = _begin(0, first)
     reach = first.spec.kernel // 2
+    body = _begin(0, first)
     for row in range(first.spec.kernel):
         for column in range(first.spec.kernel):
-            step = f"ivec2({column - reach}, {reach - row})"  # OpenGL counts rows from the bottom
-            for i in range(first.spec.inputs // 4):
-                products = _products(0, first.weight[:, 4 * i : 4 * i + 4, row, column])
-                if products:
-                    body += [f"    x = texelFetch(u_input{i}, pixel + {step}, 0);", *products]
+            body += _tap(first, row, column, f"pixel + ivec2({column - reach}, {reach - row})")
+    return _after_first(layers, body)
+
+
+def scaled_stage_body(layers: list[Layer], with_neighbours: bool) -> tuple[list[str], list[str]]:
+    """As :func:`stage_body`, for a first layer that takes the pixel's neighbours from the feature pyramid.
+
+    ``with_neighbours``: whether some pixels may be on level 0, where their neighbours are the neighbouring pixels.
+    The statements also read the samplers ``u_ring<i>`` and use what ``include/pyramid_level.glsl`` declares. They leave
+    ``main`` at a pixel that is not covered, with outputs of 0.
+    """
+    first = layers[0]
+    rings = range(len(first.bias) // 4)
+    body = ["    float level = pyramid_level(coverage);", *_begin(0, first), *_tap(first, 1, 1, "pixel")]
+    if with_neighbours:
+        body += ["    if (level < 1.0) {", "        float share = 1.0 - level;"]
+        for row in range(3):
+            for column in range(3):
+                if (row, column) != (1, 1):
+                    body += _tap(first, row, column, f"pixel + ivec2({column - 1}, {1 - row})", "share * ")
+        body.append("    }")
+    body += ["    if (level > 0.0) {", "        int low = max(int(level), 1);"]
+    body += ["        vec2 place = ring_place(pixel, low);", "        float share = 1.0 - abs(level - float(low));"]
+    body += [f"        a0_{i} += share * textureLod(u_ring{i}, place, 0.0);" for i in rings]
+    body += ["        if (level > float(low)) {", "            place = ring_place(pixel, low + 1);"]
+    body += [f"            a0_{i} += (1.0 - share) * textureLod(u_ring{i}, place, 0.0);" for i in rings]
+    body += ["        }", "    }"]
+    return _after_first(layers, body)
+
+
+def input_declarations(layers: list[Layer], scaled: bool) -> list[str]:
+    """GLSL declarations of the textures that a stage reads."""
+    declarations = [f"uniform sampler2D u_input{i};" for i in range(layers[0].spec.inputs // 4)]
+    if scaled:
+        declarations += [f"uniform sampler2D u_ring{i};" for i in range(len(layers[0].bias) // 4)]
+    return declarations
+
+
+def filled(text: str, declarations: list[str], empty: list[str], body: list[str]) -> str:
+    """The shader ``text`` with its three parts in capitals inserted."""
+    for name, lines in (("DECLARATIONS", declarations), ("EMPTY", empty), ("BODY", body)):
+        text = text.replace(f"\n{name}\n", "\n" + "\n".join(lines) + "\n")
+    return text
+
+
+def _after_first(layers: list[Layer], body: list[str]) -> tuple[list[str], list[str]]:
+    """Expressions of the last layer's outputs, and ``body`` with the 1x1 layers after the first one."""
     for number, (before, layer) in enumerate(itertools.pairwise(layers), 1):
         body += _begin(number, layer)
         for i, value in enumerate(_results(number - 1, before)):
-            body += [f"    x = {value};", *_products(number, layer.weight[:, 4 * i : 4 * i + 4, 0, 0])]
+            body += product_lines(number, layer.weight[:, 4 * i : 4 * i + 4, 0, 0], value)
     return _results(len(layers) - 1, layers[-1]), body
+
+
+def _tap(first: Layer, row: int, column: int, place: str, factor: str = "") -> list[str]:
+    """Statements that add one tap of the ``first`` layer, which reads the inputs at ``place``."""
+    lines = []
+    for i in range(first.spec.inputs // 4):
+        weight = first.weight[:, 4 * i : 4 * i + 4, row, column]
+        lines += product_lines(0, weight, f"{factor}texelFetch(u_input{i}, {place}, 0)")
+    return lines
 
 
 def _results(number: int, layer: Layer) -> list[str]:
@@ -88,10 +153,12 @@ def _begin(number: int, layer: Layer) -> list[str]:
     return [f"    vec4 a{number}_{j} = {_vec4(layer.bias[4 * j : 4 * j + 4])};" for j in range(len(layer.bias) // 4)]
 
 
-def _products(number: int, weight: Array) -> list[str]:
-    """Statements that add ``weight`` (outputs, 4) times ``x`` to layer ``number``; none if all weights are 0."""
+def product_lines(number: int, weight: Array, value: str) -> list[str]:
+    """Statements that add ``weight`` (outputs, 4) times the vec4 ``value`` to layer ``number``; none if all are 0."""
+    if not weight.any():
+        return []
     blocks = weight.reshape(-1, 4, 4)
-    return [f"    a{number}_{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks)] if blocks.any() else []
+    return [f"    x = {value};", *(f"    a{number}_{j} += {_mat4(block)} * x;" for j, block in enumerate(blocks))]
 
 
 def _mat4(block: Array) -> str:

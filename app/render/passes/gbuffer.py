@@ -9,6 +9,7 @@ import numpy as np
 
 from duplex.app.render.gpu import color_target, depth_target
 from duplex.app.render.view_transform import ViewTransform
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.mesh import Mesh
 from duplex.shaders import source
 
@@ -42,15 +43,25 @@ class GpuShell:
 class GBufferPass:
     """Draws the nearest surface of one shell; ``layer`` 1 is restricted to fragments behind layer 0 (depth peeling).
 
-    It draws into :func:`surface_targets` if ``surface``, else into :func:`hit_targets`.
+    It draws into :func:`surface_targets` if ``surface``, else into :func:`hit_targets`. ``reference``: of
+    the network, see :class:`~duplex.app.scene.network.NetworkSpec`.
     """
 
-    def __init__(self, ctx: moderngl.Context, shell: GpuShell, layer: int, surface: bool = False):
+    def __init__(
+        self,
+        ctx: moderngl.Context,
+        shell: GpuShell,
+        layer: int,
+        surface: bool = False,
+        reference: ReferenceView | None = None,
+    ):
         self.ctx = ctx
+        self.reference = reference
         self.state = moderngl.DEPTH_TEST | (moderngl.NOTHING if shell.double_sided else moderngl.CULL_FACE)
+        variant = {"surface": int(surface), "scaled": int(reference is not None)}
         self.program = ctx.program(
-            vertex_shader=source("gbuffer/gbuffer.vert", surface=int(surface)),
-            fragment_shader=source("gbuffer/gbuffer.frag", layer=layer, surface=int(surface), **HIT_STEPS),
+            vertex_shader=source("gbuffer/gbuffer.vert", **variant),
+            fragment_shader=source("gbuffer/gbuffer.frag", layer=layer, **variant, **HIT_STEPS),
         )
         self.vertices = ctx.vertex_array(
             self.program, [(shell.vertices, "3f 2f", "in_position", "in_uv")], shell.indices, skip_errors=True
@@ -68,13 +79,20 @@ class GBufferPass:
         self.program["u_world_to_clip"].write(transform.world_to_clip.T.astype("<f4").tobytes())  # type: ignore[union-attr]
         if "u_eye" in self.program:
             self.program["u_eye"] = tuple(float(x) for x in transform.eye)
+        if self.reference and "u_focal" in self.program:
+            self.program["u_reference"] = (*self.reference.eye, self.reference.spread)
+            self.program["u_focal"] = transform.focal / self.reference.focal
         if first_depth is not None:
             first_depth.use(0)
         self.vertices.render()
 
 
 def hit_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:
-    """A 16-bit integer target for u, v, level of detail and coverage (0 or 1), with depth."""
+    """A 16-bit integer target for u, v, level of detail and coverage, with depth.
+
+    Coverage is 0 at a miss, else ``r / (1 + r)``: ``r`` is the scale of the pixel, see
+    :mod:`duplex.app.scene.coordinates.reference_view`, or 1 without a reference view.
+    """
     return ctx.framebuffer([color_target(ctx, size, dtype="nu2")], depth_target(ctx, size))
 
 

@@ -7,16 +7,20 @@ import moderngl
 from duplex.shaders import source
 
 TILE = 16  # side of a tile, pixels
+OCCUPIED, NEAR = 0.75, 0.25  # the least value of an occupied tile, and of one that is at least near covered pixels
 
 
 class TilePass:
-    """Marks the occupied tiles: those with a covered pixel, or with one at most ``margin`` pixels away."""
+    """Marks the occupied tiles: those with a covered pixel, or with one at most ``margin`` pixels away.
 
-    def __init__(self, ctx: moderngl.Context, margin: int):
+    Tiles with a covered pixel at most ``near`` pixels away are marked as near.
+    """
+
+    def __init__(self, ctx: moderngl.Context, margin: int, near: int = 0):
         self.ctx = ctx
         self.program = ctx.program(
             vertex_shader=source("screen/fullscreen.vert"),
-            fragment_shader=source("tiles/tiles.frag", tile=TILE, margin=margin),
+            fragment_shader=source("tiles/tiles.frag", tile=TILE, margin=margin, near=near),
         )
         self.triangle = ctx.vertex_array(self.program, [])
         self.program["u_hits"] = 0
@@ -35,15 +39,29 @@ class TileProgram:
     UNIT = 16  # a network layer may use units 0 to 15, all that OpenGL guarantees for one shader stage (48 in total)
 
     def __init__(self, ctx: moderngl.Context, fragment_shader: str):
-        self.program = ctx.program(vertex_shader=source("tiles/tiles.vert", tile=TILE), fragment_shader=fragment_shader)
+        self.program = ctx.program(vertex_shader=source("tiles/tiles.vert"), fragment_shader=fragment_shader)
         self.square = ctx.vertex_array(self.program, [])
         self.program["u_tiles"] = self.UNIT
 
-    def render(self, tiles: moderngl.Texture, size: tuple[int, int]) -> None:
-        """Draw the occupied ``tiles`` of the bound framebuffer; ``size``: pixels that the tiles cover."""
+    def render(self, tiles: moderngl.Texture, size: tuple[int, int], level: int = 0, least: float = OCCUPIED) -> None:
+        """Draw the occupied ``tiles`` of the bound framebuffer; ``size``: pixels that the tiles cover.
+
+        ``level``: of a pyramid, on which tiles are ``2^level`` times smaller; ``least``: :data:`OCCUPIED` or
+        :data:`NEAR`.
+        """
         tiles.use(self.UNIT)
+        self.program["u_side"] = TILE / (1 << level)
+        self.program["u_least"] = least
         self.program["u_size"] = (float(size[0]), float(size[1]))
         self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=tiles.width * tiles.height)
+
+    def render_whole(self, tiles: moderngl.Texture, size: tuple[int, int]) -> None:
+        """Draw all ``size`` pixels of the bound framebuffer, whatever ``tiles`` says."""
+        tiles.use(self.UNIT)
+        self.program["u_side"] = float(max(size))
+        self.program["u_least"] = 0.0
+        self.program["u_size"] = (float(size[0]), float(size[1]))
+        self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=1)
 
 
 def tile_targets(ctx: moderngl.Context, size: tuple[int, int]) -> moderngl.Framebuffer:

@@ -18,7 +18,8 @@ class WireframePass:
         self.ctx = ctx
         self.double_sided = shell.double_sided
         self.program = ctx.program(
-            vertex_shader=source("gbuffer/gbuffer.vert", surface=0), fragment_shader=source("gbuffer/wireframe.frag")
+            vertex_shader=source("gbuffer/gbuffer.vert", surface=0, scaled=0),
+            fragment_shader=source("gbuffer/wireframe.frag"),
         )
         self.program["u_color"] = color
         self.vertices = ctx.vertex_array(

@@ -18,7 +18,8 @@ from duplex.baking.geometry.gbuffers import Rasterizer
 def test_a_probed_pixel_is_what_is_drawn_there(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
     image = renderer.image(camera)
-    inputs, covered = network_inputs(renderer.draw(camera), demo.network.margin)
+    inputs, scale = network_inputs(renderer.draw(camera), demo.network.margin)
+    covered = scale > 0
     margin, count = demo.network.margin, demo.network.feature_channels
     shells = [shell.mesh for shell in (demo.outer, demo.inner)]
     layers = Rasterizer(ctx, *shells, double_sided=demo.double_sided).layers(camera)

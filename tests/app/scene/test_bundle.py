@@ -63,8 +63,8 @@ def test_demo_is_small_and_credited(demo: Bundle, demo_file: Path) -> None:
 
 
 def test_newer_format_names_the_remedy(demo_file: Path) -> None:
-    with_manifest(demo_file, lambda m: m.update(version=2))
-    refused(demo_file, "format 2, this viewer reads 1", "update duplex")
+    with_manifest(demo_file, lambda m: m.update(version=3))
+    refused(demo_file, "format 3, this viewer reads 1 to 2", "update duplex")
 
 
 def test_a_strangers_text_does_not_reach_the_terminal(demo_file: Path) -> None:

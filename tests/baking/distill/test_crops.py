@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from builders.distill import CPU, MARGIN, view_set, views
+from builders.distill import CPU, MARGIN, camera, view_set, views
 from duplex.app.core.errors import DuplexError
-from duplex.app.scene.network import encode_view
+from duplex.app.scene.coordinates.reference_view import ReferenceView
+from duplex.app.scene.network import TAP_SPACING, NetworkSpec, encode_view
 from duplex.baking.distill.crops import CropSampler
-from duplex.baking.distill.views import NOWHERE, UNKNOWN, UV_STEPS
+from duplex.baking.distill.student import Student
+from duplex.baking.distill.views import NOWHERE, REACHES, UNKNOWN, UV_STEPS, ViewSet
 
 
 def test_views_that_show_nothing_are_an_explained_error() -> None:
@@ -68,3 +70,61 @@ def test_each_set_gives_its_share_of_a_batch() -> None:
     for i, view in enumerate(crops.views.tolist()):
         assert bool((crops.valid[i, 0, :4] == (0 if view == 3 else 1)).all())
         assert bool((crops.valid[i, 0, 4:] == 1).all())
+
+
+def scaled_views(margin: int = 10) -> ViewSet:
+    """Random views with a margin for the feature pyramid, whose scales give levels 0, 1 and 1.5."""
+    rng = np.random.default_rng(5)
+    side, wide = 24, 24 + 2 * margin
+    hits = rng.integers(0, UV_STEPS, (3, wide, wide, 7)).astype(np.uint16)
+    scales = np.array([1.0, 2 / TAP_SPACING, 2**1.5 / TAP_SPACING])
+    hits[..., 6] = np.rint(65535 * scales / (1 + scales))[:, None, None]
+    pictures = rng.integers(0, 255, (3, side, side, 4), np.uint8)
+    return ViewSet([camera(side, i) for i in range(3)], [*pictures], [*hits], margin, [True] * 3)
+
+
+def test_a_crop_has_one_level_of_the_pyramid() -> None:
+    sampler = CropSampler([scaled_views()], 16, CPU)
+    generator = torch.Generator().manual_seed(0)
+    found: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for _ in range(100):
+        crops = sampler([8], generator)
+        assert crops.pyramid is not None and (crops.pyramid.diff() >= 0).all()
+        for view, level in zip(crops.views.tolist(), crops.pyramid.tolist(), strict=True):
+            found[view].append(level)
+    assert set(found[0]) == {0} and set(found[1]) <= {1, 2} and np.mean(found[1]) == pytest.approx(1, abs=0.02)
+    assert set(found[2]) == {1, 2} and np.mean(found[2]) == pytest.approx(1.5, abs=0.1)
+
+
+def test_parts_of_one_level_reach_no_farther_than_it() -> None:
+    sampler = CropSampler([scaled_views()], 16, CPU)
+    crops = sampler([12], torch.Generator().manual_seed(1))
+    parts = crops.by_level()
+    assert torch.equal(torch.cat([part.rgba for _, part in parts]), crops.rgba)
+    start = 0
+    for level, part in parts:
+        wide = 16 + 2 * REACHES[level]
+        assert part.mask[0].shape == (len(part.views), wide, wide) and part.directions.shape[1:3] == (wide, wide)
+        edge = 10 - REACHES[level]
+        rows = slice(start, start + len(part.views))
+        assert torch.equal(part.uv[1], crops.uv[1][rows, edge : 36 - edge, edge : 36 - edge])
+        start = rows.stop
+
+
+def test_the_student_sees_no_difference_between_parts_and_the_whole() -> None:
+    spec = replace(NetworkSpec.shallow(8, 8), reference=ReferenceView((0.0, 0.0, 0.0), 4.0, 30.0))
+    torch.manual_seed(0)
+    student = Student(spec, 16)
+    for texture in student.textures:
+        torch.nn.init.uniform_(texture.texels, -1, 1)
+    crops = CropSampler([scaled_views()], 16, CPU)([6], torch.Generator().manual_seed(2))
+    drawn = student.shade(crops)
+    parts = crops.by_level()
+    assert len(parts) > 1
+    start = 0
+    for level, part in parts:
+        (inputs,) = student._inputs([part])
+        everywhere = torch.full((len(part.views), 16, 16), float(level))
+        expected = student.network(inputs, everywhere)
+        assert (drawn[start : start + len(part.views)] - expected).abs().max() < 1e-5
+        start += len(part.views)

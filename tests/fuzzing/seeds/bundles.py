@@ -13,6 +13,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import PHOTO, TEACHER, Reference
@@ -55,6 +56,8 @@ def _save(folder: Path, value: Bundle) -> None:
 def bundle(features: int, side: int, deep: bool = False) -> Bundle:
     """A bundle of two small balls, with ``features`` channels and textures of ``side`` texels."""
     spec = NetworkSpec.shallow(features, 4)
+    if features == 12:  # of format 2
+        spec = replace(spec, reference=ReferenceView((0.0, 0.5, 1.0), 3.0, 200.0))
     if deep:
         layers = (ConvLayer(3, 2 * features + 8, 4, "relu"), ConvLayer(3, 4, 16, "none"))
         spec = NetworkSpec(features, layers, channels_to_space=2)

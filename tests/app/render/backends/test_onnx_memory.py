@@ -26,7 +26,7 @@ def test_pixels_go_through_the_programs_memory_unchanged(ctx: moderngl.Context) 
     for texture, values in zip(textures, filled, strict=True):
         texture.write(values.tobytes())
     memory, box = HostMemory(2, 2, 13 * 9), (3, 2, 5, 6)
-    memory.read_inputs(ctx.framebuffer(textures), box)
+    memory.read_inputs([ctx.framebuffer([texture]) for texture in textures], box)
     taken = memory.inputs[: 2 * 5 * 6 * 8].view(np.float16).reshape(2, 6, 5, 4)
     assert all(np.array_equal(a, b[2:8, 3:8]) for a, b in zip(taken, filled, strict=True))
     with memory.mapped() as (source, results):
@@ -82,6 +82,7 @@ def test_errors_of_onnx_runtime_are_one_sentence(ctx: moderngl.Context, demo: Bu
     def refused(binding: object) -> None:
         raise RuntimeError("CUDA failure 2: out of memory\nmore of it")
 
-    renderer.backend.session = SimpleNamespace(run_with_iobinding=refused)
+    _, binding = renderer.backend.session(0)
+    renderer.backend.session = lambda levels: (SimpleNamespace(run_with_iobinding=refused), binding)
     with pytest.raises(DuplexError, match=r"ONNX Runtime refuses it \(CUDA failure 2: out of memory\): try another"):
         renderer.draw(demo.cameras[0].resized(40, 40))

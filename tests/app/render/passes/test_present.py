@@ -15,7 +15,8 @@ from duplex.app.scene.bundle import Bundle
 
 def test_a_channel_is_shown_along_a_ramp(ctx: moderngl.Context, demo: Bundle) -> None:
     renderer, camera = Renderer(ctx, demo), demo.cameras[0].resized(64, 64)
-    inputs, covered = network_inputs(renderer.draw(camera), demo.network.margin)
+    inputs, scale = network_inputs(renderer.draw(camera), demo.network.margin)
+    covered = scale > 0
     margin = demo.network.margin
     numbers = inputs[5, margin:-margin, margin:-margin]
     for ramp, colors in RAMPS.items():
