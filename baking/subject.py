@@ -14,9 +14,9 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
-from duplex.baking.checkpoints.loading import SPACES, load_teacher
+from duplex.baking.checkpoints.loading import SPACES, checkpoint_in, load_teacher
 from duplex.baking.datasets.photos import Dataset, Photo
-from duplex.baking.datasets.reading import read_cameras, read_dataset
+from duplex.baking.datasets.reading import is_dataset, read_cameras, read_dataset
 from duplex.baking.datasets.up_axis import same_axis, up_note
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, SceneInfo, Teacher
 from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
@@ -102,6 +102,11 @@ def read_subject(checkpoint: Path, data: Path | None, device: str, options: Scen
     """
     if data and options.cameras:
         raise DuplexError("--cameras does not go with --data, which brings its own")
+    if checkpoint.is_dir() and checkpoint_in(checkpoint) is None and is_dataset(checkpoint):
+        raise DuplexError(
+            f"{checkpoint}: a dataset of photos: expected a checkpoint: train one with duplex-train {checkpoint.name} "
+            "-o teacher.th, or give it as --data beside a checkpoint"
+        )
     dataset = read_dataset(data) if data else None
     overrides = overrides_of(options, dataset)
     teacher = load_teacher(checkpoint, pick_device(device), overrides)

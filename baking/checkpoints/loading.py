@@ -32,7 +32,9 @@ def load_teacher(path: Path, device: torch.device | None = None, overrides: Over
     family, or when its weights are not finite.
     """
     overrides = overrides or Overrides()
-    file = _checkpoint_in(path) if path.is_dir() else path
+    file = checkpoint_in(path) if path.is_dir() else path
+    if file is None:
+        raise DuplexError(f"{path}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
     if not file.is_file():
         raise DuplexError(f"{path}: no such file: expected a checkpoint or the folder that holds one")
     checkpoint = read_checkpoint(file, state_classes())
@@ -108,7 +110,8 @@ def _layers_in(checkpoint: Checkpoint) -> list[str]:
     return max(found.values(), key=len, default=[])[:MAX_LAYERS]
 
 
-def _checkpoint_in(folder: Path) -> Path:
+def checkpoint_in(folder: Path) -> Path | None:
+    """The checkpoint with the highest number in its name in ``folder`` or where code bases keep them; None without."""
     for name in SUBFOLDERS:
         place = folder / name
         if not place.is_dir():
@@ -117,7 +120,7 @@ def _checkpoint_in(folder: Path) -> Path:
         files = [f for f in files if f.name not in COMPANIONS]
         if files:
             return max(files, key=lambda f: (int("".join(c for c in f.stem if c.isdecimal())[:18] or 0), f.name))
-    raise DuplexError(f"{folder}: no checkpoint in this folder: expected a file ending in {', '.join(SUFFIXES)}")
+    return None
 
 
 def _is_flax(file: Path) -> bool:

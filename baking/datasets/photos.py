@@ -25,12 +25,11 @@ from duplex.baking.datasets.pictures import (
     load_premultiplied,
     upright_size,
 )
-from duplex.baking.datasets.up_axis import same_axis, up_shown_by
+from duplex.baking.datasets.up_axis import is_forward_facing, same_axis, up_shown_by
 from duplex.baking.runtime.progress import say
 
 MAX_NOTES = 5  # about pictures that cannot be read
 MAX_LENSES = 64  # that are looked at more closely
-FORWARD_GAZE = 0.8  # cameras spread evenly over a cone of 53 degrees around its axis
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
     frames = listing.unique()
     made = photos_of(frames, listing, principal_shift)
     poses = np.stack([frame.pose for frame in frames])
-    forward_facing = bool(np.linalg.norm(poses[:, :3, 2].mean(0)) > FORWARD_GAZE)
+    forward_facing = is_forward_facing(poses)
     return Dataset(
         kind=listing.kind,
         photos={k: tuple(made[id(frame)] for frame in v if id(frame) in made) for k, v in listing.frames.items()},

@@ -54,6 +54,11 @@ def _listing(path: Path, split: str | None) -> Listing:
     return listing
 
 
+def is_dataset(path: Path) -> bool:
+    """Whether ``path`` is a dataset of a known kind, whatever state its files are in."""
+    return _kind_of(path) is not None
+
+
 def _kind_of(path: Path) -> ModuleType | None:
     return next((kind for kind in KINDS if kind.matches(path)), None)
 

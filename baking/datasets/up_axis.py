@@ -21,8 +21,24 @@ ARC = 0.5  # length of the mean gaze in the plane from which cameras stand along
 FLAT = 0.05  # second moments of the positions in a flat ring: the smallest over the middle one
 ROUND = 0.3  # and the middle one over the largest
 SAME = math.cos(math.radians(10))
+FORWARD_GAZE = 0.8  # length of the mean gaze of cameras spread evenly over a cone of 53 degrees around its axis
+STEEP_GAZE = 0.97  # of a ring that looks down by 76 degrees, beyond which a ring is no different from a survey
+TURNED = 0.5  # length of the mean right axis, four times its angle, of cameras that are turned in all directions
 MIN_CAMERAS, MAX_CAMERAS = 5, 400  # that are looked at
 PAIRS = 300
+
+
+def is_forward_facing(poses: Array) -> bool:
+    """Whether cameras ``poses`` (n, 4, 4) look in about the same direction; a ring that looks down steeply does not."""
+    mean = poses[:, :3, 2].mean(0)
+    length = float(np.linalg.norm(mean))
+    if not FORWARD_GAZE < length < STEEP_GAZE or len(poses) < MIN_CAMERAS:
+        return length > FORWARD_GAZE
+    first = np.cross(mean, poses[0, :3, 0])
+    second = np.cross(mean, first)
+    right = poses[:, :3, 0]
+    angles = np.arctan2(right @ second / np.linalg.norm(second), right @ first / np.linalg.norm(first))
+    return bool(abs(np.exp(4j * angles).mean()) > TURNED)  # portraits and pictures upside down count as level ones
 
 
 def up_shown_by(poses: Array, declared: Array) -> Array | None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from builders import synthetic
+from builders.datasets.folders import ring, write_cameras
 from duplex.baking.commands import inspect as inspect_cli
 
 
@@ -47,3 +48,9 @@ def test_inspect_refuses_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureF
         assert inspect_cli.main(arguments) == 2
         error = capsys.readouterr().err.strip().splitlines()
         assert len([line for line in error if line.startswith("error:")]) == 1 and word in error[-1]
+
+
+def test_a_dataset_in_the_place_of_a_checkpoint_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_cameras(tmp_path / "photos", ring(6, 20))
+    assert inspect_cli.main([str(tmp_path / "photos")]) == 2
+    assert "a dataset of photos: expected a checkpoint: train one with duplex-train photos" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from builders.datasets.colmap import write_posed_colmap
 from builders.datasets.folders import at, llff_rows, ring, rolled, turned, write_cameras, write_llff
 from duplex.app.scene.camera import look_at
 from duplex.baking.datasets.reading import read_dataset
-from duplex.baking.datasets.up_axis import up_note, up_shown_by
+from duplex.baking.datasets.up_axis import is_forward_facing, up_note, up_shown_by
 
 Y, Z = at(0, 1, 0), at(0, 0, 1)
 Writer = Callable[[Path, np.ndarray], Path]
@@ -107,3 +107,20 @@ def test_the_note_names_both_axes() -> None:
         "note: up is 0 0.98 0.17 by the cameras, not +z as its format has it: --up says otherwise"
     )
     assert "up is -y by" in up_note(-Y, Z)
+
+
+@pytest.mark.parametrize("elevation", [55, 62, 72])
+def test_a_ring_that_looks_down_steeply_goes_around(elevation: float) -> None:
+    poses, up = turned(ring(40, elevation), 80, 30, -20)
+    assert np.linalg.norm(poses[:, :3, 2].mean(0)) > 0.8
+    shown = up_shown_by(poses, Z)
+    assert not is_forward_facing(poses) and shown is not None and shown @ up > np.cos(np.radians(10))
+
+
+def test_cameras_side_by_side_face_forward_however_they_are_held() -> None:
+    rng = np.random.default_rng(0)
+    eyes = rng.uniform(-1.5, 1.5, (40, 3)) * (1, 1, 0.1) + (0, 0, 4)
+    cameras = np.stack([look_at(eye, at(0, 0, 0), Y) for eye in eyes])
+    for angles in ((0,), SHAKY, (0, 0, 90), (0, 90, 180, -90)):
+        assert is_forward_facing(rolled(cameras, angles))
+    assert is_forward_facing(ring(40, 85)) and not is_forward_facing(ring(40, 20))
