@@ -31,7 +31,8 @@ PRESETS: Presets = checked_presets(
     {
         "draft": {},
         "standard": {
-            "grid": 256,
+            "grid": 320,
+            "sub_steps": 2,
             "faces": 80000,
             "texels": 1024,
             "views": 1280,
@@ -41,6 +42,7 @@ PRESETS: Presets = checked_presets(
         },
         "high": {
             "grid": 448,
+            "sub_steps": 2,
             "faces": 160000,
             "texels": 2048,
             "views": 6400,

@@ -89,7 +89,7 @@ def needs(job: BakeJob) -> Needs:
     photo_pixels = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photo_pixels, default=0))
     training = FEATURE_BYTES * features + CROP_BYTES * crops * channels
-    pixels: float = config.views.views * (config.views.window_size + 2 * PYRAMID_MARGIN) ** 2
+    pixels: float = (config.views.views + config.views.larger) * (config.views.window_size + 2 * PYRAMID_MARGIN) ** 2
     pixels += HELD_OUT_VIEWS * (config.views.view_size + 2 * PYRAMID_MARGIN) ** 2
     pixels += sum(photo_pixels)
     gpu = MARCH_BYTES * marched + training if device.type == "cuda" else 0.0

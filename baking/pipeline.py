@@ -54,6 +54,11 @@ BRACKETING_STREAM = 2
 EVALUATION_STREAM = 3
 HELD_OUT_STREAM = 4
 LEVEL_STREAM = 5
+LARGER_STREAM = 6
+LARGER = (2, 4)  # times the side of the other pictures
+MAX_TRIES = 8  # windows that are looked at for each that is taken
+PROBE_SIZE = 24  # pixels a side, at which a window is looked at
+LEAST_SHOWN = 0.1  # share of the window
 
 
 def bake(
@@ -125,14 +130,10 @@ def teacher_views(
     """The teacher's views for training, and the held-out views that measure quality during training."""
     config = job.config.views
     renderer = FastRenderer(job.teacher, grid, config.sub_steps)
+    rng = np.random.default_rng([job.seed, VIEW_STREAM])
+    windows = job.rig.windows(config.views, config.view_size, config.window_size, rng, config.near_share)
     cameras = {
-        "views": job.rig.windows(
-            config.views,
-            config.view_size,
-            config.window_size,
-            np.random.default_rng([job.seed, VIEW_STREAM]),
-            config.near_share,
-        ),
+        "views": [*windows, *_larger_windows(job, rasterizer)],
         "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
     }
     first, second = (
@@ -140,6 +141,26 @@ def teacher_views(
         for name, part in cameras.items()
     )
     return first, second
+
+
+def _larger_windows(job: BakeJob, rasterizer: Rasterizer) -> list[Camera]:
+    """Windows of larger pictures which show the scene, for what only a large picture resolves.
+
+    They are added to the other views: in their place the network would learn too little of the whole.
+    """
+    config = job.config.views
+    rng = np.random.default_rng([job.seed, LARGER_STREAM])
+    chosen: list[Camera] = []
+    for i, factor in enumerate(LARGER):
+        wanted = config.larger * (i + 1) // len(LARGER)
+        for _ in range(MAX_TRIES * config.larger):
+            if len(chosen) >= wanted:
+                break
+            (camera,) = job.rig.windows(1, factor * config.view_size, config.window_size, rng, 0.0)
+            outer, _ = rasterizer.layers(camera.resized(PROBE_SIZE, PROBE_SIZE))
+            if (outer.face >= 0).mean() > LEAST_SHOWN:
+                chosen.append(camera)
+    return chosen
 
 
 def photo_views(job: BakeJob, rasterizer: Rasterizer, spec: NetworkSpec, folder: Path) -> ViewSet | None:

@@ -1,6 +1,7 @@
 """Crops of views, as a training step takes them.
 
 Half of the crops come from uniformly drawn views, half from views drawn in proportion to the error of their last crops.
+Half of them contain a given pixel on a rim, where a ray hits the outer shell alone: opacity is uncertain nowhere else.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from duplex.app.scene.network import MAX_LEVEL, TAP_SPACING, view_bands
 from duplex.baking.distill.views import NOWHERE, REACHES, UNKNOWN, ViewSet
 
 EVEN_SHARE = 0.5
+RIM_SHARE = 0.5  # of the crops, contain a pixel of a rim
 MEMORY = 0.7  # weight of the old value in the moving average of a view's error
 
 
@@ -102,6 +104,7 @@ class CropSampler:
         )
         self.crop = min(crop, *(min(camera.width, camera.height) for camera in self.views.cameras))
         self.spans = [self._spans(hits) for hits in self.views.hits]
+        self.rims = [self._rim(hits) for hits in self.views.hits]
         ends = np.cumsum([0, *(len(views.cameras) for views in sets)])
         self.sets = [
             torch.tensor([i for i in range(a, b) if self.spans[i] is not None]) for a, b in itertools.pairwise(ends)
@@ -122,13 +125,19 @@ class CropSampler:
         inner = [side - 2 * self.views.margin for side in hit.shape]
         return np.array([_range(side, self.crop, n) for side, n in zip(sides, inner, strict=True)])
 
+    def _rim(self, hits: Array) -> Array:
+        """Rows and columns (n, 2) of a view's pixels at which a ray hits the outer shell alone."""
+        margin = self.views.margin
+        inside = hits[margin : hits.shape[0] - margin, margin : hits.shape[1] - margin]
+        return np.argwhere((inside[..., 0] != NOWHERE) & (inside[..., 2] == NOWHERE)).astype(np.uint16)
+
     def __call__(self, counts: list[int], generator: torch.Generator) -> Crops:
         """A batch with ``counts`` crops of each set; the first set replaces a set without covered views."""
         given = [count if len(views) else 0 for views, count in zip(self.sets, counts, strict=True)]
         counts = [given[0] + sum(counts) - sum(given), *given[1:]]
         chosen = [self._choose(views, n, generator) for views, n in zip(self.sets, counts, strict=True)]
         views = torch.cat(chosen)
-        crops = self._cut(views, torch.rand(len(views), 2, generator=generator).numpy())
+        crops = self._cut(views, torch.rand(len(views), 4, generator=generator).numpy())
         dither = torch.rand(crops.mask[0].shape, generator=generator).to(self.device)
         return _on_whole_levels(replace(crops, dither=dither), dither[:, 0, 0])
 
@@ -146,10 +155,25 @@ class CropSampler:
         chance = EVEN_SHARE / len(views) + (1 - EVEN_SHARE) * errors / errors.sum()
         return views[torch.multinomial(chance, count, replacement=True, generator=generator)]
 
-    def _cut(self, views: Tensor, share: Array) -> Crops:
-        spans = [self.spans[view] for view in views.tolist()]
-        places = [s[:, 0] + p * (s[:, 1] - s[:, 0] + 1) for s, p in zip(spans, share, strict=True) if s is not None]
-        return cut(self.views, views, [(int(y), int(x)) for y, x in places], (self.crop, self.crop), self.device)
+    def _cut(self, views: Tensor, shares: Array) -> Crops:
+        places = [self._place(view, share) for view, share in zip(views.tolist(), shares, strict=True)]
+        return cut(self.views, views, places, (self.crop, self.crop), self.device)
+
+    def _place(self, view: int, share: Array) -> tuple[int, int]:
+        """Row and column at which a crop of ``view`` begins; ``share``: (4,), random numbers in [0, 1)."""
+        rim, span = self.rims[view], self.spans[view]
+        if share[2] < RIM_SHARE and len(rim):
+            pixel = rim[int(share[3] * len(rim))].astype(int)
+            place = pixel - (share[:2] * self.crop).astype(int)
+            return self._inside(view, place)
+        assert span is not None  # empty views are never drawn
+        y, x = (span[:, 0] + share[:2] * (span[:, 1] - span[:, 0] + 1)).astype(int).tolist()
+        return y, x
+
+    def _inside(self, view: int, place: Array) -> tuple[int, int]:
+        height, width = self.views.pictures[view].shape[:2]
+        y, x = place.tolist()
+        return min(max(y, 0), height - self.crop), min(max(x, 0), width - self.crop)
 
 
 def cut(

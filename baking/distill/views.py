@@ -45,9 +45,17 @@ class ViewConfig:
     view_size: int = setting(200, "side of each whole picture in pixels", low=32, high=2048)
     window: float = setting(0.5, "share of that side which is rendered, somewhere in the picture")
     near_share: float = setting(0.4, "share of the views taken from closer by", low=0, high=1)
-    sub_steps: int = setting(
-        2, "samples of the teacher's network in each cell of the density grid that a ray crosses", low=1, high=16
+    larger_share: float = setting(
+        0.3, "windows of pictures two and four times as large, added to the views as a share of them", low=0, high=4
     )
+    sub_steps: int = setting(
+        1, "samples of the teacher's network in each cell of the density grid that a ray crosses", low=1, high=16
+    )
+
+    @property
+    def larger(self) -> int:
+        """Number of windows of larger pictures."""
+        return round(self.larger_share * self.views)
 
     @property
     def window_size(self) -> int:

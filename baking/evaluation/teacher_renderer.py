@@ -10,6 +10,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
+from duplex.baking.config import BakeConfig
 from duplex.baking.evaluation.silhouettes import over
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
@@ -18,6 +19,8 @@ from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import density_of
 from duplex.baking.provenance import bounds_of, config_of, depths_of, rig_of, seed_of, space_of
 from duplex.baking.runtime.progress import say
+
+REFERENCE_GRID = 288  # samples along the longest side of the density grid
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TeacherRenderer:
 
     @cached_property
     def _fast(self) -> FastRenderer:
-        config = config_of(self.bundle)
+        config = _reference_config(config_of(self.bundle))
         dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
         job = BakeJob(self.teacher, config, rig_of(self.bundle), dataset, seed=seed_of(self.bundle))
         return FastRenderer(self.teacher, density_of(job), config.views.sub_steps)
@@ -47,6 +50,12 @@ class TeacherRenderer:
         """The teacher's picture of ``camera`` on the bundle's background, (h, w, 3) float32 in [0, 1]."""
         rgba = self.rgba(camera) if self.fast else rendering.render(self.teacher, camera).cpu().numpy()
         return over(rgba, self.bundle.background)
+
+
+def _reference_config(config: BakeConfig) -> BakeConfig:
+    """The settings of a bake's renderer that bundles of any settings are judged by, unless their own are finer."""
+    density = replace(config.density, grid=max(config.density.grid, REFERENCE_GRID))
+    return replace(config, density=density, views=replace(config.views, sub_steps=max(config.views.sub_steps, 2)))
 
 
 def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:

@@ -26,7 +26,7 @@ FLOATER_SHARE = 2e-3
 class DensityConfig:
     """How the density is sampled."""
 
-    grid: int = setting(192, "samples along the longest side of the density grid", low=16, high=1024)
+    grid: int = setting(288, "samples along the longest side of the density grid", low=16, high=1024)
     scan: int = setting(80, "samples a side of the coarse scan that finds where the scene is", low=16, high=256)
 
 

@@ -106,7 +106,7 @@ def test_a_checkpoint_is_opened_with_what_the_user_knows(octahedron: Path) -> No
 def test_a_bundle_in_memory_is_evaluated_as_its_file(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.bundle"
     bundle = duplex.bake(octahedron, output, **SMALL, batch=4)
-    options = {"teacher": octahedron, "views": 1, "height": 32, "lpips": False, "fast": True}
+    options = {"teacher": octahedron, "views": 1, "size": 32, "lpips": False, "fast": True}
     first, second = (duplex.evaluate(scene, **options).to_json() for scene in (bundle, output))
     assert first == second and first["teacher"]["psnr"] > 10
     with pytest.raises(duplex.DuplexError, match="hight=32: no such setting: did you mean height"):

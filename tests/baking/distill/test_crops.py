@@ -128,3 +128,20 @@ def test_the_student_sees_no_difference_between_parts_and_the_whole() -> None:
         expected = student.network(inputs, everywhere)
         assert (drawn[start : start + len(part.views)] - expected).abs().max() < 1e-5
         start += len(part.views)
+
+
+def test_half_of_the_crops_contain_a_pixel_of_a_rim() -> None:
+    views = scaled_views()
+    for hits in views.hits:
+        hits[..., :4] %= UV_STEPS
+        hits[10 + 3, 10 + 20, 2:4] = NOWHERE  # one pixel, near a corner
+    sampler = CropSampler([views], 8, CPU)
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for _ in range(100):
+        crops = sampler([8], generator)
+        found += (~crops.mask[1][:, 10:18, 10:18]).flatten(1).any(1).tolist()
+    by_chance = 0.2  # of the others: 4 of 17 rows, 5 of 17 columns hold it
+    assert 0.5 < np.mean(found) < 0.5 + by_chance
+    outer = [hits[..., 0] != NOWHERE for hits in views.hits]
+    assert all(mask.all() for mask in outer)
