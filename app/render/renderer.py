@@ -12,7 +12,6 @@ from duplex.app.core.arrays import Array
 from duplex.app.render.backends.factory import make_backend
 from duplex.app.render.backends.fragment import FragmentBackend
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.backends.pyramid import REACH
 from duplex.app.render.frame import Frame, FrameOptions, FrameResult, Rgba
 from duplex.app.render.gpu import bytes_of, check_texture_size, colors, driver_errors
 from duplex.app.render.passes.comparison import ComparisonPass
@@ -62,8 +61,7 @@ class Renderer:
             self._gbuffer = [
                 GBufferPass(ctx, shell, layer, reference=reference) for layer, shell in enumerate(self.shells)
             ]
-            near = REACH if bundle.network.scaled else 0
-            self._tiles = TilePass(ctx, bundle.network.margin, near)
+            self._tiles = TilePass(ctx, bundle.network.margin)
             self._features = FeaturePass(ctx, bundle.network, shells)
             self.backend = make_backend(backend, ctx, bundle, self._features)
             self._pictures = {kind: PicturePass(ctx, bundle.network, mode) for kind, mode in _PICTURE_MODES.items()}

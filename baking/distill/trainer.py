@@ -57,8 +57,8 @@ class DistillConfig:
         high=64,
         multiple_of=4,
     )
-    steps: int = setting(2400, "optimisation steps", low=1)
-    batch: int = setting(64, "crops in a step", low=1, high=4096)
+    steps: int = setting(2100, "optimisation steps", low=1)
+    batch: int = setting(56, "crops in a step", low=1, high=4096)
     crop: int = setting(32, "side of a crop in pixels", low=16, high=1024)
     feature_rate: float = setting(
         0.02, "Adam's learning rate of the features at the start", low=0, high=1, is_open=True

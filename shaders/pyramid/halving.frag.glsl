@@ -1,9 +1,8 @@
-// A level of the feature pyramid: means of 2 x 2 texels of the level below. app/render/backends/pyramid.py inserts the
-// two parts in capitals.
+// A level of the feature pyramid: means of 2 x 2 texels of the level below, each by one bilinear look-up between them.
+// app/render/backends/pyramid.py inserts the two parts in capitals.
 DECLARATIONS
 
 void main() {
-    ivec2 low = 2 * ivec2(gl_FragCoord.xy);
-    ivec2 high = min(low + 1, textureSize(u_input0, 0) - 1);
+    vec2 place = (2.0 * floor(gl_FragCoord.xy) + 1.0) / vec2(textureSize(u_input0, 0));
 BODY
 }

@@ -13,7 +13,7 @@ void main() {
     int number = int(gl_GlobalInvocationID.x);
     int columns = textureSize(u_tiles, 0).x;
     ivec2 tile = ivec2(number % columns, number / columns);
-    if (tile.y < textureSize(u_tiles, 0).y && texelFetch(u_tiles, tile, 0).r > 0.75) {
+    if (tile.y < textureSize(u_tiles, 0).y && texelFetch(u_tiles, tile, 0).r > 0.0) {
         uint index = atomicAdd(groups.w, 1u);
         atomicMax(groups.x, min(index + 1u, uint(ROW)));
         atomicMax(groups.y, index / uint(ROW) + 1u);

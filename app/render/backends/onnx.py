@@ -20,7 +20,7 @@ from duplex.app.render.backends.pyramid import level_range
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target
 from duplex.app.render.passes.features import FeaturePass
-from duplex.app.render.passes.tiles import OCCUPIED, TILE
+from duplex.app.render.passes.tiles import TILE
 from duplex.app.render.timers import Timers
 from duplex.app.scene.network import MAX_LEVEL, NetworkSpec, NetworkWeights
 
@@ -137,8 +137,7 @@ class SizedOnnxBackend:
         spec = self.backend.spec
         frame.tiles.read_into(self.occupied, alignment=1)
         occupied = self.occupied.reshape(frame.tiles.height, frame.tiles.width)
-        is_occupied = occupied > 255 * OCCUPIED
-        rows, columns = np.flatnonzero(is_occupied.any(1)), np.flatnonzero(is_occupied.any(0))
+        rows, columns = np.flatnonzero(occupied.any(1)), np.flatnonzero(occupied.any(0))
         if not len(rows):
             return None
         grid = max(TILE, 1 << MAX_LEVEL) if spec.scaled else TILE

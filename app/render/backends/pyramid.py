@@ -18,14 +18,13 @@ from duplex.app.core.arrays import Array
 from duplex.app.render.backends.stages import TARGETS_PER_DRAW, Layer, filled, product_lines
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors
-from duplex.app.render.passes.tiles import NEAR, TileProgram
+from duplex.app.render.passes.tiles import TileProgram
 from duplex.app.render.view_transform import ViewTransform
 from duplex.app.scene.network import MAX_LEVEL, TAP_SPACING, NetworkSpec
 from duplex.shaders import source
 
 DEFINES: dict[str, int | float] = {"tap_spacing": TAP_SPACING, "max_level": MAX_LEVEL}
 WHOLE_LEVEL = 3  # from here on tiles are smaller than what GPUs shade at once, and levels are small
-REACH = 8  # pixels from a covered pixel to the texels that it is interpolated from, on levels up to 3
 
 Program = moderngl.Program | moderngl.ComputeShader
 
@@ -76,7 +75,7 @@ class FeaturePyramid:
             self.ctx.framebuffer([color_target(self.ctx, each) for _ in range(self.inputs)]) for each in sizes[1:]
         ]
         rings = [self.ctx.framebuffer([color_target(self.ctx, ring_size) for _ in group]) for group in self.groups]
-        for texture in colors(*rings):
+        for texture in colors(*levels, *rings):
             texture.filter = (moderngl.LINEAR, moderngl.LINEAR)
         return SizedPyramid(self, levels, rings, np.array(places, np.int64), ring_size)
 
@@ -113,7 +112,7 @@ class SizedPyramid:
         """Fill the levels that ``frame`` needs, from its network inputs."""
         lowest, highest = level_range(self.pyramid.spec, frame.transform)
         self.pyramid.ctx.enable_only(moderngl.NOTHING)
-        below = colors(frame.inputs)
+        below = colors(frame.inputs)  # with bilinear filtering
         for level in range(1, highest + 1):
             target = self.levels[level - 1]
             _bind(below[: self.pyramid.inputs])
@@ -133,7 +132,7 @@ class SizedPyramid:
             target.use()
             draw.program["u_first"] = (x, y)
             if level < WHOLE_LEVEL:
-                draw.render(frame.tiles, (width, height), level, NEAR)
+                draw.render(frame.tiles, (width, height), level, reach=1)
             else:
                 draw.render_whole(frame.tiles, (width, height))
 
@@ -171,10 +170,7 @@ def halving_source(textures: int) -> str:
     """The GLSL fragment shader that halves ``textures`` textures."""
     declarations = [f"uniform sampler2D u_input{i};" for i in range(textures)]
     declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(textures)]
-    body = []
-    for i in range(textures):
-        corners = ("low", "ivec2(high.x, low.y)", "ivec2(low.x, high.y)", "high")
-        body.append(f"    o_{i} = 0.25 * ({' + '.join(f'texelFetch(u_input{i}, {corner}, 0)' for corner in corners)});")
+    body = [f"    o_{i} = textureLod(u_input{i}, place, 0.0);" for i in range(textures)]
     return filled(source("pyramid/halving.frag"), declarations, [], body)
 
 

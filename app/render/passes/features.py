@@ -78,6 +78,9 @@ def upload(ctx: moderngl.Context, shell: BundleShell, mip_levels: int) -> modern
 
 
 def input_targets(ctx: moderngl.Context, size: tuple[int, int], spec: NetworkSpec) -> moderngl.Framebuffer:
-    """Half-float targets for the network's inputs in their order, 4 channels per texture."""
+    """Half-float targets for the network's inputs in their order, 4 channels per texture, with bilinear filtering."""
     count = (2 * spec.feature_channels + VIEW_CHANNELS) // 4
-    return ctx.framebuffer([color_target(ctx, size) for _ in range(count)])
+    targets = [color_target(ctx, size) for _ in range(count)]
+    for target in targets:
+        target.filter = (moderngl.LINEAR, moderngl.LINEAR)
+    return ctx.framebuffer(targets)

@@ -43,15 +43,15 @@ class TileProgram:
         self.square = ctx.vertex_array(self.program, [])
         self.program["u_tiles"] = self.UNIT
 
-    def render(self, tiles: moderngl.Texture, size: tuple[int, int], level: int = 0, least: float = OCCUPIED) -> None:
+    def render(self, tiles: moderngl.Texture, size: tuple[int, int], level: int = 0, reach: int = 0) -> None:
         """Draw the occupied ``tiles`` of the bound framebuffer; ``size``: pixels that the tiles cover.
 
-        ``level``: of a pyramid, on which tiles are ``2^level`` times smaller; ``least``: :data:`OCCUPIED` or
-        :data:`NEAR`.
+        ``level``: of a pyramid, on which tiles are ``2^level`` times smaller; ``reach``: how many tiles around occupied
+        ones are drawn, too.
         """
         tiles.use(self.UNIT)
         self.program["u_side"] = TILE / (1 << level)
-        self.program["u_least"] = least
+        self.program["u_reach"] = reach
         self.program["u_size"] = (float(size[0]), float(size[1]))
         self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=tiles.width * tiles.height)
 
@@ -59,7 +59,7 @@ class TileProgram:
         """Draw all ``size`` pixels of the bound framebuffer, whatever ``tiles`` says."""
         tiles.use(self.UNIT)
         self.program["u_side"] = float(max(size))
-        self.program["u_least"] = 0.0
+        self.program["u_reach"] = max(tiles.width, tiles.height)
         self.program["u_size"] = (float(size[0]), float(size[1]))
         self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=1)
 
