@@ -28,6 +28,7 @@ from duplex.baking.runtime.workspace import is_stored
 from duplex.baking.settings import setting
 
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
+SAMPLES = 288  # of the teacher along the density grid's longest side, unless the user says otherwise
 SHARD = 80  # views in one file, at most
 SHARD_BYTES = 1 << 26  # of one file, at most, unless a single view is larger
 NOWHERE = 0xFFFF  # stored as texture coordinate where the layer is not hit
@@ -49,8 +50,16 @@ class ViewConfig:
         0.25, "windows of pictures two and four times as large, added to the views as a share of them", low=0, high=4
     )
     sub_steps: int = setting(
-        1, "samples of the teacher's network in each cell of the density grid that a ray crosses", low=1, high=16
+        0,
+        "samples of the teacher's network in each cell of the density grid that a ray crosses; 0: as many as give 288 "
+        "samples along the grid",
+        low=0,
+        high=16,
     )
+
+    def samples_in_cell(self, grid: int) -> int:
+        """Samples in each cell of a density grid with ``grid`` cells along its longest side."""
+        return self.sub_steps or -(-SAMPLES // grid)
 
     @property
     def larger(self) -> int:

@@ -209,7 +209,7 @@ def _views(
     job: BakeJob, test: list[tuple[Photo, int]], grid: DensityGrid, rasterizer: Rasterizer, folder: Path
 ) -> Views:
     spec = network_of(job)
-    renderer = FastRenderer(job.teacher, grid, job.config.views.sub_steps)
+    renderer = FastRenderer(job.teacher, grid, job.config.views.samples_in_cell(job.config.density.grid))
     distilled, _ = teacher_views(job, grid, rasterizer, spec, folder)
     cameras = cameras_of(job, EVALUATION_STREAM, UNSEEN_VIEWS, job.config.views.view_size)
     unseen = make_view_set(

@@ -109,8 +109,8 @@ def test_a_bundle_in_memory_is_evaluated_as_its_file(octahedron: Path, tmp_path:
     options = {"teacher": octahedron, "views": 1, "size": 32, "lpips": False, "fast": True}
     first, second = (duplex.evaluate(scene, **options).to_json() for scene in (bundle, output))
     assert first == second and first["teacher"]["psnr"] > 10
-    with pytest.raises(duplex.DuplexError, match="hight=32: no such setting: did you mean height"):
-        duplex.evaluate(bundle, hight=32)
+    with pytest.raises(duplex.DuplexError, match="sise=32: no such setting: did you mean size"):
+        duplex.evaluate(bundle, sise=32)
     with pytest.raises(duplex.DuplexError, match="--views '3': expected a whole number"):
         duplex.evaluate(bundle, views="3")
 
