@@ -18,7 +18,10 @@ from duplex.app.render.frame import FrameOptions, Rgba
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
-QUALITY = "18"  # constant rate factor of x264: visually lossless
+ENCODING = {
+    "crf": "18",  # constant rate factor of x264: visually lossless
+    "x264-params": "mbtree=0",  # whose AVX-512 code does not always give the same bytes
+}
 BT709 = 1  # FFmpeg's number for the matrix, the primaries and the transfer function
 LIMITED_RANGE = 1  # FFmpeg's number for luma from 16 to 235
 
@@ -123,7 +126,7 @@ class _Video:
                 str(self.unfinished.create(file).absolute()), "w", format="mp4", options={"movflags": "faststart"}
             )
             self.stream = self.container.add_stream(
-                "libx264", rate=Fraction(fps).limit_denominator(1001), options={"crf": QUALITY}
+                "libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODING
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
             self.unfinished.discard()
