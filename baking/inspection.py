@@ -7,20 +7,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.density import DensityConfig, sample_density, search_box
 from duplex.baking.subject import Subject
 
-QUICK = DensityConfig(grid=96, scan=64)
+GRIDS = (96, 64, 48)  # samples along the longest side of the density grid: the first one that is quick enough
+SCAN = 48  # samples a side of the coarse scan
+DENSITY_SECONDS = 6.0  # for a scene that fills its box
+PROBES = 1 << 14  # points on which a network is timed
 LEVEL = 0.7  # cosine of the roll from which a camera does not stand upright
 SIDES = (16, 2048)  # pixels, of the picture
 COARSE = 4  # of how many pixels a side a coarse picture makes one
-PICTURE_SECONDS = 15.0  # that the picture may be expected to take; else it stays coarse, as of a scene full of fog
+PICTURE_SECONDS = 8.0  # that the picture may be expected to take; else it stays coarse, as of a scene full of fog
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,20 @@ def facts(subject: Subject) -> dict[str, Any]:
 def preview_of(subject: Subject, side: int) -> CheckpointPreview:
     """Draw the teacher once, ``side`` pixels square; raises :class:`DuplexError` where nothing is dense enough."""
     check_side(side)
-    grid = sample_density(subject.teacher, None, QUICK)
+    grid = sample_density(subject.teacher, None, _quick(subject.teacher))
     return CheckpointPreview(_picture(subject, grid, side), np.stack([grid.low, grid.high]))
+
+
+@torch.no_grad()
+def _quick(teacher: Teacher) -> DensityConfig:
+    """The finest grid whose density a network of this speed gives in time."""
+    points = torch.rand(PROBES, 3, device=teacher.device)
+    teacher.fine.density(points[:256])  # the first call prepares what later ones reuse
+    began = time.monotonic()
+    teacher.fine.density(points)
+    each = (time.monotonic() - began) / PROBES
+    quick = [grid for grid in GRIDS if each * grid**3 < DENSITY_SECONDS]
+    return DensityConfig(grid=quick[0] if quick else GRIDS[-1], scan=SCAN)
 
 
 def _picture(subject: Subject, grid: DensityGrid, side: int) -> Array:
