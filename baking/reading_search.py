@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.metrics import psnr as psnr_of
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.field import Overrides, Teacher
 from duplex.baking.fields.readings import Question, answered
@@ -148,4 +149,4 @@ def _drawn(teacher: Teacher, pixels: Pixels) -> Tensor:
 
 
 def _psnr(drawn: Tensor, colors: Tensor) -> float:
-    return -10 * math.log10(max(float((drawn - colors).square().mean()), 1e-10))
+    return psnr_of(drawn.cpu().numpy(), colors.cpu().numpy())

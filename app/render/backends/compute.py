@@ -6,17 +6,9 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.errors import DuplexError
-from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, Reading, SizedPyramid, reading_of
-from duplex.app.render.backends.stages import (
-    Layer,
-    filled,
-    groups_of,
-    input_declarations,
-    layers_of,
-    scaled_stage_body,
-    stage_body,
-    stages_of,
-)
+from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, SizedPyramid, TapSource
+from duplex.app.render.backends.stage_programs import StagePrograms, prepare, stage_source
+from duplex.app.render.backends.stages import Layer, layers_of, stages_of
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors, describe
 from duplex.app.render.passes.features import FeaturePass
@@ -29,39 +21,6 @@ VERSION = 430  # of OpenGL and GLSL
 LIST_GROUP = 64  # tiles that one work group of tile_list.comp tests
 ROW = 65535  # work groups along one axis that OpenGL guarantees
 EMPTY_LIST = np.array([0, 1, 1, 0], "<u4").tobytes()
-
-
-class ComputeStage:
-    """One stage of the network, with one shader for each group of output textures.
-
-    ``groups``: the indices of those textures; ``pyramid``: is read by the stage, unless None.
-    """
-
-    def __init__(self, ctx: moderngl.Context, layers: list[Layer], pyramid: FeaturePyramid | None):
-        self.ctx = ctx
-        self.pyramid = pyramid
-        self.parts = groups_of(layers, pyramid is not None)
-        self.groups = [group for group, _ in self.parts]
-        self.rings = [slice(g.start, g.stop) if len(layers) == 1 else slice(None) for g in self.groups]
-        self._shaders: dict[Reading, list[moderngl.ComputeShader]] = {}
-        if not pyramid:
-            self.shaders(Reading.NEIGHBOURS)
-
-    def shaders(self, reading: Reading) -> list[moderngl.ComputeShader]:
-        """The shaders of all groups, compiled when a frame first needs this ``reading``."""
-        if reading not in self._shaders:
-            self._shaders[reading] = [self._shader(part, reading) for _, part in self.parts]
-        return self._shaders[reading]
-
-    def _shader(self, part: list[Layer], reading: Reading) -> moderngl.ComputeShader:
-        shader = self.ctx.compute_shader(stage_source(part, reading))
-        inputs = part[0].spec.inputs // 4
-        for i in range(inputs):
-            if f"u_input{i}" in shader:  # the GLSL compiler removes inputs whose weights are all 0
-                shader[f"u_input{i}"] = i
-        if self.pyramid:
-            self.pyramid.prepare(shader, inputs)
-        return shader
 
 
 class ComputeBackend:
@@ -87,7 +46,15 @@ class ComputeBackend:
         layers = layers_of(spec, weights)
         self.pyramid = FeaturePyramid(ctx, spec, layers[0]) if spec.scaled else None
         stages = stages_of(layers, spec.scaled)
-        self.stages = [ComputeStage(ctx, stage, None if i else self.pyramid) for i, stage in enumerate(stages)]
+        self.stages = [self._programs(stage, None if i else self.pyramid) for i, stage in enumerate(stages)]
+
+    def _programs(self, layers: list[Layer], pyramid: FeaturePyramid | None) -> StagePrograms[moderngl.ComputeShader]:
+        def make(part: list[Layer], taps: TapSource) -> moderngl.ComputeShader:
+            shader = self.ctx.compute_shader(compute_source(part, taps))
+            prepare(shader, part, pyramid)
+            return shader
+
+        return StagePrograms(layers, pyramid, make)
 
     def sized(self, size: tuple[int, int]) -> SizedComputeBackend:
         """This backend with half-float targets and a tile list for G-buffers of ``size``."""
@@ -143,9 +110,9 @@ class SizedComputeBackend:
             with timers.measure(f"shading {number}"):
                 for unit, texture in enumerate(inputs):
                     texture.use(unit)
-                reading = reading_of(stage.pyramid.spec, frame.transform) if stage.pyramid else Reading.NEIGHBOURS
-                for shader, group, rings in zip(stage.shaders(reading), stage.groups, stage.rings, strict=True):
-                    if self.pyramid and reading is not Reading.NEIGHBOURS:
+                taps = stage.taps(frame)
+                for shader, group, rings in zip(stage.reading(taps), stage.groups, stage.rings, strict=True):
+                    if self.pyramid and taps is not TapSource.NEIGHBOURS:
                         self.pyramid.bind(shader, frame, len(inputs), rings)
                     self._run(shader, textures[group.start : group.stop])
             inputs = textures
@@ -158,14 +125,9 @@ class SizedComputeBackend:
         self.backend.ctx.memory_barrier()
 
 
-def stage_source(layers: list[Layer], reading: Reading = Reading.NEIGHBOURS) -> str:
+def compute_source(layers: list[Layer], taps: TapSource = TapSource.NEIGHBOURS) -> str:
     """The GLSL compute shader of one stage: a layer and the 1x1 layers after it."""
-    scaled = reading is not Reading.NEIGHBOURS
-    outputs = len(layers[-1].bias) // 4
-    declarations = input_declarations(layers, scaled)
-    declarations += [f"layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};" for i in range(outputs)]
-    results, body = scaled_stage_body(layers, reading is Reading.BOTH) if scaled else stage_body(layers)
-    body += [f"    imageStore(u_out{i}, pixel, {result});" for i, result in enumerate(results)]
-    empty = [f"        imageStore(u_out{i}, pixel, vec4(0.0));" for i in range(outputs)]
-    text = source("network/shading.comp", VERSION, tile=TILE, row=ROW, scaled=int(scaled), **DEFINES)
-    return filled(text, declarations, empty, body)
+    scaled = int(taps is not TapSource.NEIGHBOURS)
+    text = source("network/shading.comp", VERSION, tile=TILE, row=ROW, scaled=scaled, **DEFINES)
+    declaration = "layout(rgba16f, binding = {i}) writeonly uniform image2D u_out{i};"
+    return stage_source(text, layers, taps, declaration, "imageStore(u_out{i}, pixel, {value});")

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import moderngl
 
-from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, Reading, SizedPyramid, reading_of
-from duplex.app.render.backends.stages import (
-    Layer,
-    filled,
-    groups_of,
-    input_declarations,
-    layers_of,
-    scaled_stage_body,
-    stage_body,
-    stages_of,
-)
+from duplex.app.render.backends.pyramid import DEFINES, FeaturePyramid, SizedPyramid, TapSource
+from duplex.app.render.backends.stage_programs import StagePrograms, prepare, stage_source
+from duplex.app.render.backends.stages import Layer, layers_of, stages_of
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors
 from duplex.app.render.passes.features import FeaturePass
@@ -25,35 +17,18 @@ from duplex.shaders import source
 
 
 class StagePass:
-    """One stage of the network. It reads and writes textures of 4 channels, with one draw for each group of targets.
-
-    ``pyramid``: is read by the stage, unless None.
-    """
+    """One stage of the network. It reads and writes textures of 4 channels, with one draw for each group of targets."""
 
     def __init__(self, ctx: moderngl.Context, layers: list[Layer], pyramid: FeaturePyramid | None = None):
         self.ctx = ctx
         self.layers = layers
         self.pyramid = pyramid
-        self.parts = groups_of(layers, pyramid is not None)
-        self.groups = [group for group, _ in self.parts]
-        self._draws: dict[Reading, list[TileProgram]] = {}
-        if not pyramid:
-            self.draws(Reading.NEIGHBOURS)
+        self.programs = StagePrograms(layers, pyramid, self._draw)
+        self.groups = self.programs.groups
 
-    def draws(self, reading: Reading) -> list[TileProgram]:
-        """The programs of all groups, compiled when a frame first needs this ``reading``."""
-        if reading not in self._draws:
-            self._draws[reading] = [self._program(part, reading) for _, part in self.parts]
-        return self._draws[reading]
-
-    def _program(self, part: list[Layer], reading: Reading) -> TileProgram:
-        draw = TileProgram(self.ctx, stage_source(part, reading))
-        inputs = part[0].spec.inputs // 4
-        for i in range(inputs):
-            if f"u_input{i}" in draw.program:  # the GLSL compiler removes inputs whose weights are all 0
-                draw.program[f"u_input{i}"] = i
-        if self.pyramid:
-            self.pyramid.prepare(draw.program, inputs)
+    def _draw(self, part: list[Layer], taps: TapSource) -> TileProgram:
+        draw = TileProgram(self.ctx, fragment_source(part, taps))
+        prepare(draw.program, part, self.pyramid)
         return draw
 
     def render(
@@ -68,11 +43,10 @@ class StagePass:
         self.ctx.enable_only(moderngl.NOTHING)
         for i, texture in enumerate(inputs):
             texture.use(i)
-        reading = reading_of(self.pyramid.spec, frame.transform) if self.pyramid else Reading.NEIGHBOURS
-        for draw, group, target in zip(self.draws(reading), self.groups, out, strict=True):
-            if pyramid and reading is not Reading.NEIGHBOURS:
-                part = slice(group.start, group.stop) if len(self.layers) == 1 else slice(None)
-                pyramid.bind(draw.program, frame, len(inputs), part)
+        taps = self.programs.taps(frame)
+        for draw, rings, target in zip(self.programs.reading(taps), self.programs.rings, out, strict=True):
+            if pyramid and taps is not TapSource.NEIGHBOURS:
+                pyramid.bind(draw.program, frame, len(inputs), rings)
             target.use()
             draw.render(frame.tiles, target.size)
 
@@ -145,13 +119,7 @@ class SizedFragmentBackend:
         return textures
 
 
-def stage_source(layers: list[Layer], reading: Reading = Reading.NEIGHBOURS) -> str:
+def fragment_source(layers: list[Layer], taps: TapSource = TapSource.NEIGHBOURS) -> str:
     """The GLSL fragment shader of one stage: a layer and the 1x1 layers after it."""
-    scaled = reading is not Reading.NEIGHBOURS
-    declarations = input_declarations(layers, scaled)
-    declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(len(layers[-1].bias) // 4)]
-    results, body = scaled_stage_body(layers, reading is Reading.BOTH) if scaled else stage_body(layers)
-    body += [f"    o_{i} = {result};" for i, result in enumerate(results)]
-    empty = [f"        o_{i} = vec4(0.0);" for i in range(len(results))]
-    text = source("network/shading.frag", scaled=int(scaled), **DEFINES)
-    return filled(text, declarations, empty, body)
+    text = source("network/shading.frag", scaled=int(taps is not TapSource.NEIGHBOURS), **DEFINES)
+    return stage_source(text, layers, taps, "layout(location = {i}) out vec4 o_{i};", "o_{i} = {value};")

@@ -15,7 +15,7 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.render.backends.stages import TARGETS_PER_DRAW, Layer, filled, product_lines
+from duplex.app.render.backends.stages import Layer, filled, groups_of, product_lines
 from duplex.app.render.frame import Frame
 from duplex.app.render.gpu import bytes_of, color_target, colors
 from duplex.app.render.passes.tiles import TileProgram
@@ -29,7 +29,7 @@ WHOLE_LEVEL = 3  # from here on tiles are smaller than what GPUs shade at once, 
 Program = moderngl.Program | moderngl.ComputeShader
 
 
-class Reading(Enum):
+class TapSource(Enum):
     """What the first stage reads in a frame; shaders without the rest are faster, even where branches are not."""
 
     NEIGHBOURS = auto()  # the inputs of neighbouring pixels, as a network without a reference view
@@ -45,19 +45,14 @@ class FeaturePyramid:
         self.spec = spec
         self.inputs = spec.neighbour_inputs // 4
         self.outputs = first.spec.outputs // 4
-        self.groups = [
-            range(i, min(i + TARGETS_PER_DRAW, self.outputs)) for i in range(0, self.outputs, TARGETS_PER_DRAW)
-        ]
+        parts = groups_of([first])
+        self.groups = [group for group, _ in parts]
         self.halving = self._program(halving_source(self.inputs))
-        self.rings = [
-            self._program(ring_source(first.outputs(slice(4 * g.start, 4 * g.stop)), self.inputs)) for g in self.groups
-        ]
+        self.rings = [self._program(ring_source(layer, self.inputs)) for _, (layer,) in parts]
 
     def _program(self, text: str) -> TileProgram:
         tiles = TileProgram(self.ctx, text)
-        for i in range(self.inputs):
-            if f"u_input{i}" in tiles.program:
-                tiles.program[f"u_input{i}"] = i
+        number_inputs(tiles.program, self.inputs)
         return tiles
 
     def sized(self, size: tuple[int, int]) -> SizedPyramid:
@@ -146,12 +141,12 @@ class SizedPyramid:
             program["u_ring_size"] = tuple(float(x) for x in self.ring_size)
 
 
-def reading_of(spec: NetworkSpec, transform: ViewTransform) -> Reading:
+def tap_source(spec: NetworkSpec, transform: ViewTransform) -> TapSource:
     """What pixels of a view may need."""
     lowest, highest = level_range(spec, transform)
     if highest == 0:
-        return Reading.NEIGHBOURS
-    return Reading.PYRAMID if lowest else Reading.BOTH
+        return TapSource.NEIGHBOURS
+    return TapSource.PYRAMID if lowest else TapSource.BOTH
 
 
 def level_range(spec: NetworkSpec, transform: ViewTransform) -> tuple[int, int]:
@@ -171,7 +166,7 @@ def halving_source(textures: int) -> str:
     declarations = [f"uniform sampler2D u_input{i};" for i in range(textures)]
     declarations += [f"layout(location = {i}) out vec4 o_{i};" for i in range(textures)]
     body = [f"    o_{i} = textureLod(u_input{i}, place, 0.0);" for i in range(textures)]
-    return filled(source("pyramid/halving.frag"), declarations, [], body)
+    return filled(source("pyramid/halving.frag"), declarations, body)
 
 
 def ring_source(layer: Layer, textures: int) -> str:
@@ -189,7 +184,14 @@ def ring_source(layer: Layer, textures: int) -> str:
                 fetch = f"texelFetch(u_input{i}, {place}, 0)"
                 body += product_lines(0, layer.weight[:, 4 * i : 4 * i + 4, row, column], fetch)
     body += [f"    o_{i} = a0_{i};" for i in range(outputs)]
-    return filled(source("pyramid/ring.frag"), declarations, [], body)
+    return filled(source("pyramid/ring.frag"), declarations, body)
+
+
+def number_inputs(program: Program, count: int) -> None:
+    """Assign texture units from 0 on to the samplers ``u_input<i>`` of ``program``."""
+    for i in range(count):
+        if f"u_input{i}" in program:  # the GLSL compiler removes inputs whose weights are all 0
+            program[f"u_input{i}"] = i
 
 
 def _bind(textures: list[moderngl.Texture]) -> None:

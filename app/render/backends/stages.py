@@ -88,8 +88,8 @@ def scaled_stage_body(layers: list[Layer], with_neighbours: bool) -> tuple[list[
     """As :func:`stage_body`, for a first layer that takes the pixel's neighbours from the feature pyramid.
 
     ``with_neighbours``: whether some pixels may be on level 0, where their neighbours are the neighbouring pixels.
-    The statements also read the samplers ``u_ring<i>`` and use what ``include/pyramid_level.glsl`` declares. They leave
-    ``main`` at a pixel that is not covered, with outputs of 0.
+    The statements also read the samplers ``u_ring<i>`` and use what ``include/pyramid_level.glsl`` declares, and
+    ``float coverage`` of the pixel, which is not 0.
     """
     first = layers[0]
     rings = range(len(first.bias) // 4)
@@ -118,9 +118,9 @@ def input_declarations(layers: list[Layer], scaled: bool) -> list[str]:
     return declarations
 
 
-def filled(text: str, declarations: list[str], empty: list[str], body: list[str]) -> str:
-    """The shader ``text`` with its three parts in capitals inserted."""
-    for name, lines in (("DECLARATIONS", declarations), ("EMPTY", empty), ("BODY", body)):
+def filled(text: str, declarations: list[str], body: list[str]) -> str:
+    """The shader ``text`` with its two parts in capitals inserted."""
+    for name, lines in (("DECLARATIONS", declarations), ("BODY", body)):
         text = text.replace(f"\n{name}\n", "\n" + "\n".join(lines) + "\n")
     return text
 

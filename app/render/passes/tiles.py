@@ -7,20 +7,16 @@ import moderngl
 from duplex.shaders import source
 
 TILE = 16  # side of a tile, pixels
-OCCUPIED, NEAR = 0.75, 0.25  # the least value of an occupied tile, and of one that is at least near covered pixels
 
 
 class TilePass:
-    """Marks the occupied tiles: those with a covered pixel, or with one at most ``margin`` pixels away.
+    """Marks the occupied tiles: those with a covered pixel, or with one at most ``margin`` pixels away."""
 
-    Tiles with a covered pixel at most ``near`` pixels away are marked as near.
-    """
-
-    def __init__(self, ctx: moderngl.Context, margin: int, near: int = 0):
+    def __init__(self, ctx: moderngl.Context, margin: int):
         self.ctx = ctx
         self.program = ctx.program(
             vertex_shader=source("screen/fullscreen.vert"),
-            fragment_shader=source("tiles/tiles.frag", tile=TILE, margin=margin, near=near),
+            fragment_shader=source("tiles/tiles.frag", tile=TILE, margin=margin),
         )
         self.triangle = ctx.vertex_array(self.program, [])
         self.program["u_hits"] = 0
@@ -56,7 +52,7 @@ class TileProgram:
         self.square.render(moderngl.TRIANGLE_STRIP, vertices=4, instances=tiles.width * tiles.height)
 
     def render_whole(self, tiles: moderngl.Texture, size: tuple[int, int]) -> None:
-        """Draw all ``size`` pixels of the bound framebuffer, whatever ``tiles`` says."""
+        """Draw all ``size`` pixels of the bound framebuffer if any of ``tiles`` is occupied."""
         tiles.use(self.UNIT)
         self.program["u_side"] = float(max(size))
         self.program["u_reach"] = max(tiles.width, tiles.height)
