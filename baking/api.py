@@ -23,8 +23,10 @@ from duplex.app.scene.bundle import Bundle
 from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.datasets.up_axis import up_note
-from duplex.baking.evaluation.ablation import AblationWorkspace, Row, table
-from duplex.baking.evaluation.ablation import ablate as ablate_job
+from duplex.baking.evaluation.ablation.bench import Row
+from duplex.baking.evaluation.ablation.study import AblationWorkspace, study_of
+from duplex.baking.evaluation.ablation.study import ablate as ablate_job
+from duplex.baking.evaluation.ablation.table import table
 from duplex.baking.evaluation.comparison import height_of
 from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
@@ -199,6 +201,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
     data: str | Path | None = None,
     quality: str = "draft",
     size: int = 200,
+    resources: bool = False,
     lpips: bool = True,
     progress: Listener | None = None,
     resume: bool = False,
@@ -215,10 +218,12 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
             :func:`bake`.
         output: The table to write. While the ablation runs, its workspace is the folder ``<output>.ablating``.
         size: Of the longer side of the test photos in pixels, 16 to 4096.
+        resources: Give each variant more of one resource instead, such as texels or steps, and compare with the
+            teacher's pictures four times as large as those of the training.
         lpips: Whether to measure LPIPS.
 
     Returns:
-        The rows of the table; the first one is the whole method.
+        The rows of the table; the first one is the bake as it is.
 
     Raises:
         DuplexError: As for :func:`bake`.
@@ -234,10 +239,11 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
         photos = test_photos(job.teacher.scene, None if data is None else Path(data))
         test = [(photo, height_of(photo.camera, size)) for photo in photos]
         metrics = Metrics(lpips)
-        fingerprint = f"{job.fingerprint()} {json.dumps([identity(photo) for photo in photos])} {size} {lpips}"
+        photo_names = json.dumps([identity(photo) for photo in photos])
+        fingerprint = f"{job.fingerprint()} {photo_names} {size} {resources} {lpips}"
         ctx = create_headless_context()
         with AblationWorkspace(output, fingerprint, resume, restart) as workspace:
-            rows = ablate_job(job, test, workspace, ctx, metrics)
+            rows = ablate_job(job, study_of(job, test, resources), workspace, ctx, metrics)
             write_atomically(output, (table(rows) + "\n").encode())
             workspace.remove()
         return rows

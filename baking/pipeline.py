@@ -119,7 +119,7 @@ def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tu
         grid = workspace.load_or_make("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
     with stage("shells and atlas", workspace):
         shells = workspace.load_or_make(
-            "shells", lambda: _shells(job, grid, ctx), _shells_to_arrays, _shells_from_arrays
+            "shells", lambda: shells_of(job, grid, ctx), _shells_to_arrays, _shells_from_arrays
         )
     return grid, shells
 
@@ -184,7 +184,8 @@ def density_of(job: BakeJob) -> DensityGrid:
     )
 
 
-def _shells(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
+def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
+    """The outer and the inner shell of ``grid`` with texture coordinates, in the world, as a bundle stores them."""
     cameras = job.rig.evenly(CULLING_VIEWS, CULLING_SIZE)
     if job.dataset:
         chosen = np.linspace(0, len(job.dataset) - 1, min(CULLING_VIEWS, len(job.dataset))).round().astype(int)

@@ -1,8 +1,9 @@
-"""Images as PNG files."""
+"""Images over backgrounds and as PNG files."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ from PIL import Image
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
+
+
+def over(rgba: Array, background: Iterable[float]) -> Array:
+    """A picture with premultiplied alpha (..., 4) over an opaque colour: (..., 3) float32 in [0, 1]."""
+    color = np.array(tuple(background), np.float32)
+    return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * color, 0, 1))
 
 
 def unpremultiplied(image: Array) -> Array:

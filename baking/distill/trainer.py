@@ -19,6 +19,7 @@ from torch import Tensor
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.images import over
 from duplex.app.core.metrics import psnr_of_known
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.crops import Crops, CropSampler, cut
@@ -160,22 +161,24 @@ class Distiller:
         self.step += 1
         sampler.learned(crops, errors)
 
-    def pictures(self, views: ViewSet, background: tuple[float, float, float]) -> Iterator[tuple[Array, Array]]:
-        """The drawn and the target picture of each view on ``background``, (h, w, 3) float32; NaN where unknown."""
+    def pictures(self, views: ViewSet) -> Iterator[tuple[Array, Array]]:
+        """Each view as drawn and as wanted: (h, w, 4) float32, alpha premultiplied; NaN where unknown."""
         for i, camera in enumerate(views.cameras):
             strips = []
             for top in range(0, camera.height, STRIP):
                 size = (min(STRIP, camera.height - top), camera.width)
                 strip = cut(views, torch.tensor([i]), [(top, 0)], size, self.device)
                 with torch.no_grad():
-                    drawn, wanted, _ = self._composited(strip, torch.tensor(background, device=self.device))
-                strips.append(torch.stack([drawn, wanted.masked_fill(strip.valid == 0, torch.nan)])[:, 0])
+                    color, alpha = self.student.shade(strip).split([3, 1], 1)
+                drawn = torch.cat([color * alpha, alpha], 1) * strip.covered
+                strips.append(torch.stack([drawn, strip.rgba.masked_fill(strip.valid == 0, torch.nan)])[:, 0])
             both = torch.cat(strips, 2).permute(0, 2, 3, 1).cpu().numpy()
             yield both[0], both[1]
 
     def unseen(self, views: ViewSet, background: tuple[float, float, float]) -> float:
         """The mean PSNR in dB of whole pictures, on ``background``, over their known pixels."""
-        return float(np.mean([psnr_of_known(*both) for both in self.pictures(views, background)]))
+        pairs = ((over(drawn, background), over(wanted, background)) for drawn, wanted in self.pictures(views))
+        return float(np.mean([psnr_of_known(*pair) for pair in pairs]))
 
     def _counts(self, sets: int) -> list[int]:
         """Number of crops of each set of views in the next batch."""

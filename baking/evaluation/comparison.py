@@ -13,6 +13,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.images import over
 from duplex.app.core.metrics import psnr
 from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.renderer import Renderer
@@ -22,7 +23,7 @@ from duplex.baking.datasets.photos import Photo
 from duplex.baking.datasets.reading import read_dataset, read_photos
 from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
 from duplex.baking.evaluation.motion import paths, steadiness
-from duplex.baking.evaluation.silhouettes import Silhouettes, over, specks
+from duplex.baking.evaluation.silhouettes import Silhouettes, specks
 from duplex.baking.evaluation.teacher_renderer import TeacherRenderer
 from duplex.baking.evaluation.viewpoints import RINGS, elsewhere, ring, turn, unseen_cameras
 from duplex.baking.evaluation.worst_crops import WorstCrops

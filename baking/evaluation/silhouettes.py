@@ -5,13 +5,13 @@ A picture on the background of the training hides a wrong opacity; over another 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.images import over
 from duplex.app.core.metrics import psnr
 
 BACKGROUNDS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0), "grey": (128 / 255,) * 3, "blue": (0.0, 0.0, 1.0)}
@@ -50,12 +50,6 @@ class Silhouettes:
             "boundary_psnr": _means(self.boundary),
             "alpha_error": float(np.mean(self.alpha)),
         }
-
-
-def over(rgba: Array, background: Iterable[float]) -> Array:
-    """A picture with premultiplied alpha (..., 4) over an opaque colour: (..., 3) float32 in [0, 1]."""
-    color = np.array(tuple(background), np.float32)
-    return np.asarray(np.clip(rgba[..., :3] + (1 - rgba[..., 3:]) * color, 0, 1))
 
 
 def distance_to_silhouette(rgba: Array) -> Array:

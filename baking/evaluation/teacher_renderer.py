@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.images import over
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.baking.config import BakeConfig
-from duplex.baking.evaluation.silhouettes import over
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from duplex.app.core.arrays import Array
-from duplex.baking.evaluation.silhouettes import Silhouettes, distance_to_silhouette, over, specks
+from duplex.app.core.images import over
+from duplex.baking.evaluation.silhouettes import Silhouettes, distance_to_silhouette, specks
 
 
 def disc(radius: float, color: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Array:

@@ -1,0 +1,100 @@
+"""Trains and judges variants; pictures are scored in torch, because a bundle cannot store some variants."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duplex.app.core.files import write_atomically
+from duplex.app.core.images import over
+from duplex.baking.distill.trainer import Distiller
+from duplex.baking.distill.views import ViewSet
+from duplex.baking.evaluation.ablation.variants import Variant
+from duplex.baking.evaluation.metrics import Metrics, mean_of
+from duplex.baking.evaluation.silhouettes import Silhouettes
+from duplex.baking.job import BakeJob
+from duplex.baking.runtime.progress import say
+from duplex.baking.runtime.workspace import is_stored, reading
+
+Means = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of one variant.
+
+    ``macs``: multiply-adds per pixel; ``unseen``, ``photos``: means at held-out views and on the test photos, see
+    :func:`duplex.baking.evaluation.metrics.mean_of`; ``unseen`` also has ``boundary``, the PSNR in dB along the
+    silhouette, a mean of four backgrounds; ``photos`` is None without any.
+    """
+
+    name: str
+    macs: float
+    unseen: Means
+    photos: Means | None
+
+
+class Bench:
+    """Trains and judges variants of ``job``; each result is saved in ``folder`` at once."""
+
+    def __init__(self, job: BakeJob, metrics: Metrics, folder: Path):
+        self.job = job
+        self.metrics = metrics
+        self.folder = folder
+        self.file = folder / "rows.json"
+        self.rows: dict[str, Row] = {}
+        if is_stored(self.file):
+            with reading(self.file):
+                self.rows = {name: _row(values) for name, values in json.loads(self.file.read_bytes()).items()}
+
+    def row(self, variant: Variant) -> Row:
+        """The row of ``variant``, computed if no earlier run saved it."""
+        if variant.name in self.rows:
+            return self.rows[variant.name]
+        say(f"{variant.name} ...")
+        trainer = self._trained(variant)
+        unseen = self._means(trainer, variant.views.unseen)
+        photos = None if variant.views.test is None else self._means(trainer, variant.views.test)
+        unseen["boundary"] = self._boundary(trainer, variant.views.unseen)
+        row = Row(variant.name, variant.spec.macs_per_pixel, unseen, photos)
+        self.rows[variant.name] = row
+        say(f"{variant.name}: {unseen['psnr']:.2f} dB at unseen cameras")
+        write_atomically(self.file, json.dumps({name: asdict(each) for name, each in self.rows.items()}).encode())
+        return row
+
+    def _trained(self, variant: Variant) -> Distiller:
+        job = self.job
+        config = replace(job.config.distill, **variant.settings)
+        texels = variant.texels or job.config.atlas.texels
+        trainer = Distiller(variant.spec, texels, config, job.seed, job.teacher.device)
+        trainer.student.view_channels = variant.view_channels
+        for texture in trainer.student.textures:
+            texture.rounded = variant.rounded
+        trainer.train(variant.sets, job.teacher.scene.background, self.folder / "variant.safetensors")
+        return trainer
+
+    def _means(self, trainer: Distiller, views: ViewSet) -> Means:
+        background = self.job.teacher.scene.background
+        pairs = ([over(picture, background) for picture in pair] for pair in trainer.pictures(views))
+        return mean_of([self.metrics(drawn, wanted) for drawn, wanted in pairs if np.isfinite(wanted).any()])
+
+    @staticmethod
+    def _boundary(trainer: Distiller, views: ViewSet) -> float | None:
+        silhouettes = Silhouettes()
+        for drawn, wanted in trainer.pictures(views):
+            silhouettes.add(drawn, wanted)
+        found = silhouettes.summary()["boundary_psnr"]
+        return found and float(found["mean"])
+
+
+def _row(values: dict[str, Any]) -> Row:
+    """The row of saved ``values``; raises for values of another kind."""
+    unseen, photos = (
+        means and {str(key): None if value is None else float(value) for key, value in means.items()}
+        for means in (values["unseen"], values["photos"])
+    )
+    return Row(str(values["name"]), float(values["macs"]), unseen, photos)
