@@ -22,6 +22,7 @@ from duplex.baking.geometry.gbuffers import Rasterizer
 LEAST_CAMERAS = 2  # that have seen a face which counts as seen
 FADING = 10.0  # pixels from the seen part to where the value is 0
 ISLAND = 16.0  # square pixels: smaller seen parts, amid what was not seen, count as unseen
+FAR = 1e6  # pixels: as good as infinite
 DENSITY = 3  # rays for each pixel of a camera's picture, along its width: small faces lie between its pixels
 LARGEST = 800  # pixels: longer side of a picture in which faces are counted
 
@@ -52,7 +53,10 @@ def with_seen(shell: Mesh, counts: Array, reference: ReferenceView) -> Mesh:
     source = np.zeros(len(points), bool)
     source[faces[seen]] = True
     away = _distances(faces, points, pixel, np.flatnonzero(source))
-    values = np.where(border, BORDER * (1 - away / FADING).clip(0, 1), 1.0)
+    left = _distances(faces, points, pixel, np.flatnonzero(_ends(faces, len(points)) & ~source))
+    left = np.minimum(left, FAR)
+    share = left / np.maximum(left + away, 1e-9)  # 0 where the shell ends
+    values = np.where(border, BORDER * np.minimum((1 - away / FADING).clip(0, 1), share), 1.0)
     return replace(shell, seen=values[vertex].astype(np.float32))
 
 
@@ -67,6 +71,16 @@ def _without_islands(seen: Array, faces: Array, points: Array, pixel: Array) -> 
     at_unseen[faces[~seen]] = True
     has_neighbours = np.bincount(part[at_unseen], minlength=len(total)) > 0
     return np.asarray(seen & ~((total < ISLAND) & has_neighbours)[face_part])
+
+
+def _ends(faces: Array, count: int) -> Array:
+    """Which of ``count`` points (count,) bool lie on an edge of a single face, where the shell is cut off."""
+    ends = np.sort(np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2), 1).astype(np.int64)
+    edges, times = np.unique(ends[:, 0] * count + ends[:, 1], return_counts=True)
+    open_edges = edges[times == 1]
+    found = np.zeros(count, bool)
+    found[np.concatenate([open_edges // count, open_edges % count])] = True
+    return found
 
 
 def _distances(faces: Array, points: Array, pixel: Array, sources: Array) -> Array:

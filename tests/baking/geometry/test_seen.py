@@ -68,14 +68,31 @@ def test_values_end_at_the_border_and_fade_by_distance() -> None:
     assert found[at_border] == pytest.approx(BORDER)
     beyond = place > 0.25 + 1e-6
     wanted = BORDER * (1 - (place - 0.25) / PIXEL / FADING).clip(0, 1)
-    assert found[beyond] == pytest.approx(wanted[beyond], abs=1e-4)
+    inside = beyond & (abs(mesh.positions[:, 1] - 0.5) < 0.05)  # far from where the sheet ends
+    assert found[inside & (place < 0.5)] == pytest.approx(wanted[inside & (place < 0.5)], abs=1e-4)
+    assert (found[beyond] <= wanted[beyond] + 1e-6).all()
     assert (found[beyond & (place > 0.25 + FADING * PIXEL)] == 0).all()
+
+
+def test_values_are_0_where_the_shell_is_cut_off() -> None:
+    mesh = sheet()
+    x = center(mesh)[:, 0]
+    found = with_seen(mesh, np.where(x < 0.9, LEAST_CAMERAS, 0), REFERENCE).seen  # 2 pixels are left behind it
+    assert found is not None
+    place = mesh.positions[:, 0]
+    inside = abs(mesh.positions[:, 1] - 0.5) < 0.05
+    assert (found[place < 0.9 - 1e-6] == 1).all()
+    assert not found[place > 1 - 1e-6].any()
+    middle = found[inside & (abs(place - 0.95) < 1e-6)]
+    assert middle == pytest.approx(BORDER / 2, abs=0.01)
 
 
 def test_no_corner_of_an_unseen_face_is_above_the_border_and_holes_do_not_fade() -> None:
     mesh = sheet()
     counts = np.full(len(mesh.faces), 9)
-    missed = np.random.default_rng(0).choice(len(counts), 40, replace=False)
+    x, y = center(mesh)[:, :2].T
+    within = np.flatnonzero((abs(x - 0.5) < 0.4) & (abs(y - 0.5) < 0.4))
+    missed = np.random.default_rng(0).choice(within, 40, replace=False)
     counts[missed] = 0
     found = with_seen(mesh, counts, REFERENCE).seen
     assert found is not None
