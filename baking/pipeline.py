@@ -32,6 +32,7 @@ from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.seen import count_cameras, with_seen
 from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, network_of, scaled_photos
 from duplex.baking.provenance import Provenance, report_of
@@ -68,11 +69,7 @@ def bake(
 
     ``preview``: where to write a bundle of the intermediate result each time the training state is saved.
     """
-    needed = needs(job)
-    needed.check(workspace.folder, job.teacher.device)
-    gpu = f", {needed.gpu / GIB:.1f} GiB on {job.teacher.device}" if needed.gpu else ""
-    disk = f"{needed.disk / GIB:.1f} GiB in {workspace.folder}"
-    say(f"needs up to {needed.memory / GIB:.1f} GiB of memory{gpu}, and {disk}")
+    _check_needs(job, workspace.folder)
     grid, shells = duplex_mesh(job, workspace, ctx)
     rasterizer = Rasterizer(ctx, *shells)
     with stage("bracketing", workspace):
@@ -88,6 +85,7 @@ def bake(
     with stage("distillation", workspace) as save_seconds:
         photos = photo_views(job, rasterizer, spec, workspace.folder)
         sets = [views, photos] if photos else [views]
+        shells, cameras = _with_seen(shells, rasterizer, sets, job)
         references = references_of(job.photos, held_out, job.config.views.view_size)
         trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
         if is_stored(workspace.state):
@@ -98,7 +96,7 @@ def bake(
         def finished() -> Bundle:
             facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
             bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
-            return dataclasses.replace(bundle, references=references)
+            return dataclasses.replace(bundle, references=references, rig=bundle.rig | job.rig.reach(cameras))
 
         def after_save() -> None:
             save_seconds()
@@ -111,6 +109,14 @@ def bake(
     write_atomically(output, write_bundle(bundle))
     workspace.remove()
     return bundle
+
+
+def _check_needs(job: BakeJob, folder: Path) -> None:
+    needed = needs(job)
+    needed.check(folder, job.teacher.device)
+    gpu = f", {needed.gpu / GIB:.1f} GiB on {job.teacher.device}" if needed.gpu else ""
+    disk = f"{needed.disk / GIB:.1f} GiB in {folder}"
+    say(f"needs up to {needed.memory / GIB:.1f} GiB of memory{gpu}, and {disk}")
 
 
 def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Mesh, Mesh]]:
@@ -170,6 +176,18 @@ def photo_views(job: BakeJob, rasterizer: Rasterizer, spec: NetworkSpec, folder:
         return None
     cameras, pictures, opacity = read_pictures(scaled, folder / "photos")
     return replace(make_view_set(cameras, pictures, rasterizer, spec, folder / "photo-hits"), opacity=opacity)
+
+
+def _with_seen(
+    shells: tuple[Mesh, Mesh], rasterizer: Rasterizer, sets: list[ViewSet], job: BakeJob
+) -> tuple[tuple[Mesh, Mesh], list[Camera]]:
+    """The shells with the values that say what the cameras of all views have seen of them, and these cameras."""
+    every = [camera for views in sets for camera in views.cameras]  # of a photo's scales the first is the largest
+    cameras = list({camera.camera_to_world.tobytes(): camera for camera in reversed(every)}.values())
+    reference = job.rig.reference_view(job.config.views.view_size)
+    counts = count_cameras(rasterizer, cameras)
+    outer, inner = (with_seen(shell, count, reference) for shell, count in zip(shells, counts, strict=True))
+    return (outer, inner), cameras
 
 
 def density_of(job: BakeJob) -> DensityGrid:

@@ -208,6 +208,17 @@ class Rig:
         x, y, z = eyes.mean(0).tolist()
         return ReferenceView((x, y, z), float(np.sqrt(((eyes - eyes.mean(0)) ** 2).sum(1).mean())), focal)
 
+    def reach(self, cameras: list[Camera]) -> dict[str, Any]:
+        """The member ``elevations`` of the manifest's ``rig`` object: those of the lowest and the highest camera.
+
+        Radians above the horizontal plane through the center. Nothing where the scene is not looked at from around.
+        """
+        if self.forward or self.surrounded:
+            return {}
+        outward = np.array([camera.position for camera in cameras]) - self.center
+        sines = outward @ self.up / np.maximum(np.linalg.norm(outward, axis=1), 1e-9)
+        return {"elevations": np.arcsin(sines.clip(-1, 1))[[sines.argmin(), sines.argmax()]].tolist()}
+
     def to_json(self) -> dict[str, Any]:
         """The manifest's ``rig`` object; of a forward rig's poses it keeps only the mean position and the spread."""
         data: dict[str, Any] = {

@@ -9,7 +9,7 @@ import moderngl
 from duplex.app.render.display import Display
 from duplex.app.render.timers import NO_TIMERS, Timers
 from duplex.app.render.view_transform import ViewTransform
-from duplex.app.render.views import FINAL, View
+from duplex.app.render.views import FINAL, Unseen, View
 
 Rgba = tuple[float, float, float, float]
 TRANSPARENT: Rgba = (0.0, 0.0, 0.0, 0.0)
@@ -23,6 +23,7 @@ class FrameOptions:
     * ``background``: straight RGBA in [0, 1]; None for the background of the teacher's training.
     * ``shells``: whether the network receives the features of the outer and of the inner shell; if not, it receives 0.
     * ``display``: colours of an intermediate target.
+    * ``unseen``: what becomes of parts that the cameras of the bake have not seen, in the image and in its alpha.
     * ``timers``: measure the GPU time of each pass.
     """
 
@@ -30,6 +31,7 @@ class FrameOptions:
     background: Rgba | None = None
     shells: tuple[bool, bool] = (True, True)
     display: Display = field(default_factory=Display)
+    unseen: Unseen = Unseen.FADE
     timers: Timers = NO_TIMERS
 
 

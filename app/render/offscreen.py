@@ -14,7 +14,7 @@ from duplex.app.core.images import unpremultiplied
 from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.render.context import RenderContext, default_context
 from duplex.app.render.frame import FrameOptions, Rgba
-from duplex.app.render.views import View
+from duplex.app.render.views import Unseen, View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import MAX_SIDE, Camera
@@ -42,6 +42,7 @@ def render(
     *,
     background: Color | None = ...,
     view: str | View = ...,
+    unseen: str = ...,
     backend: str = ...,
     context: RenderContext | None = ...,
 ) -> Array: ...
@@ -56,6 +57,7 @@ def render(
     depth: bool,
     background: Color | None = ...,
     view: str | View = ...,
+    unseen: str = ...,
     backend: str = ...,
     context: RenderContext | None = ...,
 ) -> Array | Rendering: ...
@@ -69,6 +71,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
     depth: bool = False,
     background: Color | None = None,
     view: str | View = "final",
+    unseen: str = Unseen.FADE,
     backend: str = AUTO,
     context: RenderContext | None = None,
 ) -> Array | Rendering:
@@ -81,6 +84,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
         depth: Whether to return distances too.
         background: Straight RGB or RGBA in [0, 1]; by default the background of the teacher's training.
         view: A view by its name in the panel's *show* list: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
+        unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"``, ``"hide"``.
         backend: ``"auto"`` (fragment shaders), ``"fragment"``, ``"compute"`` or ``"onnx"``.
         context: OpenGL context; by default one per thread, which is kept between calls.
 
@@ -89,8 +93,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
         ``depth``, a :class:`Rendering` of both.
 
     Raises:
-        DuplexError: OpenGL 3.3 is not available, the camera, view or backend does not exist, or the size is too
-            large.
+        DuplexError: OpenGL 3.3 is not available, the size too large, or the camera, view or backend does not exist.
     """
     bundle = scene if isinstance(scene, Bundle) else read_bundle(Path(scene))
     if backend not in (AUTO, *NAMES):
@@ -99,7 +102,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
     shown = View.parse(view) if isinstance(view, str) else view
     if shown not in renderer.views:
         raise DuplexError(f"view {str(shown)!r:.60}: this bundle has no such view")
-    options = FrameOptions(shown, None if background is None else _rgba(background))
+    options = FrameOptions(shown, background and _rgba(background), unseen=Unseen.parse(unseen))
     one = isinstance(camera, Camera | int)
     cameras = [_resized(bundle, each, size) for each in ([camera] if isinstance(camera, Camera | int) else camera)]
     with renderer.ctx:

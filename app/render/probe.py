@@ -9,7 +9,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.render.frame import FrameOptions
-from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
+from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, OPACITY_STEPS, UV_STEPS
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
@@ -64,7 +64,7 @@ def probe(
         hit = Hit(
             u / UV_STEPS,
             v / UV_STEPS,
-            max(level / LEVEL_STEPS + LOWEST_LEVEL + finest, 0.0),
+            max(level // OPACITY_STEPS / LEVEL_STEPS + LOWEST_LEVEL + finest, 0.0),
             features[i * count : (i + 1) * count],
         )
         hits.append(hit if covered else None)

@@ -8,6 +8,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.render.frame import Frame, FrameResult
 from duplex.app.render.gpu import colors
+from duplex.app.render.passes.gbuffer import OPACITY_STEPS
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
@@ -49,6 +50,14 @@ def nan_warning(renderer: Renderer, camera: Camera) -> str:
     )
 
 
+def unseen_share(frame: Frame) -> float:
+    """The share of the covered pixels, in [0, 1], whose hits are less than half opaque: they were not seen."""
+    outer, inner = (_stored(texture) for texture in frame.hits)
+    covered = outer[..., 3] > 0
+    seen = [(hits[..., 2] % OPACITY_STEPS >= OPACITY_STEPS // 2) | (hits[..., 3] == 0) for hits in (outer, inner)]
+    return float((covered & ~(seen[0] & seen[1])).sum() / max(covered.sum(), 1))
+
+
 def _frame_of(result: FrameResult) -> Frame:
     assert result.frame is not None, "a reference picture has no G-buffer"
     return result.frame
@@ -60,9 +69,13 @@ def _half_floats(texture: moderngl.Texture) -> Array:
 
 def _scale(frame: Frame) -> Array:
     """The scale of each pixel, 0 at a miss of the outer shell: (height, width) float32 with margin, top row first."""
-    hits = frame.hits[0]
-    stored = np.frombuffer(hits.read(), np.uint16).reshape(hits.height, hits.width, 4)[::-1, :, 3] / np.float32(65535)
+    stored = _stored(frame.hits[0])[..., 3] / np.float32(65535)
     return np.asarray(stored / np.maximum(1 - stored, np.float32(1e-5)))
+
+
+def _stored(hits: moderngl.Texture) -> Array:
+    """Hits as they are stored, (height, width, 4) uint16, top row first."""
+    return np.frombuffer(hits.read(), np.uint16).reshape(hits.height, hits.width, 4)[::-1]
 
 
 def _without_margin(plane: Array, margin: int) -> Array:

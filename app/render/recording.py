@@ -14,7 +14,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import reserve, reserve_folder
 from duplex.app.core.images import to_png
 from duplex.app.core.outputs import check_folder, check_output
-from duplex.app.render.frame import FrameOptions, Rgba
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 
@@ -29,10 +29,9 @@ LIMITED_RANGE = 1  # FFmpeg's number for luma from 16 to 235
 class Recording:
     """Draws ``cameras`` one by one into a video if ``out`` ends in ``.mp4``, else into ``out``/00000.png, ...
 
-    ``count``: number of cameras; ``fps``: frames per second of the video; ``background``: straight RGBA in [0, 1], by
-    default that of the teacher's training. Raises :class:`DuplexError` for a transparent background, an odd size or a
-    missing codec in the case of a video, or if another process writes ``out``, and OSError if writing fails. Nothing
-    appears at ``out`` before all is drawn.
+    ``count``: number of cameras; ``fps``: frames per second of the video; ``options``: how frames are drawn. Raises
+    :class:`DuplexError` for a transparent background, an odd size or a missing codec in the case of a video, or if
+    another process writes ``out``, and OSError if writing fails. Nothing appears at ``out`` before all is drawn.
     """
 
     def __init__(
@@ -42,16 +41,16 @@ class Recording:
         count: int,
         out: Path,
         fps: float = 30.0,
-        background: Rgba | None = None,
+        options: FrameOptions | None = None,
     ):
         self.renderer = renderer
         self.cameras = iter(cameras)
         self.count = count
-        self.options = FrameOptions(background=background)
+        self.options = options or FrameOptions()
         self.done = 0
         self.writer: _Video | _PngFolder
         if is_video(out):
-            if background and background[3] < 1:
+            if self.options.background and self.options.background[3] < 1:
                 raise DuplexError(f"{out}: an MP4 has no transparency: give a background, or a folder for PNGs")
             self.writer = _Video(out, fps)
         else:

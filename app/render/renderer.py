@@ -22,7 +22,7 @@ from duplex.app.render.passes.tiles import TilePass
 from duplex.app.render.targets import FrameTargets, TargetCache
 from duplex.app.render.timers import Timers
 from duplex.app.render.view_transform import ViewTransform
-from duplex.app.render.views import SURFACE_KINDS, View, ViewKind, views_of
+from duplex.app.render.views import SURFACE_KINDS, Unseen, View, ViewKind, views_of
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
@@ -108,9 +108,14 @@ class Renderer:
         return distance.repeat(scale, 0).repeat(scale, 1)[-camera.height :, : camera.width].copy()
 
     @property
+    def has_unseen(self) -> bool:
+        """Whether the cameras of the bake have not seen all of the shells."""
+        return any(shell.seen is not None for shell in self.shells)
+
+    @property
     def gpu_bytes(self) -> int:
         """GPU memory of the bundle and of all render targets in bytes, mip levels not counted."""
-        buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices)]
+        buffers = [buffer for shell in self.shells for buffer in (shell.vertices, shell.indices, shell.seen)]
         return bytes_of(*buffers, *self._features.textures) + self._targets.gpu_bytes
 
     def transform_of(self, camera: Camera) -> ViewTransform:
@@ -129,10 +134,11 @@ class Renderer:
         timers = options.timers
         transform = self.transform_of(_block_camera(camera, network.channels_to_space).padded(network.margin))
         outer, inner = targets.hits
+        hiding = options.unseen is Unseen.HIDE
         with timers.measure("outer shell"):
-            self._gbuffer[0].render(transform, out=outer)
+            self._gbuffer[0].render(transform, hiding=hiding, out=outer)
         with timers.measure("inner shell"):
-            self._gbuffer[1].render(transform, _depth(outer), out=inner)
+            self._gbuffer[1].render(transform, _depth(outer), hiding, out=inner)
         with timers.measure("tiles"):
             self._tiles.render(_color(outer), out=targets.tiles)
         hits = [_color(outer), _color(inner)]
@@ -142,7 +148,8 @@ class Renderer:
         shaded = targets.backend.render(frame, options.timers)
         picture = self._pictures[options.view.kind]
         with options.timers.measure("present"):
-            picture.render(frame.hits[0], shaded, frame.tiles, self._background(options), out=targets.picture)
+            showing = options.unseen is Unseen.SHOW
+            picture.render(frame, shaded, self._background(options), showing, out=targets.picture)
         return FrameResult(targets.picture, frame, shaded)
 
     def _draw_target(self, camera: Camera, frame: Frame, targets: FrameTargets, options: FrameOptions) -> FrameResult:

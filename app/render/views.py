@@ -31,6 +31,24 @@ _FEATURES = re.compile(r"(outer|inner) features (\d{1,3})")
 _LAYER = re.compile(r"layer (\d{1,3}) channels (\d{1,4})-(\d{1,4})")
 
 
+class Unseen(StrEnum):
+    """What becomes of parts that the cameras of the bake have not seen.
+
+    They fade behind the border of what was seen, are as visible as other parts, or hidden.
+    """
+
+    FADE = "fade"
+    SHOW = "show"
+    HIDE = "hide"
+
+    @classmethod
+    def parse(cls, name: str) -> Unseen:
+        """The member with this name; raises :class:`DuplexError` for an unknown one."""
+        if name not in tuple(cls):
+            raise DuplexError(f"unseen {name!r:.60}: expected {', '.join(cls)}")
+        return cls(name)
+
+
 @dataclass(frozen=True)
 class View:
     """One entry of the panel's *show* list. ``str(view)`` is its name; :meth:`parse` is the inverse.

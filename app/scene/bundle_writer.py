@@ -40,7 +40,7 @@ def _manifest(bundle: Bundle, shells: dict[str, Any], references: list[dict[str,
     """The manifest without its ``parts`` member, which :func:`pack` adds."""
     return {
         "format": "duplex",
-        "version": VERSION if bundle.network.scaled else 1,
+        "version": VERSION if _needs_version_2(bundle) else 1,
         "shells": shells,
         "double_sided": bundle.double_sided,
         "network": bundle.network.to_json(),
@@ -53,6 +53,11 @@ def _manifest(bundle: Bundle, shells: dict[str, Any], references: list[dict[str,
         "teacher": bundle.teacher,
         "references": references,
     }
+
+
+def _needs_version_2(bundle: Bundle) -> bool:
+    """Whether the bundle has anything that format 1 does not know."""
+    return bundle.network.scaled or any(shell.mesh.seen is not None for shell in (bundle.outer, bundle.inner))
 
 
 def _add_shell(parts: Parts, name: str, shell: BundleShell) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """One triangle mesh as glTF binary: 16-bit positions and texture coordinates (KHR_mesh_quantization).
 
+The attribute ``_SEEN`` says how far each vertex was seen (:class:`~duplex.app.scene.mesh.Mesh`).
+
 The reader accepts the files of the writer, and float32 attributes of other tools. A file is untrusted: every offset,
 count and index is checked before memory is allocated, in time linear in the size of the file.
 """
@@ -21,12 +23,13 @@ MAGIC = 0x46546C67
 VERSION = 2
 JSON_CHUNK = 0x4E4F534A
 BIN_CHUNK = 0x004E4942
-UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5123, 5125, 5126  # OpenGL component types
+UNSIGNED_BYTE, UNSIGNED_SHORT, UNSIGNED_INT, FLOAT = 5121, 5123, 5125, 5126  # OpenGL component types
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963  # OpenGL buffer targets
 MAX_JSON_BYTES = 1 << 20
 MAX_INDEX = 0xFFFF  # of the lists in the JSON
 REMEDY = "a damaged bundle; bake again"
 DTYPES: dict[int, np.dtype[Any]] = {
+    UNSIGNED_BYTE: np.dtype("u1"),
     UNSIGNED_SHORT: np.dtype("<u2"),
     UNSIGNED_INT: np.dtype("<u4"),
     FLOAT: np.dtype("<f4"),
@@ -47,7 +50,12 @@ def write(mesh: Mesh) -> bytes:
     vertices, node = _stored_positions(positions, faces)
     texture = np.round(np.clip(uvs, 0, 1) * 65535).astype("<u2")
     indices = faces.astype("<u4" if len(positions) > 65535 else "<u2").reshape(-1)
-    views, binary = _buffer([vertices, texture, indices])
+    arrays = [vertices, texture, indices]
+    attributes = {"POSITION": 0, "TEXCOORD_0": 1}
+    if mesh.seen is not None:
+        arrays.append(_stored_values(mesh.seen))
+        attributes["_SEEN"] = 3
+    views, binary = _buffer(arrays)
     document = {
         "asset": {"version": "2.0", "generator": "duplex"},
         "extensionsUsed": ["KHR_mesh_quantization"],
@@ -55,8 +63,8 @@ def write(mesh: Mesh) -> bytes:
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
-        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2}]}],
-        "accessors": _accessors(vertices, texture, indices),
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": 2}]}],
+        "accessors": _accessors(*arrays),
         "bufferViews": views,
         "buffers": [{"byteLength": len(binary)}],
     }
@@ -73,6 +81,13 @@ def _stored_positions(positions: Array, faces: Array) -> tuple[Array, dict[str, 
     stored = np.zeros((len(positions), 4), "<u2")  # glTF aligns attributes to 4 bytes: 3 components and padding
     stored[:, :3] = np.round((positions - low) / scale)
     return stored, {"mesh": 0, "translation": low.tolist(), "scale": scale.tolist()}
+
+
+def _stored_values(values: Array) -> Array:
+    """Values in [0, 1] as stored: (v, 4) uint8, of which the first column counts, since glTF aligns to 4 bytes."""
+    stored = np.zeros((len(values), 4), "u1")
+    stored[:, 0] = np.round(255 * values.clip(0, 1))
+    return stored
 
 
 def _buffer(arrays: list[Array]) -> tuple[list[dict[str, Any]], bytes]:
@@ -94,8 +109,8 @@ def _buffer(arrays: list[Array]) -> tuple[list[dict[str, Any]], bytes]:
     return views, binary
 
 
-def _accessors(vertices: Array, texture: Array, indices: Array) -> list[dict[str, Any]]:
-    return [
+def _accessors(vertices: Array, texture: Array, indices: Array, seen: Array | None = None) -> list[dict[str, Any]]:
+    accessors: list[dict[str, Any]] = [
         {
             "bufferView": 0,
             "componentType": COMPONENT_TYPES[vertices.dtype],
@@ -112,6 +127,10 @@ def _accessors(vertices: Array, texture: Array, indices: Array) -> list[dict[str
             "type": "SCALAR",
         },
     ]
+    if seen is not None:
+        values = {"componentType": UNSIGNED_BYTE, "normalized": True, "count": len(seen), "type": "SCALAR"}
+        accessors.append({"bufferView": 3, **values})
+    return accessors
 
 
 def _container(document: dict[str, Any], binary: bytes) -> bytes:
@@ -129,7 +148,9 @@ def _padded(content: bytes, filler: bytes) -> bytes:
 
 
 def read(content: bytes, name: str) -> Mesh:
-    """The mesh of a .glb with one triangle mesh of at most 2 million faces: float32 positions and uvs, int32 faces.
+    """The mesh of a .glb with one triangle mesh of at most 2 million faces.
+
+    It has float32 positions, uvs and, if the file has them, values of what was seen; int32 faces.
 
     Raises :class:`DuplexError`, which gives ``name``, for any other content.
     """
@@ -149,10 +170,11 @@ def read(content: bytes, name: str) -> Mesh:
         sound = faces.dtype.kind == "u" and len(uvs) == len(positions) and len(faces) % 3 == 0
         if not sound or faces.max() >= len(positions) or not (_are_coordinates(positions) and _are_coordinates(uvs)):
             raise ValueError("indices, counts or coordinates do not fit")
+        seen = _seen(document, binary, attributes, len(positions)) if "_SEEN" in attributes else None
     except (DuplexError, ValueError, struct.error) as error:
         reason = str(error).removeprefix(f"{name}: ").removesuffix(f": {REMEDY}")
         raise DuplexError(f"{name}: not a triangle mesh in glTF binary ({reason}): {REMEDY}") from None
-    return Mesh(positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3))
+    return Mesh(positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3), seen)
 
 
 def _chunks(content: bytes) -> tuple[bytes, memoryview]:
@@ -200,6 +222,14 @@ def _accessor(document: Node, binary: memoryview, index: int, kind: str, most: i
             raise accessor.wrong("normalized", "whole numbers for it")
         data = data / np.iinfo(dtype).max
     return data if data.shape[1] > 1 else data[:, 0]
+
+
+def _seen(document: Node, binary: memoryview, attributes: Node, vertices: int) -> Array:
+    """How far each vertex was seen, (vertices,) float32 in [0, 1]."""
+    values = _accessor(document, binary, attributes.whole("_SEEN", 0, MAX_INDEX), "SCALAR", vertices)
+    if len(values) != vertices or not (values.min() >= 0 and values.max() <= 1):
+        raise ValueError("_SEEN is not a number from 0 to 1 for each vertex")
+    return values.astype(np.float32)
 
 
 def _are_coordinates(values: Array) -> bool:

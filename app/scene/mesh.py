@@ -9,6 +9,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 
 MAX_FACES = 2_000_000  # of a shell
+BORDER = 128 / 255  # the value of a vertex where the seen part of a shell ends
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,14 @@ class Mesh:
     * ``positions``: (v, 3) float32 or float64, world unless the owner states another frame.
     * ``uvs``: (v, 2) texture coordinates in [0, 1], ``v = 0`` at row 0 of the texture; zeros before unwrapping.
     * ``faces``: (f, 3) vertex indices, counterclockwise seen from the front.
+    * ``seen``: (v,) float32 in [0, 1], how far each vertex was seen by the cameras of the bake: 1 where all its faces
+      were, :data:`BORDER` where some of them were, less and less beyond; None: everything was seen.
     """
 
     positions: Array
     uvs: Array
     faces: Array
+    seen: Array | None = None
 
     @classmethod
     def without_uvs(cls, positions: Array, faces: Array) -> Mesh:

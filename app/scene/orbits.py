@@ -95,6 +95,20 @@ def path_from_rig(rig: dict[str, Any]) -> Orbit | ForwardPath | None:
     return ForwardPath(eye, center, data.number("spread", -MAX_NUMBER, MAX_NUMBER), up, fov)
 
 
+def trained_elevations(rig: dict[str, Any]) -> tuple[float, float] | None:
+    """The elevations of the lowest and the highest camera of the bake, radians above the horizon.
+
+    None where ``rig``, the object of a bundle, states none. Raises :class:`DuplexError` for invalid values.
+    """
+    data = Node(rig, "cameras.json: rig", "a damaged bundle; bake again")
+    if "elevations" not in data:
+        return None
+    low, high = data.numbers("elevations", 2, limit=math.pi / 2 + 1e-6).tolist()
+    if low > high:
+        raise data.wrong("elevations", "the lower one first")
+    return low, high
+
+
 def scene_orbit(bundle: Bundle) -> Orbit | ForwardPath:
     """The turntable path of the bundle's scene: around an object, in front of a scene, or inside it."""
     path = path_from_rig(bundle.rig)

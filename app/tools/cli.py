@@ -7,11 +7,16 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from duplex.app.core.errors import DuplexError, run_command
 from duplex.app.render.backends.names import AUTO, NAMES
+from duplex.app.render.views import Unseen
 from duplex.app.scene.camera import MAX_SIDE
 from duplex.assets import DEMO_BUNDLE
+
+if TYPE_CHECKING:  # it imports OpenGL
+    from duplex.app.render.frame import FrameOptions
 
 Color = tuple[float, float, float, float]
 
@@ -36,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
         help="what runs the network; auto: in a window the fastest here, else fragment [auto]",
     )
     parser.add_argument("--background", metavar="COLOR", help="white, black, transparent or #rrggbb [the teacher's]")
+    parser.add_argument(
+        "--unseen",
+        choices=tuple(Unseen),
+        help="what becomes of parts that no camera of the bake saw [fade, or as the window was left]",
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
     action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
@@ -76,11 +86,11 @@ def _view(arguments: argparse.Namespace) -> int:
     if arguments.bench or arguments.scaling:
         return _measure(arguments, size)
     if arguments.turntable or arguments.render:
-        return _record(arguments, size, background)
+        return _record(arguments, size, _options(arguments, background))
     if arguments.output:
         raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
     if arguments.screenshot:
-        return _screenshot(arguments, size, background)
+        return _screenshot(arguments, size, _options(arguments, background))
     from duplex.app.viewer.launch import view
 
     camera = None
@@ -90,25 +100,33 @@ def _view(arguments: argparse.Namespace) -> int:
         camera = choose_camera(read_bundle(arguments.bundle), arguments.camera, size)
     window_size = size if arguments.size else None
     behind = background[:3] if background else None
-    view(arguments.bundle, camera, window_size, backend=arguments.backend, background=behind)
+    look = {"background": behind, "unseen": arguments.unseen}
+    view(arguments.bundle, camera, window_size, backend=arguments.backend, **look)
     return 0
 
 
-def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], background: Color | None) -> int:
+def _options(arguments: argparse.Namespace, background: Color | None) -> FrameOptions:
+    """How pictures without a window are drawn."""
+    from duplex.app.render.frame import FrameOptions
+
+    return FrameOptions(background=background, unseen=Unseen(arguments.unseen or Unseen.FADE))
+
+
+def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], options: FrameOptions) -> int:
     from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.tools.screenshots import choose_camera, screenshot
 
     bundle = read_bundle(arguments.bundle)
     camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
-    result = screenshot(bundle, camera, arguments.screenshot, background, arguments.backend)
+    result = screenshot(bundle, camera, arguments.screenshot, options, arguments.backend)
     if result.warning:
         print(f"warning: {result.warning}", file=sys.stderr)
     print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {result.driver}")
     return 0
 
 
-def _record(arguments: argparse.Namespace, size: tuple[int, int], background: Color | None) -> int:
+def _record(arguments: argparse.Namespace, size: tuple[int, int], options: FrameOptions) -> int:
     from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.tools import recordings
 
@@ -118,7 +136,7 @@ def _record(arguments: argparse.Namespace, size: tuple[int, int], background: Co
     video = out.suffix.lower() == ".mp4"
     frames = arguments.frames or (120 if video else 24)
     if arguments.turntable and not video:
-        sheet = recordings.turntable_images(bundle, out, frames, size, background, arguments.backend)
+        sheet = recordings.turntable_images(bundle, out, frames, size, options, arguments.backend)
         print(f"{frames} pictures in {out}, all of them at a glance in {sheet}")
         return 0
     if arguments.render:
@@ -126,7 +144,7 @@ def _record(arguments: argparse.Namespace, size: tuple[int, int], background: Co
         animation = recordings.path_animation(bundle, arguments.render, arguments.fps, path_size)
     else:
         animation = recordings.turntable(bundle, frames, arguments.fps or 30.0, size)
-    recordings.record(bundle, animation, out, background, arguments.backend, _print_progress)
+    recordings.record(bundle, animation, out, options, arguments.backend, _print_progress)
     print(f"{out}: {animation.count} frames" + (f", {animation.count / animation.fps:.1f} s" if video else ""))
     return 0
 

@@ -25,6 +25,7 @@ from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.inspect import InspectFacts
 from duplex.app.viewer.panels.panel import WIDTH, PanelFacts, draw_panel
 from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
+from duplex.app.viewer.panels.view import UnseenFacts
 from duplex.app.viewer.split_view import second_views
 
 LAYOUT = Layout((1280, 800), (1280, 800), left=WIDTH)
@@ -113,6 +114,8 @@ class _BenchedPanel:
         return PanelFacts(
             look=Look(),
             views=renderer.views,
+            unseen=UnseenFacts(exists=True, in_picture=True),
+            has_limits=True,
             controls=self.controls,
             editor=self.editor,
             files=FileFacts((), has_dialog=False),

@@ -13,7 +13,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.files import reserve_folder
 from duplex.app.core.images import to_png
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.frame import FrameOptions, Rgba
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.render.recording import Recording, check_destination
 from duplex.app.render.renderer import Renderer
@@ -59,18 +59,18 @@ def record(
     bundle: Bundle,
     animation: Animation,
     out: Path,
-    background: Rgba | None,
+    options: FrameOptions,
     backend: str = AUTO,
     progress: Progress = lambda done, count: None,
 ) -> None:
     """Draw ``animation`` into the video ``out`` if that ends in ``.mp4``, else into the folder ``out`` as PNG files.
 
-    ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Interruption leaves what was
-    there before. Raises as :class:`~duplex.app.render.recording.Recording` does.
+    ``options``: how frames are drawn. Interruption leaves what was there before. Raises as
+    :class:`~duplex.app.render.recording.Recording` does.
     """
     check_destination(out)
     renderer = Renderer(create_headless_context(), bundle, backend)
-    recording = Recording(renderer, animation.cameras, animation.count, out, animation.fps, background)
+    recording = Recording(renderer, animation.cameras, animation.count, out, animation.fps, options)
     try:
         while not recording.finished:
             recording.advance()
@@ -85,7 +85,7 @@ def turntable_images(
     folder: Path,
     frames: int,
     size: tuple[int, int],
-    background: Rgba | None,
+    options: FrameOptions,
     backend: str = AUTO,
 ) -> Path:
     """Draw a full circle around the scene as ``folder``/000.png, ..., and a contact sheet of at most 60 of the images.
@@ -97,7 +97,7 @@ def turntable_images(
         selected = set(np.linspace(0, frames - 1, min(frames, SHEET_IMAGES)).round().astype(int).tolist())
         sheet = _ContactSheet(len(selected), size)
         for i, camera in enumerate(scene_orbit(bundle).cameras(frames, *size)):
-            image = renderer.image(camera, FrameOptions(background=background))
+            image = renderer.image(camera, options)
             unfinished.write(folder / f"{i:03d}.png", to_png(image))
             if i in selected:
                 sheet.add(image)

@@ -11,7 +11,7 @@ from duplex.app.core.files import reserve
 from duplex.app.core.images import to_png
 from duplex.app.core.tree import Node, parse_json
 from duplex.app.render.backends.names import AUTO
-from duplex.app.render.frame import FrameOptions, Rgba
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import create_headless_context, describe
 from duplex.app.render.readback import nan_warning
 from duplex.app.render.renderer import Renderer
@@ -33,18 +33,18 @@ def screenshot(
     bundle: Bundle,
     camera: Camera,
     out: Path,
-    background: Rgba | None,
+    options: FrameOptions,
     backend: str = AUTO,
 ) -> Screenshot:
     """Draw the view of ``camera`` into the PNG ``out``.
 
-    ``background``: straight RGBA in [0, 1], by default that of the teacher's training. Raises
-    :class:`~duplex.app.core.errors.DuplexError` without OpenGL 3.3 or the backend, and OSError if writing fails.
+    ``options``: how it is drawn. Raises :class:`~duplex.app.core.errors.DuplexError` without OpenGL 3.3 or the backend,
+    and OSError if writing fails.
     """
     with reserve(out) as unfinished:
         ctx = create_headless_context()
         renderer = Renderer(ctx, bundle, backend)
-        unfinished.write(out, to_png(renderer.image(camera, FrameOptions(background=background))))
+        unfinished.write(out, to_png(renderer.image(camera, options)))
         unfinished.finish()
     return Screenshot(describe(ctx), nan_warning(renderer, camera))
 

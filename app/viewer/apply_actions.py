@@ -8,6 +8,7 @@ import numpy as np
 
 from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.core.images import save_png
+from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import color_target, driver_errors
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer import actions as a
@@ -78,7 +79,7 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
     controls = scene.controls
     match action:
         case a.Turn(dx, dy):
-            controls.turn(dx, dy)
+            controls.turn(dx, dy, scene.elevations if state.look.limited else None)
         case a.Pan(dx, dy):
             controls.pan(dx, dy, state.layout.size[1])
         case a.Dolly(notches):
@@ -145,7 +146,8 @@ def _apply_to_path(action: a.PathAction, state: ViewerState, scene: OpenScene) -
             editor.load()
             state.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, loaded")
         case a.RecordPath():
-            editor.record(scene.renderer, (*state.look.background, 1.0))
+            options = FrameOptions(background=(*state.look.background, 1.0), unseen=state.look.unseen)
+            editor.record(scene.renderer, options)
         case a.CancelRecording():
             editor.cancel_recording()
 

@@ -16,6 +16,7 @@ from duplex.app.viewer.panels.inspect import InspectFacts
 from duplex.app.viewer.panels.panel import PanelFacts, draw_panel
 from duplex.app.viewer.panels.path import draw_path_over_scene
 from duplex.app.viewer.panels.speed import SpeedFacts
+from duplex.app.viewer.panels.view import UnseenFacts
 from duplex.app.viewer.panels.welcome import draw_welcome
 from duplex.app.viewer.split_view import draw_split_line, second_views
 from duplex.app.viewer.state import ViewerState
@@ -99,6 +100,8 @@ def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: 
     return PanelFacts(
         look=state.look,
         views=renderer.views,
+        unseen=UnseenFacts(renderer.has_unseen, state.sees_unseen),
+        has_limits=scene.elevations is not None,
         controls=scene.controls,
         editor=scene.editor,
         files=files,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from duplex.app.render.display import Display
 from duplex.app.render.passes.screen import PATTERNS, Backdrop
-from duplex.app.render.views import ERROR, FINAL, REFERENCE, View, ViewKind
+from duplex.app.render.views import ERROR, FINAL, REFERENCE, Unseen, View, ViewKind
 from duplex.app.viewer.split_view import SecondView
 
 NETWORK_INPUT = View(ViewKind.FEATURES)  # shown in place of the picture where the network is switched off
@@ -19,7 +19,8 @@ class Look:
     ``background``: RGB in [0, 1], drawn in a ``pattern`` of :data:`PATTERNS`; ``exposure``: stops, -3 to 3;
     ``scale``: resolution relative to the window, 0.1 to 1; ``smooth``: whether the resolution may fall while the camera
     moves, to reach ``frame_rate`` frames a second, 10 to 120; ``show_cameras``: whether the bundle's cameras are drawn
-    over the scene.
+    over the scene; ``unseen``: what becomes of parts that no camera of the bake saw; ``limited``: whether the orbit
+    resists where it leaves the elevations of these cameras.
     """
 
     view: View = FINAL
@@ -30,6 +31,8 @@ class Look:
     smooth: bool = True
     frame_rate: int = 30
     show_cameras: bool = False
+    unseen: Unseen = Unseen.FADE
+    limited: bool = False
 
     @property
     def backdrop(self) -> Backdrop:

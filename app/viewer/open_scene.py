@@ -16,7 +16,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot
+from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot, trained_elevations
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
@@ -28,7 +28,8 @@ class OpenScene:
     """``bundle``, which was read from ``path`` and is seen from ``camera`` first.
 
     ``backend``: with ``auto``, :meth:`choose_backend` measures which one is fastest. ``stamp``: the file's when it was
-    read, to notice changes. ``camera_index``: the bundle's camera that was last jumped to, -1 at first.
+    read, to notice changes. ``camera_index``: the bundle's camera that was last jumped to, -1 at first. ``elevations``:
+    of the lowest and the highest camera of the bake, radians above the horizon, None where that means nothing.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class OpenScene:
         self.renderer = Renderer(ctx, bundle, backend)
         self._edges: list[WireframePass] = []
         pivot = scene_pivot(bundle)
+        self.elevations = trained_elevations(bundle.rig)
         self.center = pivot.point
         self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
         self.controls = CameraControls.around(self.start, pivot.point, pivot.length, np.array(bundle.up))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import moderngl
 
-from duplex.app.render.frame import FrameOptions
+from duplex.app.render.frame import Frame, FrameOptions
 from duplex.app.render.passes.screen import ScreenPass
 from duplex.app.render.timers import PassTimers
 from duplex.app.scene.camera import Camera
@@ -31,6 +31,7 @@ class Appearance:
             background=self.look.backdrop.drawn,
             shells=self.inspection.shells,
             display=self.inspection.display,
+            unseen=self.look.unseen,
             timers=timers,
         )
 
@@ -43,15 +44,20 @@ class Appearance:
             background=self.look.backdrop.drawn,
             shells=second.shells or self.inspection.shells,
             display=self.inspection.display,
+            unseen=self.look.unseen,
         )
 
 
 class ScenePainter:
-    """Draws scenes; ``timers`` measure the passes of the picture."""
+    """Draws scenes.
+
+    ``timers`` measure the passes of the picture; ``frame``: the G-buffer of the last one, None if it had none.
+    """
 
     def __init__(self, ctx: moderngl.Context, timers: PassTimers):
         self.timers = timers
         self.second = SecondRenderer()
+        self.frame: Frame | None = None
         self._screen = ScreenPass(ctx)
 
     def paint(
@@ -63,7 +69,9 @@ class ScenePainter:
         """
         camera = scene.controls.camera(*size)
         inspection, backdrop = appearance.inspection, appearance.look.backdrop
-        texture = _filtered(scene.renderer.draw(camera, appearance.options(self.timers)).texture)
+        drawn = scene.renderer.draw(camera, appearance.options(self.timers))
+        self.frame = drawn.frame
+        texture = _filtered(drawn.texture)
         with self.timers.measure("screen"):
             self._screen.render(texture, backdrop, box, box, out=out)
         if inspection.second:

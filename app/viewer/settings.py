@@ -12,6 +12,7 @@ from platformdirs import user_config_path
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.core.tree import parse_json
+from duplex.app.render.views import Unseen
 
 MAX_FILE = 1 << 16  # bytes
 MAX_RECENT = 8
@@ -22,7 +23,7 @@ class Settings:
     """What the viewer remembers from one start to the next.
 
     ``recent``: paths of bundles, the last one first; ``size``: of the window, None before the first start; ``scale``,
-    ``smooth`` and ``frame_rate``: as in :class:`~duplex.app.viewer.look.Look`.
+    ``smooth``, ``frame_rate``, ``unseen`` and ``limited``: as in :class:`~duplex.app.viewer.look.Look`.
     """
 
     recent: list[str] = field(default_factory=list)
@@ -30,6 +31,8 @@ class Settings:
     scale: float = 1.0
     smooth: bool = True
     frame_rate: int = 30
+    unseen: str = Unseen.FADE
+    limited: bool = False
 
     def opened(self, path: Path) -> None:
         """Put ``path`` first among the recent files."""
@@ -74,6 +77,10 @@ def load_settings(file: Path | None = None) -> Settings:
         found.smooth = data["smooth"]
     if _whole(data.get("frame_rate"), 10, 120):
         found.frame_rate = data["frame_rate"]
+    if data.get("unseen") in tuple(Unseen):
+        found.unseen = data["unseen"]
+    if isinstance(data.get("limited"), bool):
+        found.limited = data["limited"]
     return found
 
 

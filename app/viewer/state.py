@@ -8,13 +8,15 @@ from pathlib import Path
 import moderngl
 import numpy as np
 
+from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable, sentence_of
 from duplex.app.core.files import Stamp, expanded, stamp_of
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.gpu import is_software
-from duplex.app.render.readback import nan_warning
+from duplex.app.render.readback import nan_warning, unseen_share
 from duplex.app.render.renderer import Renderer
 from duplex.app.render.timers import PassTimers
+from duplex.app.render.views import Unseen
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
@@ -30,12 +32,15 @@ from duplex.app.viewer.scene_painter import Appearance, Box, ScenePainter
 from duplex.app.viewer.settings import Settings
 from duplex.app.viewer.split_view import second_views
 
+NOTICED = 0.01  # share of the covered pixels
+
 
 class ViewerState:
     """The open scene and everything that a user has set; actions change it (:mod:`apply_actions`).
 
     ``layout``: of the window's present frame; ``drawn_size``: of the last picture, pixels; ``changes``: how often
-    another scene or renderer was entered.
+    another scene or renderer was entered; ``sees_unseen``: whether parts that no camera of the bake saw are in the
+    picture, measured where the camera has come to rest.
     """
 
     def __init__(self, ctx: moderngl.Context, settings: Settings, backend: str = AUTO):
@@ -45,7 +50,13 @@ class ViewerState:
         self.software = is_software(ctx)
         self.timers = PassTimers(ctx)
         self.painter = ScenePainter(ctx, self.timers)
-        self.look = Look(scale=settings.scale, smooth=settings.smooth, frame_rate=settings.frame_rate)
+        self.look = Look(
+            scale=settings.scale,
+            smooth=settings.smooth,
+            frame_rate=settings.frame_rate,
+            unseen=Unseen(settings.unseen),
+            limited=settings.limited,
+        )
         self.inspection = Inspection()
         self.measurements = Measurements()
         self.notices = Notices()
@@ -57,6 +68,8 @@ class ViewerState:
         self.resolution = DynamicResolution()
         self.drawn_size = (0, 0)
         self.changes = 0
+        self.sees_unseen = False
+        self._looked: tuple[int, Array] | None = None
         self._last_pose = np.eye(4)
         self._checked: Renderer | None = None
 
@@ -155,6 +168,7 @@ class ViewerState:
         try:
             self.compose(size, box, out)
             self.drawn_size = size
+            self._look_for_unseen(scene)
             self._check_numbers(scene)
         except (DuplexError, moderngl.Error) as error:
             self.notices.error(sentence_of(error))
@@ -221,6 +235,16 @@ class ViewerState:
             self._checked = scene.renderer
             if warning := nan_warning(scene.renderer, self.drawn_camera(scene)):
                 self.notices.error(warning)
+
+    def _look_for_unseen(self, scene: OpenScene) -> None:
+        """Measure :attr:`sees_unseen` where the camera stands still, once for each place: it waits for the GPU."""
+        frame = self.painter.frame
+        pose = scene.controls.camera(1, 1).camera_to_world
+        known = self._looked and self._looked[0] == self.changes and np.array_equal(self._looked[1], pose)
+        if frame is None or scene.controls.moving or known:
+            return
+        self._looked = (self.changes, pose)
+        self.sees_unseen = scene.renderer.has_unseen and unseen_share(frame) > NOTICED
 
     def _movement_scale(self, scene: OpenScene, seconds: float) -> float:
         """By how much the next frame is drawn coarser than the panel says, because the camera moves."""

@@ -123,6 +123,8 @@ class Viewer:
         settings.scale = state.look.scale
         settings.smooth = state.look.smooth
         settings.frame_rate = state.look.frame_rate
+        settings.unseen = state.look.unseen
+        settings.limited = state.look.limited
         if not self.window.fullscreen:
             settings.size = list(glfw.get_window_size(self.window._window))
         settings.save()

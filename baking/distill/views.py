@@ -27,6 +27,7 @@ from duplex.baking.runtime.threads import Map, one_view_a_thread
 from duplex.baking.runtime.workspace import is_stored
 from duplex.baking.settings import setting
 
+MOST_STEPS = -LOWEST_LEVEL * LEVEL_STEPS - 1  # of a level of detail, as in the viewer
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
 SAMPLES = 288  # of the teacher along the density grid's longest side, unless the user says otherwise
 SHARD = 80  # views in one file, at most
@@ -78,7 +79,7 @@ class ViewSet:
 
     ``pictures``: each (h, w, 4) uint8, colour premultiplied by alpha, or :data:`UNKNOWN`; ``hits``: each
     (h + 2 m, w + 2 m, 6 or 7) uint16, the texture coordinates of the outer and of the inner hit in steps of 1 / 65534,
-    65535 where there is none, both levels of detail in steps of 1 / 2048 from -16 on, and for a network with a
+    65535 where there is none, both levels of detail in steps of 1 / 64 from -16 on, and for a network with a
     reference view the scale r of the pixel, stored as 65535 r / (1 + r); ``margin``: the m pixels by which these reach
     beyond the picture; ``opacity``: whether each view's alpha is known.
     """
@@ -150,7 +151,7 @@ def make_view_set(
         camera = cameras[index].padded(margin)
         layers = rasterizer.layers(camera)
         uv = [np.where(x.face[..., None] >= 0, np.rint(x.uv.clip(0, 1) * UV_STEPS), NOWHERE) for x in layers]
-        levels = [np.rint((x.level[..., None] - LOWEST_LEVEL).clip(0, 31) * LEVEL_STEPS) for x in layers]
+        levels = [np.rint((x.level[..., None] - LOWEST_LEVEL) * LEVEL_STEPS).clip(0, MOST_STEPS) for x in layers]
         scales = [_stored_scale(layers[0], camera, spec.reference)[..., None]] if spec.reference else []
         return np.concatenate([*uv, *levels, *scales], -1).astype(np.uint16)
 

@@ -33,7 +33,7 @@ class LayerHits:
 class Rasterizer:
     """Rasterises an outer and an inner shell for one view after another.
 
-    The backs of faces are not seen unless ``double_sided``.
+    The backs of faces are not seen unless ``double_sided``. ``faces``: the number of faces of each shell.
     """
 
     def __init__(self, ctx: moderngl.Context, outer: Mesh, inner: Mesh, *, double_sided: bool = False):
@@ -45,6 +45,7 @@ class Rasterizer:
             GBufferPass(ctx, GpuShell.upload(ctx, mesh, double_sided), layer, surface=True)
             for layer, mesh in enumerate((outer, inner))
         ]
+        self.faces = (len(outer.faces), len(inner.faces))
         self.size: tuple[int, int] | None = None
         self.targets: list[moderngl.Framebuffer] = []
 

@@ -1,5 +1,5 @@
 // Vertices of one shell to clip space.
-//   SURFACE, SCALED: as in gbuffer.frag.glsl.
+//   SURFACE, SCALED, VALUED: as in gbuffer.frag.glsl.
 uniform mat4 u_world_to_clip;
 
 in vec3 in_position;
@@ -14,6 +14,11 @@ uniform vec4 u_reference;  // eye and spread of the reference view
 out float v_distance;
 #endif
 
+#if VALUED
+in float in_seen;
+out float v_seen;
+#endif
+
 invariant gl_Position;
 
 void main() {
@@ -21,6 +26,9 @@ void main() {
     v_position = in_position;
 #endif
     v_uv = in_uv;
+#if VALUED
+    v_seen = in_seen;
+#endif
 #if SCALED && SURFACE == 0
     v_distance = length(vec4(in_position - u_reference.xyz, u_reference.w));
 #endif

@@ -1,6 +1,6 @@
 // The network's inputs at a pixel: features at both hits and the encoded view direction; 0 where the ray misses.
 //   TEXTURES: feature textures per shell, 4 channels each.
-//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS: quantisation of hits, as in app/render/passes/gbuffer.py.
+//   UV_STEPS, LOWEST_LEVEL, LEVEL_STEPS, OPACITY_STEPS: quantisation of hits, as in app/render/passes/gbuffer.py.
 #include "include/level_of_detail.glsl"
 #include "include/view_encoding.glsl"
 
@@ -14,7 +14,8 @@ uniform mat3 u_pixel_to_ray;
 
 vec4 look_up(sampler2DArray features, vec4 hit, int index) {
     vec2 side = vec2(textureSize(features, 0).xy);
-    float level = texture_level(hit.z * (65535.0 / LEVEL_STEPS) + LOWEST_LEVEL, side);
+    float unit = floor(round(hit.z * 65535.0) / OPACITY_STEPS) / LEVEL_STEPS + LOWEST_LEVEL;
+    float level = texture_level(unit, side);
     return textureLod(features, vec3(hit.xy * (65535.0 / UV_STEPS), float(index)), level);
 }
 

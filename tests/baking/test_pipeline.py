@@ -39,6 +39,9 @@ def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderng
     output = tmp_path / "scene.bundle"
     bundle = bake(job, output, Workspace(output, job.fingerprint(), False, False), ctx)
     assert bundle.rig["forward"] and provenance.space_of(bundle) == NDC
+    assert "elevations" not in bundle.rig
+    seen = bundle.outer.mesh.seen
+    assert seen is not None and 0 < (seen == 1).mean() < 1
     way = scene_orbit(bundle)
     renderer = Renderer(ctx, bundle)
     for turn in (0.0, 0.3, 0.7):

@@ -47,3 +47,17 @@ def test_windows_are_parts_of_the_pictures_they_are_cut_from(octahedron: Path) -
         assert part.shape == (20, 20, 3) and np.allclose(part, rays[y : y + 20, x : x + 20], atol=1e-6)
         places.append((x, y))
     assert len(set(places)) > 8 and min(min(p) for p in places) >= 0 and max(max(p) for p in places) <= 44
+
+
+def test_the_reach_of_cameras_is_their_lowest_and_highest_elevation() -> None:
+    rig = Rig(np.array([1.0, 2, 3]), 2.0, np.array([0.0, 0, 1]), True)
+    pose = np.eye(4)
+    poses = []
+    for place in ([2, 0, -2], [0, 2, 2], [2, 0, 0]):
+        pose[:3, 3] = rig.center + place
+        poses.append(pose.copy())
+    cameras = [Camera.from_fov(pose, 8, 8, 0.7) for pose in poses]
+    assert rig.reach(cameras)["elevations"] == pytest.approx([-np.pi / 4, np.pi / 4])
+    assert rig.reach(cameras[1:])["elevations"] == pytest.approx([0, np.pi / 4])
+    for free in (replace(rig, surrounded=True), replace(rig, forward=True)):
+        assert free.reach(cameras) == {}

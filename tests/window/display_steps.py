@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from builders.bundles import seen_from_above
+from duplex.app.render.views import Unseen
 from window.driver import Session, differ
 
 
@@ -43,6 +47,28 @@ def nothing_in_view(s: Session) -> None:
     s.scene("back")
     assert s.overlay().sees(*state.scene.bundle.bounds)
     s.key("key", "f")
+
+
+def unseen_parts(s: Session) -> None:
+    """The panel has a choice for parts that no camera saw, says when they are in view, and can hold the orbit."""
+    state = s.state
+    bundle, path = state.scene.bundle, state.scene.path
+    panel = s.picture("all-was-seen")[:, :300]
+    state.show(seen_from_above(replace(bundle, rig=bundle.rig | {"elevations": [0.3, 0.6]})), path)
+    faded = s.picture("unseen-parts")
+    assert state.sees_unseen and differ(faded[:, :300], panel) > 1, "no word of unseen parts"
+    s.look(unseen=Unseen.HIDE)
+    hidden = s.picture("hidden-parts")
+    assert differ(hidden[:, 320:], faded[:, 320:]) > 0.2
+    assert "unseen parts" in s.widgets.places
+    s.click("hold the orbit where cameras were")
+    assert state.look.limited
+    s.drag(1, 0, -200)
+    eye = np.array(state.scene.controls.goal.eye - state.scene.controls.goal.target)
+    assert eye @ bundle.up > 0, "the orbit is not held"
+    s.click("hold the orbit where cameras were")
+    s.look(unseen=Unseen.FADE)
+    state.show(bundle, path)
 
 
 def background_and_scale(s: Session) -> None:

@@ -58,6 +58,7 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         display_steps.patterns,
         display_steps.exposure,
         display_steps.nothing_in_view,
+        display_steps.unseen_parts,
         display_steps.background_and_scale,
     ),
     "panel": (

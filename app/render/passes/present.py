@@ -7,7 +7,8 @@ from enum import IntEnum
 import moderngl
 
 from duplex.app.render.display import RAMPS, Display
-from duplex.app.render.frame import Rgba
+from duplex.app.render.frame import Frame, Rgba
+from duplex.app.render.passes.gbuffer import OPACITY_STEPS
 from duplex.app.render.passes.tiles import TileProgram
 from duplex.app.scene.network import NetworkSpec
 from duplex.shaders import source
@@ -36,26 +37,35 @@ class PicturePass:
         self.mode = mode
         self.scale = spec.channels_to_space
         self.margin = spec.margin
-        text = source("screen/present.frag", mode=int(mode), scale=self.scale, margin=self.margin)
+        text = source(
+            "screen/present.frag",
+            mode=int(mode),
+            scale=self.scale,
+            margin=self.margin,
+            opacity_steps=float(OPACITY_STEPS),
+        )
         select = [f"    if (column == {i}) value = texelFetch(u_shaded[{i}], block, 0);" for i in range(self.scale)]
         self.tiles = TileProgram(ctx, text.replace("SELECT", "\n".join(select)))
         self.program = self.tiles.program
         self.program["u_hits"] = 0
         self.program["u_shaded"] = list(range(1, self.scale + 1)) if self.scale > 1 else 1
+        self.program["u_inner_hits"] = self.scale + 1
 
     def render(
         self,
-        hits: moderngl.Texture,
+        frame: Frame,
         shaded: list[moderngl.Texture],
-        tiles: moderngl.Texture,
         background: Rgba,
+        showing: bool,
         *,
         out: moderngl.Framebuffer,
     ) -> None:
         """Fill ``out`` with the image, premultiplied alpha.
 
-        ``hits``: of the outer shell; ``shaded``: output textures of the network; ``background``: straight RGBA.
+        ``shaded``: output textures of the network; ``background``: straight RGBA; ``showing``: whether hits that the
+        cameras of the bake have not seen are as opaque as others.
         """
+        outer, inner = frame.hits
         red, green, blue, alpha = background if self.mode is Mode.FINAL else (0.0, 0.0, 0.0, 1.0)
         out.use()
         out.clear(red * alpha, green * alpha, blue * alpha, alpha)
@@ -63,13 +73,15 @@ class PicturePass:
         self.ctx.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
         # tiles cover the G-buffer, which starts one margin to the left of and below the image
         begin = -self.margin * self.scale
-        out.viewport = (begin, begin, hits.width * self.scale, hits.height * self.scale)
-        hits.use(0)
+        out.viewport = (begin, begin, outer.width * self.scale, outer.height * self.scale)
+        outer.use(0)
+        inner.use(self.scale + 1)
+        self.program["u_showing"] = showing
         for row in range(self.scale):
             self._set("u_row", row)
             for i, texture in enumerate(shaded[row * self.scale : (row + 1) * self.scale], 1):
                 texture.use(i)
-            self.tiles.render(tiles, (hits.width, hits.height))
+            self.tiles.render(frame.tiles, (outer.width, outer.height))
 
     def _set(self, name: str, value: object) -> None:
         if name in self.program:  # the GLSL compiler removes uniforms that a mode does not use

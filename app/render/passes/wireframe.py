@@ -18,13 +18,11 @@ class WireframePass:
         self.ctx = ctx
         self.double_sided = shell.double_sided
         self.program = ctx.program(
-            vertex_shader=source("gbuffer/gbuffer.vert", surface=0, scaled=0),
+            vertex_shader=source("gbuffer/gbuffer.vert", surface=0, scaled=0, valued=0),
             fragment_shader=source("gbuffer/wireframe.frag"),
         )
         self.program["u_color"] = color
-        self.vertices = ctx.vertex_array(
-            self.program, [(shell.vertices, "3f 2f", "in_position", "in_uv")], shell.indices, skip_errors=True
-        )
+        self.vertices = ctx.vertex_array(self.program, shell.attributes(), shell.indices, skip_errors=True)
 
     def render(self, transform: ViewTransform, part: tuple[int, int, int, int], *, out: moderngl.Framebuffer) -> None:
         """Draw into ``part`` (left, bottom, width, height) of ``out``; ``transform``: of a camera of that size."""

@@ -19,6 +19,7 @@ MODES = ORBIT, FLY, TRACKBALL = "orbit", "fly", "trackball"
 UPS = {f"{sign}{axis}": (1 if sign == "+" else -1) * np.eye(3)[i] for sign in "+-" for i, axis in enumerate("xyz")}
 ROTATION_SPEED = 0.005  # radians a pixel
 STEEPEST = math.radians(89)  # the largest pitch while the horizon is kept level
+YIELDING = math.radians(15)  # how far an orbit comes beyond its limits
 FAST, SLOW = 4.0, 0.2
 FOLLOWING = 0.06  # time constant of the smoothing: after so many seconds, 1 / e of the way to the goal is left
 ARRIVED = 1e-4  # of the scene's radius, and radians: nearer than that, the camera is at its goal
@@ -131,8 +132,12 @@ class CameraControls:
         pose[:3, 3] = np.array(self.shown.eye)
         return Camera.from_fov(pose, width, height, self.shown.fov)
 
-    def turn(self, dx: float, dy: float) -> None:
-        """Turn by a mouse movement in pixels."""
+    def turn(self, dx: float, dy: float, limits: tuple[float, float] | None = None) -> None:
+        """Turn by a mouse movement in pixels.
+
+        ``limits``: the lowest and the highest elevation of the eye above the target, radians. An orbit comes a little
+        beyond them, ever more slowly.
+        """
         old = self.goal
         yaw, pitch = -ROTATION_SPEED * dx, -ROTATION_SPEED * dy
         if self.mode == TRACKBALL:
@@ -143,6 +148,8 @@ class CameraControls:
         rotation = glm.angleAxis(yaw, up) * self._level(old)
         sine = float(glm.dot(_turned(rotation, 0, 0, -1), up))
         height = math.asin(min(max(sine, -1.0), 1.0))
+        if limits and self.mode == ORBIT:
+            pitch = -_resisting(-height, -pitch, limits)
         pitch = min(max(height + pitch, -STEEPEST), STEEPEST) - height
         rotation = glm.normalize(rotation * glm.angleAxis(pitch, glm.dvec3(1, 0, 0)))
         turned = replace(old, rotation=rotation)
@@ -210,6 +217,17 @@ class CameraControls:
             side = glm.dvec3(*horizontal_axes(self.up)[0])
         side = glm.dvec3(glm.normalize(side))
         return _rotation(np.array([side, glm.cross(side, forward), -forward]).T)
+
+
+def _resisting(elevation: float, step: float, limits: tuple[float, float]) -> float:
+    """The part of ``step``, radians, that an orbit at ``elevation`` makes: less and less beyond ``limits``."""
+    limit = limits[1] if step > 0 else limits[0]
+    sign = math.copysign(1.0, step)
+    free = max(sign * (limit - elevation), 0.0)
+    if abs(step) <= free:
+        return step
+    left = max(YIELDING - max(sign * (elevation - limit), 0.0), 0.0)
+    return sign * (free + left * (1 - math.exp(-(abs(step) - free) / YIELDING)))
 
 
 def _pose_of(camera: Camera, center: Array, radius: float) -> Pose:

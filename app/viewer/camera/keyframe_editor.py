@@ -14,7 +14,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable
 from duplex.app.core.files import expanded
-from duplex.app.render.frame import TRANSPARENT, Rgba
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.recording import Recording
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
@@ -130,14 +130,14 @@ class KeyframeEditor:
         self.second = 0.0
         self.playing = False
 
-    def record(self, renderer: Renderer, background: Rgba) -> None:
-        """Start to record the path on ``background``; raises :class:`DuplexError` or OSError."""
+    def record(self, renderer: Renderer, options: FrameOptions) -> None:
+        """Start to record the path, drawn as ``options`` say; raises :class:`DuplexError` or OSError."""
         self._check()
         if self.output.transparent:
-            background = TRANSPARENT
+            options = replace(options, background=TRANSPARENT)
         path = self.path
         out = _typed_path(self.output.video)
-        self.recording = Recording(renderer, path.cameras(), path.frames, out, path.fps, background)
+        self.recording = Recording(renderer, path.cameras(), path.frames, out, path.fps, options)
 
     def record_some(self) -> str:
         """Record for :data:`RECORDING_SECONDS`; returns what to tell the user once the recording is finished.

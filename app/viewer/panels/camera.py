@@ -32,8 +32,8 @@ BUTTONS: dict[str, Action] = {
 }
 
 
-def draw_camera(controls: CameraControls, look: Look, cameras: int) -> list[Action]:
-    """Declare the section; ``cameras``: how many the bundle has."""
+def draw_camera(controls: CameraControls, look: Look, cameras: int, has_limits: bool) -> list[Action]:
+    """Declare the section; ``cameras``: how many the bundle has; ``has_limits``: whether the orbit can be limited."""
     actions: list[Action] = []
     for mode in MODES:
         if imgui.radio_button(mode, controls.mode == mode):
@@ -46,6 +46,10 @@ def draw_camera(controls: CameraControls, look: Look, cameras: int) -> list[Acti
         if imgui.button(label):
             actions.append(action)
     actions += _draw_lens_and_up(controls)
+    if has_limits:
+        changed, limited = imgui.checkbox("hold the orbit where cameras were", look.limited)
+        if changed:
+            actions.append(SetLook(replace(look, limited=limited)))
     if cameras:
         actions += _draw_cameras(look, cameras)
     if imgui.button("save a picture (F12)"):

@@ -19,7 +19,7 @@ from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.inspect import InspectFacts, draw_inspect
 from duplex.app.viewer.panels.path import draw_path
 from duplex.app.viewer.panels.speed import SpeedFacts, draw_speed
-from duplex.app.viewer.panels.view import draw_view
+from duplex.app.viewer.panels.view import UnseenFacts, draw_view
 
 WIDTH = 300
 NARROWEST = 200  # of the scene beside the panel: in a narrower window the panel lies over the scene
@@ -31,6 +31,8 @@ class PanelFacts:
 
     look: Look
     views: Sequence[View]
+    unseen: UnseenFacts
+    has_limits: bool
     controls: CameraControls
     editor: KeyframeEditor
     files: FileFacts
@@ -68,10 +70,10 @@ def _draw_sections(facts: PanelFacts, file: FileSection) -> list[Action]:
     actions: list[Action] = []
     with _section("View", open_at_first) as is_open:
         if is_open:
-            actions += draw_view(facts.look, facts.views)
+            actions += draw_view(facts.look, facts.views, facts.unseen)
     with _section("Camera", open_at_first) as is_open:
         if is_open:
-            actions += draw_camera(facts.controls, facts.look, len(facts.bundle.bundle.cameras))
+            actions += draw_camera(facts.controls, facts.look, len(facts.bundle.bundle.cameras), facts.has_limits)
     with _section("File", closed_at_first) as is_open:
         if is_open:
             actions += file.draw(facts.files, is_open=True)

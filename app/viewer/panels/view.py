@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from imgui_bundle import imgui
 
 from duplex.app.render.passes.screen import PATTERNS
-from duplex.app.render.views import View
+from duplex.app.render.views import Unseen, View
 from duplex.app.viewer.actions import Action, SetLook
 from duplex.app.viewer.look import Look
 
 
-def draw_view(look: Look, views: Sequence[View]) -> list[Action]:
+@dataclass(frozen=True)
+class UnseenFacts:
+    """Whether the bundle has parts that no camera of the bake saw, and whether some are in the picture."""
+
+    exists: bool
+    in_picture: bool
+
+
+HINTS = {
+    Unseen.FADE: "Faded: no camera of the bake saw it.",
+    Unseen.SHOW: "Some parts were seen by no camera of the bake, and are made up.",
+    Unseen.HIDE: "Hidden: no camera of the bake saw it.",
+}
+
+
+def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Action]:
     """Declare the section."""
     index = views.index(look.view) if look.view in views else 0
     chosen, index = imgui.combo("show", index, [str(view) for view in views], 24)
     _, (red, green, blue) = imgui.color_edit3("background", list(look.background))
     _, pattern = imgui.combo("pattern", PATTERNS.index(look.pattern), list(PATTERNS))
+    shown = look.unseen
+    if unseen.exists:
+        _, number = imgui.combo("unseen parts", list(Unseen).index(look.unseen), list(Unseen))
+        shown = list(Unseen)[number]
+        if unseen.in_picture:
+            imgui.text_wrapped(HINTS[look.unseen])
     _, exposure = imgui.slider_float("exposure", look.exposure, -3, 3, "%+.1f stops")
     _, percent = imgui.slider_int("resolution", round(100 * look.scale), 10, 100, "%d%%")
     _, smooth = imgui.checkbox("coarser while moving, for", look.smooth)
@@ -30,6 +51,7 @@ def draw_view(look: Look, views: Sequence[View]) -> list[Action]:
         view=views[index] if chosen else look.view,
         background=(red, green, blue),
         pattern=PATTERNS[pattern],
+        unseen=shown,
         exposure=min(max(exposure, -3.0), 3.0),  # text can be typed into a slider: any number
         scale=min(max(percent, 10), 100) / 100,
         smooth=smooth,

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,19 @@ def test_demo_is_small_and_credited(demo: Bundle, demo_file: Path) -> None:
 def test_newer_format_names_the_remedy(demo_file: Path) -> None:
     with_manifest(demo_file, lambda m: m.update(version=3))
     refused(demo_file, "format 3, this viewer reads 1 to 2", "update duplex")
+
+
+def test_what_was_seen_is_kept_and_needs_version_2(demo: Bundle, write_scene: Callable[[Bundle], Path]) -> None:
+    seen = np.linspace(0, 1, len(demo.inner.mesh.positions), dtype=np.float32)
+    inner = replace(demo.inner, mesh=replace(demo.inner.mesh, seen=seen))
+    plain = replace(demo, network=replace(demo.network, reference=None), onnx=b"")
+    for bundle, version in ((plain, 1), (replace(plain, inner=inner), 2)):
+        file = write_scene(bundle)
+        assert json.loads(parts_of(file)["manifest.json"])["version"] == version
+        found = read_bundle(file)
+        assert found.outer.mesh.seen is None
+        assert (found.inner.mesh.seen is None) == (version == 1)
+    assert np.abs(found.inner.mesh.seen - seen).max() <= 0.5 / 255 + 1e-6
 
 
 def test_a_strangers_text_does_not_reach_the_terminal(demo_file: Path) -> None:

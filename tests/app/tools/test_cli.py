@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builders.bundles import without_numbers
+from builders.bundles import seen_from_above, without_numbers
 from builders.viewer import CALL, viewer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_writer import write_bundle
@@ -81,3 +81,24 @@ def test_without_a_display_the_remedy_is_named() -> None:
     result = viewer()
     assert result.returncode == 3
     assert result.stderr.count("\n") == 1 and "--screenshot" in result.stderr
+
+
+def test_unseen_parts_are_drawn_as_wanted(demo: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "scene.bundle"
+    file.write_bytes(write_bundle(seen_from_above(demo)))
+    pictures = {}
+    for flag in ([], ["--unseen", "fade"], ["--unseen", "show"], ["--unseen", "hide"]):
+        out = tmp_path / "x.png"
+        result = viewer(file, "--screenshot", out, "--size", "64x48", *flag)
+        assert result.returncode == 0, result.stderr
+        pictures[tuple(flag)] = out.read_bytes()
+    assert len(set(pictures.values())) == 3 and pictures[()] == pictures["--unseen", "fade"]
+    turns = []
+    for unseen in ("fade", "hide"):
+        folder = tmp_path / unseen
+        result = viewer(file, "--turntable", "-o", folder, "--frames", 1, "--size", "64x48", "--unseen", unseen)
+        assert result.returncode == 0, result.stderr
+        turns.append((folder / "000.png").read_bytes())
+    assert turns[0] != turns[1]
+    refused = viewer(file, "--unseen", "dim")
+    assert refused.returncode and "dim" in refused.stderr and "hide" in refused.stderr

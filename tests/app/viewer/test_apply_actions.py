@@ -9,8 +9,8 @@ import moderngl
 import numpy as np
 import pytest
 
-from builders.bundles import parts_of, with_manifest, write_parts
-from duplex.app.render.views import FINAL, View
+from builders.bundles import parts_of, seen_from_above, with_manifest, write_parts
+from duplex.app.render.views import FINAL, Unseen, View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.viewer.actions import (
     AddKeyframe,
@@ -30,6 +30,7 @@ from duplex.app.viewer.actions import (
     StepCamera,
     TogglePanel,
     TogglePlaying,
+    Turn,
 )
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.gui.layout import Layout
@@ -151,3 +152,41 @@ def test_what_the_driver_refuses_is_replaced_by_the_plain_picture(
     assert state.scene and state.look.view == FINAL and state.inspection == Inspection()
     state.draw(0.01, out)
     assert state.scene is None
+
+
+def test_unseen_parts_are_noticed_and_shown_as_wanted(
+    state: ViewerState, ctx: moderngl.Context, demo: Bundle, demo_file: Path
+) -> None:
+    out = ctx.framebuffer([ctx.texture((96, 64), 4)])
+    state.draw(0.1, out)
+    assert not state.sees_unseen  # everything was seen
+    state.show(seen_from_above(demo), demo_file)
+    pictures = {}
+    for unseen in Unseen:
+        apply(SetLook(replace(state.look, unseen=unseen)), state)
+        state.draw(0.1, out)
+        assert state.sees_unseen
+        pictures[unseen] = out.read()
+    assert len(set(pictures.values())) == 3
+    state.show(demo, demo_file)
+    state.draw(0.1, out)
+    assert not state.sees_unseen
+
+
+def test_an_orbit_is_held_where_cameras_were(state: ViewerState, demo: Bundle, demo_file: Path) -> None:
+    state.show(replace(demo, rig=demo.rig | {"elevations": [0.0, 0.6]}), demo_file)
+    assert state.scene
+    start, eyes = state.scene.controls.goal, []
+    for limited in (False, True):
+        state.scene.controls.goal = start
+        apply(SetLook(replace(state.look, limited=limited)), state)
+        apply(Turn(0, -400), state)
+        eyes.append(np.array(state.scene.controls.goal.eye) - np.array(start.target))
+    sines = [eye @ demo.up / np.linalg.norm(eye) for eye in eyes]
+    assert sines[0] < -0.5 < -np.sin(np.radians(15)) < sines[1] < 0
+
+
+@pytest.mark.parametrize(("kept", "limited"), [("hide", True), ("fade", False)])
+def test_the_look_begins_as_the_settings_say(ctx: moderngl.Context, kept: str, limited: bool) -> None:
+    look = ViewerState(ctx, Settings(unseen=kept, limited=limited)).look
+    assert look.unseen is Unseen(kept) and look.limited is limited

@@ -12,7 +12,7 @@ from duplex.app.viewer.settings import Settings, load_settings
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
     file = tmp_path / "new" / "viewer.json"
-    settings = Settings(size=[800, 600], scale=0.5, smooth=False, frame_rate=60)
+    settings = Settings(size=[800, 600], scale=0.5, smooth=False, frame_rate=60, unseen="hide", limited=True)
     settings.opened(tmp_path / "a.bundle")
     settings.save(file)
     assert load_settings(file) == settings
@@ -25,6 +25,8 @@ def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
         b"[]",
         b'{"recent": [1, null], "size": [1e9, 2], "scale": "x", "smooth": 1, "frame_rate": 1e400}',
         b'{"size": [800], "scale": NaN, "frame_rate": true}',
+        b'{"unseen": "dim", "limited": 1}',
+        b'{"unseen": ["hide"], "limited": "yes"}',
         b"[" * 5000,
         b'{"recent": "' + b"x" * 70_000 + b'"}',
         b"\xff\xfe\x00",

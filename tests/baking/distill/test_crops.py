@@ -14,7 +14,7 @@ from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.network import TAP_SPACING, NetworkSpec, encode_view
 from duplex.baking.distill.crops import CropSampler
 from duplex.baking.distill.student import Student
-from duplex.baking.distill.views import NOWHERE, REACHES, UNKNOWN, UV_STEPS, ViewSet
+from duplex.baking.distill.views import LEVEL_STEPS, LOWEST_LEVEL, NOWHERE, REACHES, UNKNOWN, UV_STEPS, ViewSet
 
 
 def test_views_that_show_nothing_are_an_explained_error() -> None:
@@ -41,7 +41,7 @@ def test_a_crop_is_cut_from_its_view_with_the_rays_of_its_pixels() -> None:
         assert np.array_equal(crops.covered[i, 0] > 0, (hits[..., 0] != NOWHERE)[MARGIN:-MARGIN, MARGIN:-MARGIN])
         found = crops.uv[1][i].numpy()[hits[..., 2] != NOWHERE]
         assert np.abs(found - hits[hits[..., 2] != NOWHERE][:, 2:4] / UV_STEPS).max() < 1e-6
-        assert np.abs(crops.level[1][i].numpy() - (hits[..., 5] / 2048 - 16)).max() < 1e-5
+        assert np.abs(crops.level[1][i].numpy() - (hits[..., 5] / LEVEL_STEPS + LOWEST_LEVEL)).max() < 1e-5
         rays = views.cameras[view].padded(MARGIN).ray_directions()[y : y + 8 + 2 * MARGIN, x : x + 8 + 2 * MARGIN]
         encoded = encode_view(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
         assert np.abs(crops.directions[i].numpy() - encoded).max() < 1e-5

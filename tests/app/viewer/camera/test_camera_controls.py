@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -129,3 +130,43 @@ def test_a_view_is_copied_and_pasted_as_text() -> None:
         with pytest.raises(DuplexError, match="clipboard"):
             other.paste(text, np.zeros(3))
     assert other.goal is before
+
+
+def elevation(c: CameraControls) -> float:
+    return math.asin(-np.array(c.goal.forward) @ UP)
+
+
+def test_an_orbit_resists_beyond_its_limits() -> None:
+    limits = (-0.1, 0.6)
+    for dy, end, outward in ((-2, limits[0], -1), (2, limits[1], 1)):
+        c, free = controls(), controls()
+        steps = []
+        for _ in range(300):
+            before = elevation(c)
+            c.turn(1, dy, limits)
+            free.turn(1, dy)
+            steps.append((before, elevation(c) - before))
+        within = [step for before, step in steps if outward * (end - before) > 0.011]
+        assert within and np.allclose(within, outward * 0.01)
+        beyond = [outward * step for before, step in steps if outward * (before - end) > 0]
+        assert all(a >= b >= 0 for a, b in pairwise(beyond)) and beyond[-1] < 1e-4
+        assert 0 < outward * (elevation(c) - end) < math.radians(15)
+        c.turn(0, -dy, limits)  # the way back is free
+        assert elevation(c) == pytest.approx(steps[-1][0] + steps[-1][1] - outward * 0.01)
+        assert elevation(free) != pytest.approx(elevation(c), abs=0.2)
+
+
+def test_a_large_step_ends_where_many_small_ones_do() -> None:
+    one, many = controls(), controls()
+    one.turn(0, 400, (-0.1, 0.6))
+    for _ in range(400):
+        many.turn(0, 1, (-0.1, 0.6))
+    assert elevation(one) == pytest.approx(elevation(many), abs=1e-3)
+
+
+@pytest.mark.parametrize("mode", [FLY, TRACKBALL])
+def test_only_an_orbit_has_limits(mode: str) -> None:
+    held, free = controls(mode), controls(mode)
+    held.turn(5, 300, (0.4, 0.5))
+    free.turn(5, 300)
+    assert np.allclose(np.array(held.goal.eye), np.array(free.goal.eye))
