@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.render.passes.gbuffer import LEVEL_STEPS, UV_STEPS
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.config import BakeConfig
@@ -65,6 +66,7 @@ class BakeJob:
             scene,
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
+            [UV_STEPS, LEVEL_STEPS],  # in which a workspace stores hits
         ]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 

@@ -169,8 +169,8 @@ class Distiller:
                 size = (min(STRIP, camera.height - top), camera.width)
                 strip = cut(views, torch.tensor([i]), [(top, 0)], size, self.device)
                 with torch.no_grad():
-                    color, alpha = self.student.shade(strip).split([3, 1], 1)
-                drawn = torch.cat([color * alpha, alpha], 1) * strip.covered
+                    rgba = self.student.shade(strip)
+                drawn = torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1) * strip.covered
                 strips.append(torch.stack([drawn, strip.rgba.masked_fill(strip.valid == 0, torch.nan)])[:, 0])
             both = torch.cat(strips, 2).permute(0, 2, 3, 1).cpu().numpy()
             yield both[0], both[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def with_more(job: BakeJob, grid: DensityGrid, both: Views, folder: Path, ctx: m
     ]
 
 
-def _changed(job: BakeJob, stage: str, **settings: Mapping[str, Any]) -> BakeJob:
+def _changed(job: BakeJob, stage: str, **settings: Any) -> BakeJob:
     """``job`` with other ``settings`` of one stage."""
     config = replace(job.config, **{stage: replace(getattr(job.config, stage), **settings)})
     return replace(job, config=config)
@@ -62,6 +62,10 @@ def _changed(job: BakeJob, stage: str, **settings: Mapping[str, Any]) -> BakeJob
 
 def _half(views: ViewSet) -> ViewSet:
     """Every second view."""
-    kept = range(0, len(views.cameras), 2)
-    parts = {name: [getattr(views, name)[i] for i in kept] for name in ("cameras", "pictures", "hits", "opacity")}
-    return replace(views, **parts)
+    return replace(
+        views,
+        cameras=views.cameras[::2],
+        pictures=views.pictures[::2],
+        hits=views.hits[::2],
+        opacity=views.opacity[::2],
+    )
