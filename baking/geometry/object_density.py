@@ -12,8 +12,8 @@ from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import DensityConfig, sample_density
-from duplex.baking.geometry.looks import Look, looks_of
 from duplex.baking.geometry.photo_hull import alphas_of, without_transparent
+from duplex.baking.geometry.probes import ProbeView, probes_of
 from duplex.baking.geometry.smears import without_smears
 
 
@@ -24,14 +24,14 @@ def object_density(
 
     Where ``photos`` have alpha, they decide in the place of colours which fine details belong to the object.
     """
-    looks: list[Look] = []
+    probes: list[ProbeView] = []
 
     def select(scan: DensityGrid, solid: Array) -> Array:
-        looks.extend(looks_of(teacher, scan, cameras))
-        return carve(scan, solid, looks)
+        probes.extend(probes_of(teacher, scan, cameras))
+        return carve(scan, solid, probes)
 
     grid = sample_density(teacher, None, config, select)
     if not isinstance(teacher.scene.space, World):
         return grid
     alphas = alphas_of(photos)
-    return without_transparent(grid, alphas) if alphas else without_smears(teacher, grid, looks)
+    return without_transparent(grid, alphas) if alphas else without_smears(teacher, grid, probes)

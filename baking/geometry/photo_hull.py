@@ -12,7 +12,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.density_grid import DensityGrid
-from duplex.baking.geometry.looks import in_picture
+from duplex.baking.geometry.probes import in_picture
 
 PHOTOS = 32  # at most
 SIZE = 200  # height in pixels to which photos are box-filtered

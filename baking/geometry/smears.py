@@ -20,7 +20,7 @@ from duplex.app.core.arrays import Array
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
-from duplex.baking.geometry.looks import FAINT, TOLERANCE, Look, in_picture
+from duplex.baking.geometry.probes import FAINT, TOLERANCE, ProbeView, in_picture
 
 BLOCK = 4  # grid samples a side
 BESIDE = 0.5  # share of the cameras which see a block that must see it beside the silhouette
@@ -33,25 +33,25 @@ RAYS = 3000  # by which smears are confirmed
 POINTS_AT_ONCE = 1 << 15
 
 
-def without_smears(teacher: Teacher, grid: DensityGrid, looks: list[Look]) -> DensityGrid:
-    """``grid`` without the smears that ``looks`` show; ``grid`` itself where there are none.
+def without_smears(teacher: Teacher, grid: DensityGrid, probes: list[ProbeView]) -> DensityGrid:
+    """``grid`` without the smears that ``probes`` show; ``grid`` itself where there are none.
 
     The teacher's field must be in the space of the world.
     """
-    if not any((look.beside & (look.opacity > FAINT)).any() for look in looks):
+    if not any((probe.beside & (probe.opacity > FAINT)).any() for probe in probes):
         return grid
     cells = np.argwhere(grid.visible())
-    blocks = Blocks.of(grid, cells, looks)
+    blocks = Blocks.of(grid, cells, probes)
     smears = np.zeros(len(cells), bool)
     unseen: Array = ~np.asarray(blocks.seen.any(0))[blocks.home]
     chosen = np.flatnonzero(blocks.suspected[blocks.home])
     for start in range(0, len(chosen), POINTS_AT_ONCE):
         part = chosen[start : start + POINTS_AT_ONCE]
-        smears[part], unseen[part] = _plain(teacher, grid, cells[part], blocks.seen[:, blocks.home[part]], looks)
+        smears[part], unseen[part] = _plain(teacher, grid, cells[part], blocks.seen[:, blocks.home[part]], probes)
     if not smears.any():
         return grid
     found = cells[smears | _under(cells, smears, unseen, blocks)]
-    shown = _shown(teacher, grid, found, cells[smears], blocks.seen[:, blocks.home[smears]], looks)
+    shown = _shown(teacher, grid, found, cells[smears], blocks.seen[:, blocks.home[smears]], probes)
     found = found[~shown[tuple((found // PATCH).T)]]
     return grid.cleared_at(found) if len(found) else grid
 
@@ -70,23 +70,25 @@ class Blocks:
     suspected: Array
 
     @classmethod
-    def of(cls, grid: DensityGrid, cells: Array, looks: list[Look]) -> Blocks:
+    def of(cls, grid: DensityGrid, cells: Array, probes: list[ProbeView]) -> Blocks:
         """The blocks of the visible samples ``cells`` (n, 3) of ``grid``."""
         shape = tuple(-(-side // BLOCK) for side in grid.sigma.shape)
         flat, home = np.unique(np.ravel_multi_index(tuple((cells // BLOCK).T), shape), return_inverse=True)
         index = np.stack(np.unravel_index(flat, shape), -1)
         centers = grid.low + grid.step * (BLOCK * index + 0.5 * (BLOCK - 1))
-        seen = np.zeros((len(looks), len(index)), bool)
+        seen = np.zeros((len(probes), len(index)), bool)
         beside, smeared = (np.zeros(len(index), np.int32) for _ in range(2))
-        for sight, look in zip(seen, looks, strict=True):
-            pixel, distance, inside = in_picture(look.camera, centers)
-            sight[:] = inside & (distance < look.reach[pixel] + (BLOCK + SLACK) * grid.step)
-            beside += sight & _widened(look.beside)[pixel]
-            smeared += sight & _widened(look.beside & (look.opacity > FAINT))[pixel]
+        for sight, probe in zip(seen, probes, strict=True):
+            pixel, distance, inside = in_picture(probe.camera, centers)
+            sight[:] = inside & (distance < probe.reach[pixel] + (BLOCK + SLACK) * grid.step)
+            beside += sight & _widened(probe.beside)[pixel]
+            smeared += sight & _widened(probe.beside & (probe.opacity > FAINT))[pixel]
         return cls(index, home, seen, (smeared > 0) & (beside > BESIDE * seen.sum(0)))
 
 
-def _plain(teacher: Teacher, grid: DensityGrid, cells: Array, near: Array, looks: list[Look]) -> tuple[Array, Array]:
+def _plain(
+    teacher: Teacher, grid: DensityGrid, cells: Array, near: Array, probes: list[ProbeView]
+) -> tuple[Array, Array]:
     """Which samples (n, 3) emit the background's colour towards the cameras that see them; which no camera sees: (n,).
 
     ``near``: (cameras, n), which cameras see the block of a sample.
@@ -98,11 +100,11 @@ def _plain(teacher: Teacher, grid: DensityGrid, cells: Array, near: Array, looks
     asked = np.zeros(len(cells), np.int32)
     with torch.no_grad():
         _, latent = teacher.fine.density(place)
-        for sees, look in zip(near, looks, strict=True):
+        for sees, probe in zip(near, probes, strict=True):
             now = np.flatnonzero(sees & plain & (asked < ASKED))
-            pixel, distance, inside = in_picture(look.camera, points[now])
-            now = now[inside & (distance < look.reach[pixel] + SLACK * grid.step)]
-            eye = torch.tensor(look.camera.position, dtype=torch.float32, device=place.device)
+            pixel, distance, inside = in_picture(probe.camera, points[now])
+            now = now[inside & (distance < probe.reach[pixel] + SLACK * grid.step)]
+            eye = torch.tensor(probe.camera.position, dtype=torch.float32, device=place.device)
             at = torch.from_numpy(now).to(place.device)
             color = teacher.fine.color(latent[at], torch.nn.functional.normalize(place[at] - eye, dim=-1))
             plain[now] = ((color - background).abs().amax(-1) < TOLERANCE).cpu().numpy()
@@ -122,15 +124,17 @@ def _under(cells: Array, smears: Array, unseen: Array, blocks: Blocks) -> Array:
     return np.asarray(under)
 
 
-def _shown(teacher: Teacher, grid: DensityGrid, cleared: Array, cells: Array, seen: Array, looks: list[Look]) -> Array:
+def _shown(
+    teacher: Teacher, grid: DensityGrid, cleared: Array, cells: Array, seen: Array, probes: list[ProbeView]
+) -> Array:
     """Which patches of the grid look different on the background without the samples ``cleared`` (k, 3), bool.
 
     ``cells``: (n, 3), those of them that cameras see; ``seen``: (cameras, n), by which cameras.
     """
     rng = np.random.default_rng(0)
     chosen = rng.integers(len(cells), size=RAYS)
-    camera = (seen[:, chosen] * rng.random((len(looks), RAYS))).argmax(0)
-    eyes = np.stack([look.camera.position for look in looks])[camera]
+    camera = (seen[:, chosen] * rng.random((len(probes), RAYS))).argmax(0)
+    eyes = np.stack([probe.camera.position for probe in probes])[camera]
     rays = (eyes, grid.low + grid.step * cells[chosen] - eyes)
     origins, directions = (torch.from_numpy(x.astype(np.float32)).to(teacher.device) for x in rays)
     drawn = [

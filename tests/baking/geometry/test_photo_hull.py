@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from builders.seat import FOOT, Seat, teacher_of, truth, write_photos
+from builders.fields.seat import FOOT, Seat, teacher_of, truth, write_photos
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.geometry.density import DensityConfig, sample_density

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.seat import FOOT, FOV, Seat, teacher_of, truth
+from builders.fields.seat import FOOT, FOV, Seat, teacher_of, truth
 from duplex.app.core.arrays import Array
 from duplex.app.core.metrics import psnr
 from duplex.app.scene.camera import Camera, look_at
@@ -16,8 +16,8 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.density import DensityConfig, sample_density
-from duplex.baking.geometry.looks import looks_of
 from duplex.baking.geometry.object_density import object_density
+from duplex.baking.geometry.probes import probes_of
 from duplex.baking.geometry.smears import without_smears
 from duplex.baking.rig import Rig
 
@@ -77,7 +77,7 @@ def test_what_would_show_through_a_hole_stays(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(field, "color", with_white_skin)
     teacher = teacher_of(field)
     grid = sample_density(teacher, None, CONFIG)
-    looks = looks_of(teacher, grid, Rig.from_scene(teacher.scene).evenly(16, 48))
-    kept = without_smears(teacher, grid, looks)
+    probes = probes_of(teacher, grid, Rig.from_scene(teacher.scene).evenly(16, 48))
+    kept = without_smears(teacher, grid, probes)
     middle = Camera.from_fov(look_at(np.array([0, 0.01, 4]), np.zeros(3), np.array([0, 0, 1.0])), 24, 24, 0.15)
     assert FastRenderer(teacher, kept).render(middle)[..., 3].min() > 0.99

@@ -21,7 +21,7 @@ FAINT = 0.02  # opacity of a pixel up to which it is transparent
 
 
 @dataclass(frozen=True)
-class Look:
+class ProbeView:
     """A picture of the teacher.
 
     ``shown``: (h, w, 3) float32 in [0, 1], on its background; ``opacity``: (h, w) float32 in [0, 1]; ``plain``: (h, w)
@@ -60,15 +60,15 @@ def in_picture(camera: Camera, points: Array) -> tuple[tuple[Array, Array], Arra
     return (row, column), np.linalg.norm(local, axis=1), inside
 
 
-def looks_of(teacher: Teacher, scan: DensityGrid, cameras: list[Camera]) -> list[Look]:
+def probes_of(teacher: Teacher, scan: DensityGrid, cameras: list[Camera]) -> list[ProbeView]:
     """Pictures of the ``teacher`` from ``cameras``, where ``scan`` found density."""
     renderer = FastRenderer(teacher, scan, sub_steps=3)
     background = np.array(teacher.scene.background, np.float32)
-    looks = []
+    probes = []
     for camera in cameras:
         rgba, reach = (x.cpu().numpy() for x in renderer.probe(*rays_of(camera, teacher.device)))
         rgba = rgba.reshape(camera.height, camera.width, 4)
         shown = rgba[..., :3] + (1 - rgba[..., 3:]) * background
         plain = np.abs(shown - background).max(-1) < TOLERANCE
-        looks.append(Look(camera, shown, rgba[..., 3], plain, reach.reshape(plain.shape)))
-    return looks
+        probes.append(ProbeView(camera, shown, rgba[..., 3], plain, reach.reshape(plain.shape)))
+    return probes
