@@ -29,9 +29,9 @@ from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
-from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
+from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import count_cameras, with_seen
 from duplex.baking.geometry.shells import extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, network_of, scaled_photos
@@ -197,9 +197,7 @@ def density_of(job: BakeJob) -> DensityGrid:
         cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
     if job.rig.surrounded:  # density around the cameras is the scene, not a backdrop
         return sample_density(job.teacher, None, job.config.density)
-    return sample_density(
-        job.teacher, None, job.config.density, lambda scan, solid: carve(job.teacher, scan, solid, cameras)
-    )
+    return object_density(job.teacher, job.config.density, cameras, job.photos)
 
 
 def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
@@ -263,7 +261,8 @@ def _finished(
 
 
 def _grid_to_arrays(grid: DensityGrid) -> dict[str, Array]:
-    return {"sigma": grid.sigma, "low": grid.low, "step": np.array([grid.step])}
+    cleared = {} if grid.cleared is None else {"cleared": grid.cleared}
+    return {"sigma": grid.sigma, "low": grid.low, "step": np.array([grid.step]), **cleared}
 
 
 def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
@@ -271,7 +270,10 @@ def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
     known = sigma.ndim == 3 and sigma.dtype == np.float32 and low.shape == (3,) and min(sigma.shape) > 1
     if not known or not (np.isfinite(sigma).all() and np.isfinite(low).all() and 0 < step < math.inf):
         raise ValueError("not a density grid")
-    return DensityGrid(sigma, low, step)
+    cleared = arrays.get("cleared")
+    if cleared is not None and (cleared.shape != sigma.shape or cleared.dtype != bool):
+        raise ValueError("not the cleared samples of a density grid")
+    return DensityGrid(sigma, low, step, cleared)
 
 
 def _shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:

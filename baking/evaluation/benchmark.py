@@ -21,8 +21,8 @@ from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
-from duplex.baking.geometry.carving import carve
-from duplex.baking.geometry.density import DensityConfig, sample_density
+from duplex.baking.geometry.density import DensityConfig
+from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.shells import ShellConfig, extract_shells
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.devices import pick_device
@@ -43,7 +43,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     teacher = load_teacher(arguments.checkpoint, pick_device(arguments.device))
     rig = Rig.from_scene(teacher.scene)
     probes = rig.evenly(48, 72)
-    grid = sample_density(teacher, None, DensityConfig(), lambda scan, solid: carve(teacher, scan, solid, probes))
+    grid = object_density(teacher, DensityConfig(), probes)
     fast = FastRenderer(teacher, grid)
     background = np.array(teacher.scene.background, np.float32)
     slow_seconds: list[float] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,11 +16,13 @@ class DensityGrid:
     """``sigma``: (nx, ny, nz) float32 densities at ``low + index * step`` of field space; 0 where nothing was found.
 
     They are per unit of field space, along a line of sight (:meth:`duplex.baking.fields.spaces.Space.stretch`).
+    ``cleared``: (nx, ny, nz) bool, samples whose matter does not count, whatever the field says; None for none.
     """
 
     sigma: Array
     low: Array
     step: float
+    cleared: Array | None = None
 
     @property
     def high(self) -> Array:
@@ -30,6 +32,16 @@ class DensityGrid:
     def opacity(self) -> Array:
         """Opacity over one cell, ``1 - exp(-sigma step)``, (nx, ny, nz) float32 in [0, 1]."""
         return 1 - np.exp(-self.sigma * np.float32(self.step))
+
+    def visible(self) -> Array:
+        """Which samples are more than :data:`VISIBLE_OPACITY` opaque over one cell, (nx, ny, nz) bool."""
+        return np.asarray(self.sigma * np.float32(self.step) > VISIBLE_OPACITY)
+
+    def cleared_at(self, cells: Array) -> DensityGrid:
+        """The grid without matter at the samples ``cells``, (n, 3) indices."""
+        where = np.zeros(self.sigma.shape, bool) if self.cleared is None else self.cleared.copy()
+        where[tuple(cells.T)] = True
+        return replace(self, sigma=np.where(where, np.float32(0), self.sigma), cleared=where)
 
     def axes(self) -> list[Array]:
         """Coordinates of the samples along each axis."""

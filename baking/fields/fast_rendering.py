@@ -45,6 +45,7 @@ class FastRenderer:
             smallest = torch.zeros_like(smallest)
         # a cube between eight grid samples is empty if all of them are
         self.between = (F.max_pool3d(sigma, 2, 1)[0, 0] * grid.step > VISIBLE_OPACITY).contiguous()
+        self.cleared = None if grid.cleared is None else torch.from_numpy(grid.cleared).to(teacher.device)
         # for each cell: the smallest density where occupied, -1 where empty
         self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
         self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
@@ -108,12 +109,15 @@ class FastRenderer:
         return out
 
     def _held(self, points: Tensor) -> Tensor:
-        """Indices (k,) of those ``points`` (n, 3) that lie in a cube with an occupied grid sample."""
-        corner = ((points - self.low) * (1 / self.grid.step)).floor_().int()
-        index = torch.zeros_like(corner[:, 0])
-        for axis, size in enumerate(self.between.shape):
-            index = index * size + corner[:, axis].clamp(0, size - 1)
-        return torch.nonzero(rows(self.between.view(-1), index))[:, 0]
+        """Indices (k,) of those ``points`` (n, 3) that lie in a cube with an occupied grid sample.
+
+        Points nearest to a cleared sample are left out.
+        """
+        place = (points - self.low) * (1 / self.grid.step)
+        held = torch.nonzero(_at(self.between, place.floor()))[:, 0]
+        if self.cleared is None:
+            return held
+        return held[~_at(self.cleared, place[held].round_())]
 
     def _accumulate(self, samples: RaySamples, views: Tensor, lit: Tensor, out: Tensor) -> None:
         """Add ``samples`` to ``out`` (rays, 6) and dim ``lit`` (rays,), the transmittance so far."""
@@ -206,6 +210,15 @@ def rays_per_chunk(device: torch.device) -> int:
 def rows(values: Tensor, index: Tensor) -> Tensor:
     """``values[index]`` of a one-dimensional ``index``, three times as fast."""
     return values.index_select(0, index)
+
+
+def _at(values: Tensor, corner: Tensor) -> Tensor:
+    """``values`` (nx, ny, nz) at whole numbers ``corner`` (n, 3), those outside moved inside: (n,)."""
+    corner = corner.int()
+    index = torch.zeros_like(corner[:, 0])
+    for axis, size in enumerate(values.shape):
+        index = index * size + corner[:, axis].clamp(0, size - 1)
+    return rows(values.view(-1), index)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.carving import carve
 from duplex.baking.geometry.density import DensityConfig, sample_density
+from duplex.baking.geometry.probes import probes_of
 from duplex.baking.rig import Rig
 
 pytestmark = pytest.mark.system
@@ -38,7 +39,7 @@ def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(
     monkeypatch.setattr(field, "color", white_floor)
     cameras = Rig.from_scene(teacher.scene).evenly(48, 72)
     kept = sample_density(
-        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras)
+        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(s, solid, probes_of(teacher, s, cameras))
     )
     left = kept.opacity() > 0.5
     heights = kept.low[2] + kept.step * np.arange(left.shape[2])
@@ -47,6 +48,6 @@ def test_a_backdrop_is_carved_away_and_an_empty_scene_is_not(
     assert under < share * left.sum()  # ... and the floor is gone, with what hides under it beneath the plate
     monkeypatch.undo()
     plain = sample_density(
-        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(teacher, s, solid, cameras)
+        teacher, None, DensityConfig(grid=64, scan=48), lambda s, solid: carve(s, solid, probes_of(teacher, s, cameras))
     )
     assert np.abs(plain.high).max() > 0.85
