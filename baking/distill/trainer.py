@@ -58,7 +58,7 @@ class DistillConfig:
         high=64,
         multiple_of=4,
     )
-    steps: int = setting(2100, "optimisation steps", low=1)
+    steps: int = setting(2500, "optimisation steps", low=1)
     batch: int = setting(56, "crops in a step", low=1, high=4096)
     crop: int = setting(32, "side of a crop in pixels", low=16, high=1024)
     feature_rate: float = setting(
@@ -67,7 +67,7 @@ class DistillConfig:
     network_rate: float = setting(
         0.016, "Adam's learning rate of the network at the start", low=0, high=1, is_open=True
     )
-    alpha_weight: float = setting(0.1, "weight of the opacity's error beside the colour's", low=0, high=10)
+    alpha_weight: float = setting(0.3, "weight of the opacity's error beside the colour's", low=0, high=10)
     structure_weight: float = setting(
         0.0, "weight of the structural dissimilarity (DSSIM) beside the colour's squared error", low=0, high=10
     )
@@ -207,7 +207,7 @@ class Distiller:
         counted = float((crops.covered * crops.valid).sum().clamp(min=1))
 
         def portions(size: int) -> Tensor:
-            self.optimizer.zero_grad(set_to_none=False)
+            self.optimizer.zero_grad()
             errors = []
             for part in crops.split(size):
                 drawn, wanted, alpha = self._composited(part, background)

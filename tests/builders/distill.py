@@ -27,6 +27,7 @@ def views() -> ViewSet:
     hits = np.full((3, wide, wide, 6), NOWHERE, np.uint16)
     hits[:, margin + 4 : margin + 20, margin + 4 : margin + 20] = rng.integers(0, UV_STEPS, (3, 16, 16, 6))
     pictures = rng.integers(0, 256, (3, side, side, 4), np.uint8)
+    pictures[..., :3] = pictures[..., :3] * (pictures[..., 3:] / 255)
     poses = [
         look_at(np.array([math.cos(i), math.sin(i), 0.5]) * 4, np.zeros(3), np.array([0.0, 0, 1])) for i in range(3)
     ]
