@@ -1,7 +1,7 @@
 """The feature textures during training: values in [-1, 1], rounded as in the 8 bits in which they are stored.
 
 Memory bandwidth, not arithmetic, limits a training step with a large texture. So the mip levels are built in one table
-that is reused from step to step, and the gradient of all levels goes into a second one, which is folded into the finest.
+that is reused from step to step, and the gradient of all levels goes into another, which is folded into the finest.
 """
 
 from __future__ import annotations

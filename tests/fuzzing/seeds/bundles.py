@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from fuzzing.mutators.media import png
 
+from builders.bundles import seen_from_above
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.bundle_writer import write_bundle
@@ -40,6 +41,7 @@ def write(folder: Path) -> None:
         "room": replace(bundle(8, 8), rig=ROOM, references=_references()),
         "front": replace(bundle(12, 4), rig=FRONT, references=_references()[:1], double_sided=True),
         "old": replace(bundle(4, 4, deep=True), report={}, teacher={}, cameras=()),
+        "seen": seen_from_above(bundle(12, 4)),
         "wide": replace(plain, outer=_shell(1, 8, 900.0), references=_references()[1:]),
     }
     for name, value in made.items():
