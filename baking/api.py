@@ -222,11 +222,7 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
             teacher's pictures four times as large as those of the training.
         lpips: Whether to measure LPIPS.
 
-    Returns:
-        The rows of the table; the first one is the bake as it is.
-
-    Raises:
-        DuplexError: As for :func:`bake`.
+    Returns the rows of the table; the first one is the bake as it is. Raises :class:`DuplexError` as :func:`bake` does.
     """
     output = Path(output)
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
@@ -237,13 +233,12 @@ def ablate(  # noqa: PLR0913 - keyword arguments, as for bake
         config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         photos = test_photos(job.teacher.scene, None if data is None else Path(data))
-        test = [(photo, height_of(photo.camera, size)) for photo in photos]
         metrics = Metrics(lpips)
-        photo_names = json.dumps([identity(photo) for photo in photos])
-        fingerprint = f"{job.fingerprint()} {photo_names} {size} {resources} {lpips}"
-        ctx = create_headless_context()
+        named = json.dumps([identity(photo) for photo in photos])
+        fingerprint = f"{job.fingerprint()} {named} {size} {resources} {lpips}"
+        study = study_of(job, [(photo, height_of(photo.camera, size)) for photo in photos], resources)
         with AblationWorkspace(output, fingerprint, resume, restart) as workspace:
-            rows = ablate_job(job, study_of(job, test, resources), workspace, ctx, metrics)
+            rows = ablate_job(job, study, workspace, create_headless_context(), metrics)
             write_atomically(output, (table(rows) + "\n").encode())
             workspace.remove()
         return rows

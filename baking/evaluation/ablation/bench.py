@@ -13,7 +13,7 @@ from duplex.app.core.files import write_atomically
 from duplex.app.core.images import over
 from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet
-from duplex.baking.evaluation.ablation.variants import Variant
+from duplex.baking.evaluation.ablation.variants import AblationVariant
 from duplex.baking.evaluation.metrics import Metrics, mean_of
 from duplex.baking.evaluation.silhouettes import Silhouettes
 from duplex.baking.job import BakeJob
@@ -51,7 +51,7 @@ class Bench:
             with reading(self.file):
                 self.rows = {name: _row(values) for name, values in json.loads(self.file.read_bytes()).items()}
 
-    def row(self, variant: Variant) -> Row:
+    def row(self, variant: AblationVariant) -> Row:
         """The row of ``variant``, computed if no earlier run saved it."""
         if variant.name in self.rows:
             return self.rows[variant.name]
@@ -66,7 +66,7 @@ class Bench:
         write_atomically(self.file, json.dumps({name: asdict(each) for name, each in self.rows.items()}).encode())
         return row
 
-    def _trained(self, variant: Variant) -> Distiller:
+    def _trained(self, variant: AblationVariant) -> Distiller:
         job = self.job
         config = replace(job.config.distill, **variant.settings)
         texels = variant.texels or job.config.atlas.texels

@@ -8,13 +8,13 @@ import numpy as np
 
 from duplex.app.scene.network import MAX_CHANNELS, ConvLayer, NetworkSpec
 from duplex.baking.distill.views import NOWHERE, ViewSet
-from duplex.baking.evaluation.ablation.variants import Variant, Views
+from duplex.baking.evaluation.ablation.variants import AblationVariant, Views
 from duplex.baking.job import BakeJob, network_of
 
 STRUCTURE_WEIGHT = 0.02  # of DSSIM in the loss, for the variant that has it
 
 
-def without_ideas(job: BakeJob, both: Views, lone: Views) -> list[Variant]:
+def without_ideas(job: BakeJob, both: Views, lone: Views) -> list[AblationVariant]:
     """The method itself, then its variants with one change each; ``lone``: views without the outer shell."""
     cnn = network_of(job)
     outer_only = both.each(_first_layer)
@@ -22,20 +22,20 @@ def without_ideas(job: BakeJob, both: Views, lone: Views) -> list[Variant]:
     narrow = both.each(_without_margin)
     distilled = [both.distilled]
     variants = [
-        Variant("duplex, CNN, distilled", distilled, both, cnn),
-        Variant("outer shell alone", [outer_only.distilled], outer_only, cnn),
-        Variant("inner shell alone", [inner_only.distilled], inner_only, cnn),
-        Variant("MLP for each pixel", [narrow.distilled], narrow, pixel_mlp(cnn)),
-        Variant("features not rounded to 8 bits", distilled, both, cnn, rounded=False),
-        Variant("no view directions", distilled, both, cnn, view_channels=0),
-        Variant("view directions as unit vectors", distilled, both, cnn, view_channels=3),
-        Variant("view directions in the whole 3 x 3 window", distilled, both, replace(cnn, view_kernel=3)),
-        Variant("DSSIM joins the loss", distilled, both, cnn, settings={"structure_weight": STRUCTURE_WEIGHT}),
+        AblationVariant("duplex, CNN, distilled", distilled, both, cnn),
+        AblationVariant("outer shell alone", [outer_only.distilled], outer_only, cnn),
+        AblationVariant("inner shell alone", [inner_only.distilled], inner_only, cnn),
+        AblationVariant("MLP for each pixel", [narrow.distilled], narrow, pixel_mlp(cnn)),
+        AblationVariant("features not rounded to 8 bits", distilled, both, cnn, rounded=False),
+        AblationVariant("no view directions", distilled, both, cnn, view_channels=0),
+        AblationVariant("view directions as unit vectors", distilled, both, cnn, view_channels=3),
+        AblationVariant("view directions in the whole 3 x 3 window", distilled, both, replace(cnn, view_kernel=3)),
+        AblationVariant("DSSIM joins the loss", distilled, both, cnn, settings={"structure_weight": STRUCTURE_WEIGHT}),
     ]
     if both.photos:
         variants += [
-            Variant("photos only, not distilled", [both.photos], both, cnn),
-            Variant("distilled, then fine-tuned on photos", [both.distilled, both.photos], both, cnn),
+            AblationVariant("photos only, not distilled", [both.photos], both, cnn),
+            AblationVariant("distilled, then fine-tuned on photos", [both.distilled, both.photos], both, cnn),
         ]
     return variants
 

@@ -10,7 +10,7 @@ from typing import Any
 import moderngl
 
 from duplex.baking.distill.views import ViewSet, make_view_set
-from duplex.baking.evaluation.ablation.variants import Variant, Views
+from duplex.baking.evaluation.ablation.variants import AblationVariant, Views
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.job import BakeJob, network_of
@@ -19,7 +19,9 @@ from duplex.baking.pipeline import density_of, shells_of
 Rehit = Callable[[BakeJob, DensityGrid, str], Views]
 
 
-def with_more(job: BakeJob, grid: DensityGrid, both: Views, folder: Path, ctx: moderngl.Context) -> list[Variant]:
+def with_more(
+    job: BakeJob, grid: DensityGrid, both: Views, folder: Path, ctx: moderngl.Context
+) -> list[AblationVariant]:
     """The bake of ``job``, then its variants with more of one resource each, and one with half of the views.
 
     ``grid``: the job's density; ``both``: its views; hits on other shells are stored in ``folder``.
@@ -34,11 +36,11 @@ def with_more(job: BakeJob, grid: DensityGrid, both: Views, folder: Path, ctx: m
 
         return both.each(hits)
 
-    def plain(name: str, **changes: Any) -> Variant:
-        return replace(Variant(name, [both.distilled], both, spec), **changes)
+    def plain(name: str, **changes: Any) -> AblationVariant:
+        return replace(AblationVariant(name, [both.distilled], both, spec), **changes)
 
-    def reshaped(name: str, views: Views) -> Variant:
-        return Variant(name, [views.distilled], views, spec)
+    def reshaped(name: str, views: Views) -> AblationVariant:
+        return AblationVariant(name, [views.distilled], views, spec)
 
     faces = _changed(job, "shells", faces=2 * job.config.shells.faces)
     finer = _changed(job, "density", grid=3 * job.config.density.grid // 2)

@@ -33,7 +33,7 @@ VIEW_SETS = ("distilled", "unseen", "test")  # variants with other shells need o
 
 
 @dataclass(frozen=True)
-class Variant:
+class AblationVariant:
     """One variant of the bake.
 
     ``sets``: to train on; ``views``: to evaluate on; ``spec``: the network; ``texels``: a side of a texture, None: as
