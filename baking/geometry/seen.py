@@ -57,7 +57,8 @@ def with_seen(shell: Mesh, counts: Array, reference: ReferenceView) -> Mesh:
     left = np.minimum(left, FAR)
     share = left / np.maximum(left + away, 1e-9)  # 0 where the shell ends
     values = np.where(border, BORDER * np.minimum((1 - away / FADING).clip(0, 1), share), 1.0)
-    return replace(shell, seen=values[vertex].astype(np.float32))
+    stored = np.rint(255 * values[vertex]) / 255  # as in a file
+    return replace(shell, seen=stored.astype(np.float32))
 
 
 def _without_islands(seen: Array, faces: Array, points: Array, pixel: Array) -> Array:
