@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
@@ -28,6 +27,7 @@ FOCAL_KEYS = ("fl_x", "fl_y", "camera_angle_x", "camera_angle_y")
 COEFFICIENTS = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 CROP = "fisheye_crop_radius"
 KEYS = (*FOCAL_KEYS, *COEFFICIENTS, *OTHER_LENSES, CROP, "w", "h", "cx", "cy", "camera_model", "is_fisheye")
+SEPARATORS = str.maketrans("", "", "_- ")  # which a spelling leaves out
 SPELLINGS = {  # of numbers; letter case and underscores do not matter
     **dict.fromkeys(("fx", "focalx", "focallengthx"), "fl_x"),
     **dict.fromkeys(("fy", "focaly", "focallengthy"), "fl_y"),
@@ -35,7 +35,7 @@ SPELLINGS = {  # of numbers; letter case and underscores do not matter
     **dict.fromkeys(("ppy", "principaly", "principalpointy"), "cy"),
     **dict.fromkeys(("width", "imagewidth"), "w"),
     **dict.fromkeys(("height", "imageheight"), "h"),
-    **{re.sub("_", "", key): key for key in (*FOCAL_KEYS, *COEFFICIENTS, CROP, "w", "h", "cx", "cy")},
+    **{key.translate(SEPARATORS): key for key in (*FOCAL_KEYS, *COEFFICIENTS, CROP, "w", "h", "cx", "cy")},
 }
 DEGREES = {"x_fov": "camera_angle_x", "y_fov": "camera_angle_y"}  # as instant-ngp writes them
 MATRICES = ("K", "intrinsics", "intrinsic_matrix", "camera_intrinsics")  # of intrinsics, in pixels
@@ -58,7 +58,7 @@ def known_lens(holder: Node) -> dict[str, Any]:
     """Those members of a file or of a frame that describe a lens, as :data:`KEYS`; there may be many others."""
     members = holder.as_members()
     known = {key: members[key] for key in KEYS if key in holder}
-    plain = {re.sub(r"[_\- ]", "", key).lower(): key for key in members if key in holder}
+    plain = {key.translate(SEPARATORS).lower(): key for key in members if key in holder}
     taken = {*known, *(FOCAL_KEYS if has_focal(known) else ())}
     for spelling, key in SPELLINGS.items():
         if key not in taken and spelling in plain:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.images import over
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.coordinates.pinhole import to_camera_space
 from duplex.baking.fields.density_grid import DensityGrid
@@ -24,13 +25,11 @@ FAINT = 0.02  # opacity of a pixel up to which it is transparent
 class ProbeView:
     """A picture of the teacher.
 
-    ``shown``: (h, w, 3) float32 in [0, 1], on its background; ``opacity``: (h, w) float32 in [0, 1]; ``plain``: (h, w)
-    bool, pixels in the colour of the background; ``reach``: (h, w) float32, world distance of the last visible sample
-    of each ray, infinite where the ray passes.
+    ``opacity``: (h, w) float32 in [0, 1]; ``plain``: (h, w) bool, pixels in the colour of the background; ``reach``:
+    (h, w) float32, world distance of the last visible sample of each ray, infinite where the ray passes.
     """
 
     camera: Camera
-    shown: Array
     opacity: Array
     plain: Array
     reach: Array
@@ -63,12 +62,11 @@ def in_picture(camera: Camera, points: Array) -> tuple[tuple[Array, Array], Arra
 def probes_of(teacher: Teacher, scan: DensityGrid, cameras: list[Camera]) -> list[ProbeView]:
     """Pictures of the ``teacher`` from ``cameras``, where ``scan`` found density."""
     renderer = FastRenderer(teacher, scan, sub_steps=3)
-    background = np.array(teacher.scene.background, np.float32)
+    background = teacher.scene.background
     probes = []
     for camera in cameras:
         rgba, reach = (x.cpu().numpy() for x in renderer.probe(*rays_of(camera, teacher.device)))
         rgba = rgba.reshape(camera.height, camera.width, 4)
-        shown = rgba[..., :3] + (1 - rgba[..., 3:]) * background
-        plain = np.abs(shown - background).max(-1) < TOLERANCE
-        probes.append(ProbeView(camera, shown, rgba[..., 3], plain, reach.reshape(plain.shape)))
+        plain = np.abs(over(rgba, background) - np.array(background, np.float32)).max(-1) < TOLERANCE
+        probes.append(ProbeView(camera, rgba[..., 3], plain, reach.reshape(plain.shape)))
     return probes

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
 from duplex.app.core.images import over
 from duplex.baking.distill.trainer import Distiller
-from duplex.baking.distill.views import ViewSet
 from duplex.baking.evaluation.ablation.variants import AblationVariant
 from duplex.baking.evaluation.metrics import Metrics, mean_of
 from duplex.baking.evaluation.silhouettes import Silhouettes
@@ -21,6 +22,7 @@ from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import is_stored, reading
 
 Means = dict[str, float | None]
+Pair = tuple[Array, Array]  # a picture as drawn and as wanted, with premultiplied alpha
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Bench:
             return self.rows[variant.name]
         say(f"{variant.name} ...")
         trainer = self._trained(variant)
-        unseen = self._means(trainer, variant.views.unseen)
-        photos = None if variant.views.test is None else self._means(trainer, variant.views.test)
-        unseen["boundary"] = self._boundary(trainer, variant.views.unseen)
+        drawn = list(trainer.pictures(variant.views.unseen))
+        unseen = self._means(drawn) | {"boundary": _boundary(drawn)}
+        photos = None if variant.views.test is None else self._means(trainer.pictures(variant.views.test))
         row = Row(variant.name, variant.spec.macs_per_pixel, unseen, photos)
         self.rows[variant.name] = row
         say(f"{variant.name}: {unseen['psnr']:.2f} dB at unseen cameras")
@@ -77,18 +79,18 @@ class Bench:
         trainer.train(variant.sets, job.teacher.scene.background, self.folder / "variant.safetensors")
         return trainer
 
-    def _means(self, trainer: Distiller, views: ViewSet) -> Means:
+    def _means(self, pairs: Iterable[Pair]) -> Means:
         background = self.job.teacher.scene.background
-        pairs = ([over(picture, background) for picture in pair] for pair in trainer.pictures(views))
-        return mean_of([self.metrics(drawn, wanted) for drawn, wanted in pairs if np.isfinite(wanted).any()])
+        shown = ([over(picture, background) for picture in pair] for pair in pairs)
+        return mean_of([self.metrics(drawn, wanted) for drawn, wanted in shown if np.isfinite(wanted).any()])
 
-    @staticmethod
-    def _boundary(trainer: Distiller, views: ViewSet) -> float | None:
-        silhouettes = Silhouettes()
-        for drawn, wanted in trainer.pictures(views):
-            silhouettes.add(drawn, wanted)
-        found = silhouettes.summary()["boundary_psnr"]
-        return found and float(found["mean"])
+
+def _boundary(pairs: Iterable[Pair]) -> float | None:
+    silhouettes = Silhouettes()
+    for drawn, wanted in pairs:
+        silhouettes.add(drawn, wanted)
+    found = silhouettes.summary()["boundary_psnr"]
+    return found and float(found["mean"])
 
 
 def _row(values: dict[str, Any]) -> Row:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.job import BakeJob, network_of
 from duplex.baking.pipeline import density_of, shells_of
-
-Rehit = Callable[[BakeJob, DensityGrid, str], Views]
 
 
 def with_more(

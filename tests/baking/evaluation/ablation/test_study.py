@@ -32,6 +32,14 @@ from duplex.baking.runtime.workspace import Workspace
 
 pytestmark = pytest.mark.system
 
+CONFIG = BakeConfig(
+    DensityConfig(grid=48, scan=32),
+    ShellConfig(faces=2000),
+    AtlasConfig(texels=64),
+    ViewConfig(views=12, view_size=48, sub_steps=1),
+    DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
+)
+
 
 def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
     for features, width in ((4, 8), (8, 16), (12, 16)):
@@ -44,20 +52,13 @@ def test_the_pixel_mlp_costs_what_the_network_costs() -> None:
 @pytest.mark.slow  # the command's own test is its quick sibling
 def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
     teacher = load_teacher(octahedron)
-    config = BakeConfig(
-        DensityConfig(grid=48, scan=32),
-        ShellConfig(faces=2000),
-        AtlasConfig(texels=64),
-        ViewConfig(views=12, view_size=48, sub_steps=1),
-        DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
-    )
     rig, photos = Rig.from_scene(teacher.scene), []
     for i, camera in enumerate(rig.evenly(3, 48)):
         file = tmp_path / f"{i}.png"
         rgba = rendering.render(teacher, camera).numpy()
         Image.fromarray(to_bytes(rgba[..., :3] + 1 - rgba[..., 3:])).save(file)  # on white
         photos.append(Photo(camera, file))
-    job = BakeJob(teacher, config, rig, photos=tuple(photos[:2]))
+    job = BakeJob(teacher, CONFIG, rig, photos=tuple(photos[:2]))
     study = study_of(job, [(photos[2], 48)], resources=False)
     workspace = Workspace(tmp_path / "t.md", job.fingerprint(), False, False)
     rows = ablate(job, study, workspace, ctx, Metrics(False))
@@ -91,14 +92,7 @@ def test_every_variant_is_trained_and_judged(octahedron: Path, tmp_path: Path, c
 @pytest.mark.slow  # the command's own test is its quick sibling
 def test_every_resource_is_changed_alone(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
     teacher = load_teacher(octahedron)
-    config = BakeConfig(
-        DensityConfig(grid=48, scan=32),
-        ShellConfig(faces=2000),
-        AtlasConfig(texels=64),
-        ViewConfig(views=12, view_size=48, sub_steps=1),
-        DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
-    )
-    job = BakeJob(teacher, config, Rig.from_scene(teacher.scene))
+    job = BakeJob(teacher, CONFIG, Rig.from_scene(teacher.scene))
     study = study_of(job, [], resources=True)
     workspace = Workspace(tmp_path / "t.md", job.fingerprint(), False, False)
     rows = ablate(job, study, workspace, ctx, Metrics(False))
