@@ -33,7 +33,7 @@ from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import count_cameras, with_seen
-from duplex.baking.geometry.shells import extract_shells, in_world
+from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, network_of, scaled_photos
 from duplex.baking.provenance import Provenance, report_of
 from duplex.baking.runtime.memory import GIB
@@ -209,6 +209,7 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
             scale = CULLING_SIZE / min(camera.width, camera.height)
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
             cameras.append(camera.resized(*sides))
+    viewpoints = Viewpoints(cameras, job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE))
     space = job.teacher.scene.space
     share_of = None
     if not job.config.shells.inner_opacity:
@@ -220,7 +221,7 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
     outer, inner = (
         # rounded as in the bundle, so that training and viewer draw the same triangles
         _stored(unwrap(shell, job.config.atlas), space)
-        for shell in extract_shells(grid, cameras, job.config.shells, ctx, space, share_of)
+        for shell in extract_shells(grid, viewpoints, job.config.shells, ctx, space, share_of)
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner

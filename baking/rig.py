@@ -128,6 +128,12 @@ class Rig:
             for a, h in zip(angle, height, strict=True)
         ]
 
+    def elsewhere(self, count: int, size: int) -> list[Camera]:
+        """``count`` cameras all around an object; none where the scene is around the cameras."""
+        if self.forward or self.surrounded:
+            return []
+        return replace(self, hemisphere=False).evenly(count, size)
+
     def path(self) -> Orbit | ForwardPath:
         """The closed camera path of the bundle's preset cameras: around the scene or in front of it."""
         if self.forward and self.poses is not None:

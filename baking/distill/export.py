@@ -14,23 +14,20 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.distill.features import FeatureTexture
+from duplex.baking.distill.filling import filled
 from duplex.baking.distill.student import Student
 
 THUMBNAIL = (320, 240)
 
 
 def export_shell(shell: Mesh, texture: FeatureTexture) -> BundleShell:
-    """A shell with its learned features as 8-bit textures of four channels each."""
+    """A shell with its learned features as 8-bit textures of four channels each, filled where nothing was seen."""
     texels = texture.export().numpy()
     side = texels.shape[0]
     channels = texels.shape[2]
     planes = texels.reshape(side, side, channels // 4, 4).transpose(2, 0, 1, 3)
-    return BundleShell(
-        shell,
-        np.ascontiguousarray(planes),
-        scale=np.full(channels, 2, np.float32),
-        offset=np.full(channels, -1, np.float32),
-    )
+    scale, offset = np.full(channels, 2, np.float32), np.full(channels, -1, np.float32)
+    return filled(BundleShell(shell, np.ascontiguousarray(planes), scale, offset))
 
 
 def export_student(student: Student, shells: tuple[Mesh, Mesh]) -> Bundle:

@@ -58,7 +58,7 @@ class DistillConfig:
         high=64,
         multiple_of=4,
     )
-    steps: int = setting(3200, "optimisation steps", low=1)
+    steps: int = setting(2500, "optimisation steps", low=1)
     batch: int = setting(56, "crops in a step", low=1, high=4096)
     crop: int = setting(32, "side of a crop in pixels", low=16, high=1024)
     feature_rate: float = setting(

@@ -43,7 +43,7 @@ PYRAMID_MARGIN = REACHES[-1]  # of all hits; on higher levels the edge is repeat
 class ViewConfig:
     """How many views are distilled."""
 
-    views: int = setting(1000, "pictures of the teacher to learn from", low=2, high=100_000)
+    views: int = setting(900, "pictures of the teacher to learn from", low=2, high=100_000)
     view_size: int = setting(200, "side of each whole picture in pixels", low=32, high=2048)
     window: float = setting(0.5, "share of that side which is rendered, somewhere in the picture")
     near_share: float = setting(0.4, "share of the views taken from closer by", low=0, high=1)

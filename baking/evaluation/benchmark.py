@@ -23,7 +23,7 @@ from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.geometry.object_density import object_density
-from duplex.baking.geometry.shells import ShellConfig, extract_shells
+from duplex.baking.geometry.shells import ShellConfig, Viewpoints, extract_shells
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.devices import pick_device
 
@@ -65,7 +65,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         f"fast renderer {np.median(fast_seconds):.2f} s, {ratio:.1f} times fewer, "
         f"agreement {min(agreement):.1f} dB at worst over {arguments.views} views"
     )
-    shell, _ = extract_shells(grid, rig.evenly(32, 400), ShellConfig(), create_headless_context())
+    shell, _ = extract_shells(grid, Viewpoints(rig.evenly(32, 400)), ShellConfig(), create_headless_context())
     ours, _ = _timed(lambda: unwrap(shell, AtlasConfig()))
     theirs, _ = _timed(lambda: xatlas.parametrize(shell.positions, shell.faces.astype(np.uint32)))
     print(

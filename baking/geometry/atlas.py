@@ -26,6 +26,7 @@ SMALL_CHART = 24  # faces
 STEEP = 0.2  # smallest cosine between a face's normal and its projection axis
 FOLD_ROUNDS = 4
 MAX_SHRINKS = 12
+UNSEEN_SCALE = 0.3  # of lengths in the atlas
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class AtlasConfig:
 
 
 def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
-    """The shell with ``uvs`` in [0, 1]; vertices are split along chart borders."""
+    """The shell with ``uvs`` in [0, 1]; vertices are split along chart borders.
+
+    Parts whose vertices have 0 as the value ``seen`` get fewer texels: nothing is learned there.
+    """
     direction = _directions(shell)
     for _ in range(FOLD_ROUNDS):
         chart = _charts(_edges(shell), direction)
@@ -51,6 +55,8 @@ def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
     vertex = unique % len(shell.positions)
     vertex_direction = np.repeat(direction, 3)[first]
     flat, _ = _project(shell.positions[vertex], vertex_direction)
+    if shell.seen is not None:
+        flat[shell.seen[vertex] == 0] *= UNSEEN_SCALE
     split = Mesh(shell.positions[vertex], flat.astype(np.float32), faces.reshape(-1, 3).astype(np.int32))
     return in_order(_packed(split, chart, config))
 

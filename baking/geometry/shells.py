@@ -11,8 +11,9 @@ one grid cell, ``alpha = 1 - exp(-sigma step)``:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import fast_simplification
 import moderngl
@@ -32,6 +33,12 @@ from duplex.baking.runtime.progress import say
 from duplex.baking.settings import setting
 
 USUAL_INNER = 0.35
+MARGIN = 2  # rings of faces around what the cameras see
+GAPS = 4  # rings of faces: small ones lie between the pixels of a picture
+SIMPLIFICATIONS = 4
+OVERLAP = 1  # rings of faces by which what closes a shell reaches under it
+CLOSING = 0.15  # times the faces of a shell: what closes it may have
+LEAST_FACES = 200  # before simplification: smaller openings stay open
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,16 @@ class ShellConfig:
 ShareOf = Callable[[Rasterizer], float]
 
 
+class Viewpoints(NamedTuple):
+    """Cameras whose views decide what remains: the bake's ``own``, and those of a spectator ``elsewhere``."""
+
+    own: list[Camera]
+    elsewhere: Sequence[Camera] = ()
+
+
 def extract_shells(
     grid: DensityGrid,
-    cameras: list[Camera],
+    cameras: Viewpoints,
     config: ShellConfig,
     ctx: moderngl.Context,
     space: Space | None = None,
@@ -62,7 +76,8 @@ def extract_shells(
 
     The shells are in the space of the grid; ``space`` maps it to the world of the cameras. In an unbounded scene,
     triangles and texels are thus distributed by field space. ``share_of``: measures the bracketing of two
-    shells; without it, the inner level defaults to a fixed opacity.
+    shells; without it, the inner level defaults to a fixed opacity. What is seen from elsewhere alone closes the shells
+    with a few more, coarse faces; ``seen`` of their vertices is 0.
     """
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
     outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
@@ -81,8 +96,15 @@ def extract_shells(
         bounds = (min(max(LEVELS[0], 1.5 * config.outer_opacity), 0.5 * (config.outer_opacity + high)), high)
         level = inner_level(share_at, config.bracketing, bounds)
         say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
-    outer, inner = _visible(outer, inner_at(level), cameras, ctx, space or World())
-    return _simplified(outer, config.faces), _simplified(inner, config.faces)
+    shells = (outer, inner_at(level))
+    space = space or World()
+    visible = _visible(shells, cameras.own, ctx, space)
+    if not all(mask.any() for mask in visible):
+        raise DuplexError("no surface: no camera sees the scene: give its box with --bounds, or its photos with --data")
+    others = _visible(shells, cameras.elsewhere, ctx, space)
+    parts = zip(shells, visible, others, strict=True)
+    first, second = (_closed(shell, mask, other & ~mask, config.faces) for shell, mask, other in parts)
+    return first, second
 
 
 def in_world(shell: Mesh, space: Space) -> Mesh:
@@ -133,33 +155,54 @@ def _subset(shell: Mesh, keep: Array) -> Mesh:
     return Mesh.without_uvs(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
 
 
-def _visible(outer: Mesh, inner: Mesh, cameras: list[Camera], ctx: moderngl.Context, space: Space) -> tuple[Mesh, Mesh]:
-    """Both shells without the faces that no camera sees; two rings of neighbours are kept as a margin."""
-    shells = (outer, inner)
+def _visible(shells: tuple[Mesh, Mesh], cameras: Sequence[Camera], ctx: moderngl.Context, space: Space) -> list[Array]:
+    """Which faces of the outer, and of the inner shell behind it, some camera sees: (f,) bool each."""
     seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last entry collects misses (-1)
     rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):
             mask[layer.face.reshape(-1)] = True
-    kept = []
-    for shell, mask in zip(shells, seen, strict=True):
-        faces = mask[:-1]
-        if not faces.any():
-            raise DuplexError(
-                "no surface: no camera sees the scene: give its box with --bounds, or its photos with --data"
-            )
-        for _ in range(2):
-            near = np.zeros(len(shell.positions), bool)
-            near[shell.faces[faces]] = True
-            faces = np.asarray(near[shell.faces].any(1))
-        kept.append(_subset(shell, faces))
-    return kept[0], kept[1]
+    return [mask[:-1] for mask in seen]
+
+
+def _closed(shell: Mesh, seen: Array, unseen: Array, faces: int) -> Mesh:
+    """The part ``seen`` (f,) of the shell in at most ``faces`` faces, and some more for the part ``unseen`` (f,)."""
+    kept = _grown(shell, seen, MARGIN)
+    main = _simplified(_subset(shell, kept), faces)
+    rest = _grown(shell, unseen & ~kept, GAPS) & ~kept
+    opening = _large_parts(_subset(shell, _grown(shell, rest, OVERLAP)))
+    if not len(opening.faces):
+        return main
+    cover = _simplified(opening, max(round(CLOSING * faces), 100))
+    value = np.repeat(np.array([1, 0], np.float32), [len(main.positions), len(cover.positions)])
+    triangles = np.concatenate([main.faces, cover.faces + len(main.positions)]).astype(np.int32)
+    return replace(Mesh.without_uvs(np.concatenate([main.positions, cover.positions]), triangles), seen=value)
+
+
+def _grown(shell: Mesh, faces: Array, rings: int) -> Array:
+    """``faces`` (f,) bool and as many rings of neighbours."""
+    for _ in range(rings):
+        near = np.zeros(len(shell.positions), bool)
+        near[shell.faces[faces]] = True
+        faces = np.asarray(near[shell.faces].any(1))
+    return faces
+
+
+def _large_parts(shell: Mesh) -> Mesh:
+    """The shell without connected parts of fewer than :data:`LEAST_FACES` faces."""
+    if not len(shell.faces):
+        return shell
+    part = _components(shell)[shell.faces[:, 0]]
+    return _subset(shell, np.bincount(part)[part] >= LEAST_FACES)
 
 
 def _simplified(shell: Mesh, faces: int) -> Mesh:
     if len(shell.faces) <= faces:
         return shell
-    positions, triangles = fast_simplification.simplify(shell.positions, shell.faces, target_count=faces, agg=5.0)
+    positions, triangles = shell.positions, shell.faces
+    for _ in range(SIMPLIFICATIONS):  # on flat parts one may stop early
+        if len(triangles) > faces:
+            positions, triangles = fast_simplification.simplify(positions, triangles, target_count=faces, agg=5.0)
     a, b, c = (positions[triangles[:, i]] for i in range(3))
     sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
     return _subset(Mesh.without_uvs(positions.astype(np.float32), triangles.astype(np.int32)), sound)

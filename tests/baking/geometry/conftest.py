@@ -14,7 +14,7 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
 from duplex.baking.geometry.density import DensityConfig, sample_density
-from duplex.baking.geometry.shells import ShellConfig, extract_shells
+from duplex.baking.geometry.shells import ShellConfig, Viewpoints, extract_shells
 from duplex.baking.rig import Rig
 
 
@@ -31,5 +31,5 @@ def grid(teacher: Teacher) -> DensityGrid:
 @pytest.fixture(scope="module")
 def shells(teacher: Teacher, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
     cameras = Rig.from_scene(replace(teacher.scene, hemisphere=False)).evenly(40, 200)
-    outer, inner = extract_shells(grid, cameras, ShellConfig(faces=4000, inner_opacity=0.6), ctx)
+    outer, inner = extract_shells(grid, Viewpoints(cameras), ShellConfig(faces=4000, inner_opacity=0.6), ctx)
     return unwrap(outer, AtlasConfig(texels=256)), unwrap(inner, AtlasConfig(texels=256))

@@ -13,7 +13,7 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.gbuffers import Rasterizer
-from duplex.baking.geometry.shells import ShellConfig, extract_shells
+from duplex.baking.geometry.shells import ShellConfig, Viewpoints, extract_shells
 from duplex.baking.rig import Rig
 
 
@@ -46,7 +46,7 @@ def test_the_inner_level_brackets_what_is_asked_for(
     weighed = weigh(teacher, rig.cameras(4, 64, np.random.default_rng(5)), 2000, 0)
     found = extract_shells(
         grid,
-        rig.evenly(40, 200),
+        Viewpoints(rig.evenly(40, 200)),
         ShellConfig(faces=8000, bracketing=wanted),
         ctx,
         share_of=lambda rasterizer: bracketing(weighed, rasterizer).share,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from builders.fields.seat import FOOT, FOV, Seat, teacher_of, truth
+from builders.fields.seat import FOOT, FOV, Seat, teacher_of, truth, write_photos
 from duplex.app.core.arrays import Array
 from duplex.app.core.metrics import psnr
 from duplex.app.scene.camera import Camera, look_at
+from duplex.baking.checkpoints.loading import load_teacher
+from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
@@ -20,6 +23,12 @@ from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.probes import probes_of
 from duplex.baking.geometry.smears import without_smears
 from duplex.baking.rig import Rig
+from duplex.baking.training.config import TrainConfig
+from duplex.baking.training.job import TrainingWorkspace, TrainJob, train
+from duplex.baking.training.mlp import MlpConfig
+from duplex.baking.training.scene import Given
+from duplex.baking.training.tensorf_config import TensorfConfig
+from duplex.baking.training.trainer import TrainingConfig
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("one_thread")]
 CONFIG = DensityConfig(grid=96, scan=40)
@@ -54,6 +63,22 @@ def test_smears_at_thin_legs_go_and_white_parts_stay(white: bool) -> None:
     assert np.abs(raw - true)[..., 3].mean() > 0.015
     assert np.abs(found - true)[..., 3].mean() < 0.002
     assert psnr(on(found, 1), on(raw, 1)) > 45  # on the training background nothing changes
+
+
+@pytest.mark.slow
+def test_a_field_that_was_trained_on_white_photos_comes_clean(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "photos", Seat(), 80, 128, alpha=False)
+    file = tmp_path / "seat.ckpt"
+    voxels = TensorfConfig(voxels=128, first_voxels=64, batch=3000)
+    training = TrainConfig(TrainingConfig(size=128, steps=2500), voxels, MlpConfig())
+    job = TrainJob(read_dataset(photos), "tensorf", training, Given(), 0, torch.device("cpu"))
+    with TrainingWorkspace(file, job.fingerprint(), False, False) as workspace:
+        train(job, file, workspace)
+    teacher = load_teacher(file)
+    true = np.stack([truth(Seat(), camera) for camera in views()])
+    found = drawn(teacher, cleaned(teacher))
+    assert np.abs(found - true)[..., 3].mean() < 0.01
+    assert psnr(on(found, 1), on(true, 1)) > 28
 
 
 def test_a_clean_object_is_left_alone() -> None:
