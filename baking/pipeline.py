@@ -182,7 +182,7 @@ def _with_seen(
     shells: tuple[Mesh, Mesh], rasterizer: Rasterizer, sets: list[ViewSet], job: BakeJob
 ) -> tuple[tuple[Mesh, Mesh], list[Camera]]:
     """The shells with the values that say what the cameras of all views have seen of them, and these cameras."""
-    every = [camera for views in sets for camera in views.cameras]  # of a photo's scales the first is the largest
+    every = [c for views in sets for c in views.cameras if job.rig.trained_from(c)]  # a photo's largest scale is first
     cameras = list({camera.camera_to_world.tobytes(): camera for camera in reversed(every)}.values())
     reference = job.rig.reference_view(job.config.views.view_size)
     counts = count_cameras(rasterizer, cameras)

@@ -134,6 +134,11 @@ class Rig:
             return []
         return replace(self, hemisphere=False).evenly(count, size)
 
+    def trained_from(self, camera: Camera) -> bool:
+        """Whether the teacher may know what ``camera`` sees; some close-ups of an object stand below its horizon."""
+        known = self.poses is not None or self.surrounded or not self.hemisphere
+        return known or float((camera.position - self.center) @ self.up) >= 0
+
     def path(self) -> Orbit | ForwardPath:
         """The closed camera path of the bundle's preset cameras: around the scene or in front of it."""
         if self.forward and self.poses is not None:

@@ -172,8 +172,6 @@ class NetworkSpec:
             raise DuplexError(f"{name}: mip_levels {self.mip_levels}: expected 1 to {MAX_MIP_LEVELS}")
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise DuplexError(f"{name}: {len(self.layers)} layers: expected 1 to {MAX_LAYERS}")
-        if self.scaled and not self.can_be_scaled:
-            raise DuplexError(f"{name}: a reference view goes with one layer of kernel 3, the first: bake again")
         previous = self.inputs
         for i, layer in enumerate(self.layers):
             if layer.kernel not in (1, 3) or layer.activation not in ACTIVATIONS:
@@ -191,6 +189,8 @@ class NetworkSpec:
             raise DuplexError(
                 f"{name}: the last layer gives {previous} channels: expected {4 * self.channels_to_space**2}"
             )
+        if self.scaled and not self.can_be_scaled:
+            raise DuplexError(f"{name}: a reference view goes with one layer of kernel 3, the first: bake again")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,17 @@ def test_windows_are_parts_of_the_pictures_they_are_cut_from(octahedron: Path) -
     assert len(set(places)) > 8 and min(min(p) for p in places) >= 0 and max(max(p) for p in places) <= 44
 
 
+def test_below_the_horizon_of_a_hemisphere_the_teacher_knows_nothing(octahedron: Path) -> None:
+    rig = replace(Rig.from_scene(load_teacher(octahedron).scene), hemisphere=True, up=np.array([0, 0, 1.0]))
+    cameras = rig.cameras(300, 32, np.random.default_rng(0), near_share=1)
+    heights = np.array([camera.position[2] - rig.center[2] for camera in cameras])
+    assert (heights < 0).any() and (heights > 0).any()
+    assert [rig.trained_from(camera) for camera in cameras] == (heights >= 0).tolist()
+    poses = np.stack([camera.camera_to_world for camera in cameras])
+    for other in (replace(rig, hemisphere=False), replace(rig, surrounded=True), replace(rig, poses=poses)):
+        assert all(other.trained_from(camera) for camera in cameras)
+
+
 def test_the_reach_of_cameras_is_their_lowest_and_highest_elevation() -> None:
     rig = Rig(np.array([1.0, 2, 3]), 2.0, np.array([0.0, 0, 1]), True)
     pose = np.eye(4)

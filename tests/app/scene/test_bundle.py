@@ -71,7 +71,10 @@ def test_newer_format_names_the_remedy(demo_file: Path) -> None:
 def test_what_was_seen_is_kept_and_needs_version_2(demo: Bundle, write_scene: Callable[[Bundle], Path]) -> None:
     seen = np.linspace(0, 1, len(demo.inner.mesh.positions), dtype=np.float32)
     inner = replace(demo.inner, mesh=replace(demo.inner.mesh, seen=seen))
-    plain = replace(demo, network=replace(demo.network, reference=None), onnx=b"")
+    shells = {
+        name: replace(s, mesh=replace(s.mesh, seen=None)) for name, s in (("outer", demo.outer), ("inner", inner))
+    }
+    plain = replace(demo, **shells, network=replace(demo.network, reference=None), onnx=b"")
     for bundle, version in ((plain, 1), (replace(plain, inner=inner), 2)):
         file = write_scene(bundle)
         assert json.loads(parts_of(file)["manifest.json"])["version"] == version
