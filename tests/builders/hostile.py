@@ -1,9 +1,13 @@
-"""What every family's tests ask of a file that must not be read."""
+"""What the tests ask of files that must not be read: one sentence, in little time."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +83,34 @@ def survived(path: Path) -> None:
         sigma, latent = field.density(points)
         assert sigma.shape == (8,)
         assert field.color(latent, torch.nn.functional.normalize(points + 0.1, dim=-1)).shape == (8, 3)
+
+
+YARDSTICK_SECONDS = 0.015
+"""What ``yardstick`` takes on the machine in whose seconds the bounds are stated."""
+
+
+def yardstick() -> float:
+    """Seconds of a fixed piece of plain Python: how fast this machine is just now."""
+    start, kept = time.process_time(), {}
+    for i in range(100_000):
+        kept[i & 1023] = str(i)
+    return time.process_time() - start
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """The body must not take more processor time than this, as many times longer as this machine is slower.
+
+    What traces lines, as the measuring of coverage does, rests meanwhile: its cost is not the body's.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    before = yardstick()
+    start = time.process_time()
+    try:
+        yield
+        spent = time.process_time() - start
+        slower = max(before, yardstick(), YARDSTICK_SECONDS) / YARDSTICK_SECONDS
+    finally:
+        sys.settrace(tracer)
+    assert spent < seconds * slower, f"{spent:.1f} s, on a machine {slower:.1f} times slower than the stated one"

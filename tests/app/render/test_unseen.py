@@ -30,6 +30,10 @@ def below(bundle: Bundle, elevation: float = -0.6) -> Camera:
     return Orbit(0.5 * (low + high), 1.4 * size, np.array([0, 0, 1.0]), 0.8, elevation).camera(0, SIDE, SIDE)
 
 
+def seen_everywhere(bundle: Bundle) -> Bundle:
+    return with_values(bundle, None, None)
+
+
 def drawn(renderer: Renderer, camera: Camera, unseen: Unseen) -> Array:
     return renderer.image(camera, FrameOptions(background=TRANSPARENT, unseen=unseen)).astype(int)
 
@@ -64,7 +68,7 @@ def test_alpha_follows_the_values(ctx: moderngl.Context, demo: Bundle, backend: 
     bundle = seen_from_above(demo)
     renderer, camera = Renderer(ctx, bundle, backend), below(bundle)
     shown, faded, hidden = (drawn(renderer, camera, unseen) for unseen in (Unseen.SHOW, Unseen.FADE, Unseen.HIDE))
-    assert np.array_equal(shown, drawn(Renderer(ctx, demo, backend), camera, Unseen.FADE))
+    assert np.array_equal(shown, drawn(Renderer(ctx, seen_everywhere(demo), backend), camera, Unseen.FADE))
     values = least_values(bundle, camera, ctx)
     share = (values / 0.5).clip(0, 1)
     wanted = share**2 * (3 - 2 * share)
@@ -107,7 +111,7 @@ def test_the_inner_shell_alone_can_be_unseen(ctx: moderngl.Context, demo: Bundle
 def test_the_level_of_detail_is_not_disturbed(ctx: moderngl.Context, demo: Bundle) -> None:
     camera = below(demo)
     levels = []
-    for bundle in (demo, seen_from_above(demo)):
+    for bundle in (seen_everywhere(demo), seen_from_above(demo)):
         frame = Renderer(ctx, bundle).draw(camera).frame
         assert frame
         levels.append(np.frombuffer(frame.hits[0].read(), np.uint16).reshape(-1, 4)[:, 2] // OPACITY_STEPS)
@@ -122,9 +126,10 @@ def test_the_share_of_what_was_not_seen(ctx: moderngl.Context, demo: Bundle) -> 
         frame = renderer.draw(camera, FrameOptions(unseen=unseen)).frame
         assert frame
         assert unseen_share(frame) == pytest.approx((values < end).sum() / np.isfinite(values).sum(), abs=0.03)
-    frame = Renderer(ctx, demo).draw(camera).frame
+    plain = Renderer(ctx, seen_everywhere(demo))
+    frame = plain.draw(camera).frame
     assert frame and unseen_share(frame) == 0
-    assert renderer.has_unseen and not Renderer(ctx, demo).has_unseen
+    assert renderer.has_unseen and not plain.has_unseen
 
 
 def test_the_python_api_takes_the_name(demo: Bundle) -> None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from builders.bundles import parts_of, refused, with_manifest, write_parts
-from builders.clock import at_most
+from builders.hostile import at_most
 from builders.large_bundles import large, sheet
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene import glb

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builders.clock import at_most
 from builders.datasets.checks import one_sentence
 from builders.datasets.colmap import write_colmap
 from builders.datasets.folders import poses, save, write_nerfstudio
+from builders.hostile import at_most
 from duplex.app.core.apart import trusting
 from duplex.app.core.errors import DuplexError
 from duplex.baking.datasets.photos import Photo

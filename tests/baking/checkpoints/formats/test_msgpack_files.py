@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.clock import at_most
+from builders.hostile import at_most
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.files import read_checkpoint
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from builders.clock import at_most
-from builders.hostile import Hostile
+from builders.hostile import Hostile, at_most
 from builders.opcodes import call, text, whole
 from duplex.app.core.errors import DuplexError
 from duplex.baking.checkpoints.files import read_checkpoint

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builders.clock import at_most
+from builders.hostile import at_most
 from duplex.app.core.errors import MAX_SENTENCE, DuplexError
 from duplex.baking.checkpoints.files import yaml_beside
 from duplex.baking.checkpoints.formats.plain_yaml import MAX_BYTES, read_yaml

@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from builders.clock import at_most
-from builders.hostile import refused
+from builders.hostile import at_most, refused
 from builders.mlp.flax import JAX, flax_network, write_flax
 from builders.mlp.naive import Reference, State, agree, differ, ftd, layer, random_points, random_state, tfd
 from duplex.baking.checkpoints.families.mlp import jaxnerf
