@@ -97,11 +97,11 @@ def extract_shells(
         level = inner_level(share_at, config.bracketing, bounds)
         say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
     shells = (outer, inner_at(level))
-    space = space or World()
-    visible = _visible(shells, cameras.own, ctx, space)
+    rasterizer = Rasterizer(ctx, *(in_world(shell, space or World()) for shell in shells))
+    visible = _visible(rasterizer, cameras.own)
     if not all(mask.any() for mask in visible):
         raise DuplexError("no surface: no camera sees the scene: give its box with --bounds, or its photos with --data")
-    others = _visible(shells, cameras.elsewhere, ctx, space)
+    others = _visible(rasterizer, cameras.elsewhere)
     parts = zip(shells, visible, others, strict=True)
     first, second = (_closed(shell, mask, other & ~mask, config.faces) for shell, mask, other in parts)
     return first, second
@@ -155,10 +155,9 @@ def _subset(shell: Mesh, keep: Array) -> Mesh:
     return Mesh.without_uvs(shell.positions[used], faces.reshape(-1, 3).astype(np.int32))
 
 
-def _visible(shells: tuple[Mesh, Mesh], cameras: Sequence[Camera], ctx: moderngl.Context, space: Space) -> list[Array]:
+def _visible(rasterizer: Rasterizer, cameras: Sequence[Camera]) -> list[Array]:
     """Which faces of the outer, and of the inner shell behind it, some camera sees: (f,) bool each."""
-    seen = [np.zeros(len(shell.faces) + 1, bool) for shell in shells]  # the last entry collects misses (-1)
-    rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
+    seen = [np.zeros(faces + 1, bool) for faces in rasterizer.faces]  # the last entry collects misses (-1)
     for layers in rasterizer.each(cameras):
         for mask, layer in zip(seen, layers, strict=True):
             mask[layer.face.reshape(-1)] = True
@@ -173,7 +172,9 @@ def _closed(shell: Mesh, seen: Array, unseen: Array, faces: int) -> Mesh:
     opening = _large_parts(_subset(shell, _grown(shell, rest, OVERLAP)))
     if not len(opening.faces):
         return main
-    cover = _simplified(opening, max(round(CLOSING * faces), 100))
+    cover = opening
+    for _ in range(SIMPLIFICATIONS):  # one stops early on flat parts
+        cover = _simplified(cover, max(round(CLOSING * faces), 100))
     value = np.repeat(np.array([1, 0], np.float32), [len(main.positions), len(cover.positions)])
     triangles = np.concatenate([main.faces, cover.faces + len(main.positions)]).astype(np.int32)
     return replace(Mesh.without_uvs(np.concatenate([main.positions, cover.positions]), triangles), seen=value)
@@ -199,10 +200,7 @@ def _large_parts(shell: Mesh) -> Mesh:
 def _simplified(shell: Mesh, faces: int) -> Mesh:
     if len(shell.faces) <= faces:
         return shell
-    positions, triangles = shell.positions, shell.faces
-    for _ in range(SIMPLIFICATIONS):  # on flat parts one may stop early
-        if len(triangles) > faces:
-            positions, triangles = fast_simplification.simplify(positions, triangles, target_count=faces, agg=5.0)
+    positions, triangles = fast_simplification.simplify(shell.positions, shell.faces, target_count=faces, agg=5.0)
     a, b, c = (positions[triangles[:, i]] for i in range(3))
     sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
     return _subset(Mesh.without_uvs(positions.astype(np.float32), triangles.astype(np.int32)), sound)
