@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the module ``typing`` would take longer to load than this o
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.viewer.launch import view
     from duplex.baking.api import bake, evaluate, open_checkpoint, train
+    from duplex.baking.capture.posing import pose
     from duplex.baking.checkpoints.registry import register
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "load",
     "open_checkpoint",
+    "pose",
     "register",
     "render",
     "scene_orbit",
@@ -52,6 +54,7 @@ _HOMES = {  # public name: module and the name in that module
     "evaluate": ("duplex.baking.api", "evaluate"),
     "load": ("duplex.app.scene.bundle_reader", "load"),
     "open_checkpoint": ("duplex.baking.api", "open_checkpoint"),
+    "pose": ("duplex.baking.capture.posing", "pose"),
     "register": ("duplex.baking.checkpoints.registry", "register"),
     "render": ("duplex.app.render.offscreen", "render"),
     "scene_orbit": ("duplex.app.scene.orbits", "scene_orbit"),

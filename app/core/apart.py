@@ -53,11 +53,18 @@ def trusting(trusted: bool) -> Iterator[None]:
         _trusting.reset(token)
 
 
-def apart(function: Callable[..., Any], name: str, *arguments: Any, content: bytes | None = None) -> Any:
+def apart(
+    function: Callable[..., Any],
+    name: str,
+    *arguments: Any,
+    content: bytes | None = None,
+    seconds: int = CALL_SECONDS,
+) -> Any:
     """The result of ``function(*arguments)`` in another process; ``name``: of the file that it reads.
 
-    ``function``: of a module, which imports no more than numpy and Pillow; ``arguments``: JSON values; ``content``:
-    bytes that precede them; the result: an array or a JSON value. Raises the :class:`DuplexError` of the function, or
+    ``function``: of a module, which imports no more than numpy, Pillow and PyAV; ``arguments``: JSON values;
+    ``content``: bytes that precede them; ``seconds``: of processor time that the call may take, at most 60; the result:
+    an array or a JSON value. Raises the :class:`DuplexError` of the function, or
     one that begins with ``name`` if the process dies, takes too long or answers nonsense.
     """
     if _trusting.get():
@@ -65,7 +72,7 @@ def apart(function: Callable[..., Any], name: str, *arguments: Any, content: byt
     child = _idle.get()
     try:
         child = child or _Child()
-        answer = child.call(function, name, arguments, content)
+        answer = child.call(_call_of(function, arguments, content, seconds), name, content)
     except BaseException:  # an interrupt too leaves half an answer in the pipe
         if child:
             child.end()
@@ -78,15 +85,18 @@ def apart(function: Callable[..., Any], name: str, *arguments: Any, content: byt
     return answer
 
 
+def _call_of(function: Callable[..., Any], arguments: tuple[Any, ...], content: bytes | None, seconds: int) -> bytes:
+    call = {"module": function.__module__, "function": function.__name__, "arguments": arguments, "seconds": seconds}
+    return json.dumps(call | {"with_content": content is not None}).encode()
+
+
 class _Child:
     """A process that serves calls one after the other."""
 
     def __init__(self) -> None:
-        self.process = _started()
+        self.process = start_python(PROGRAM)
 
-    def call(self, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], content: bytes | None) -> Any:
-        call = {"module": function.__module__, "function": function.__name__, "arguments": arguments}
-        header = json.dumps(call | {"with_content": content is not None}).encode()
+    def call(self, header: bytes, name: str, content: bytes | None) -> Any:
         watch = _Watch(self.process)
         try:
             with watch:
@@ -128,16 +138,20 @@ class _Child:
                     pipe.close()
 
 
-def _started() -> subprocess.Popen[bytes]:
+def start_python(program: str, *arguments: str, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """A Python that runs ``program``, which gets folders to import from and then ``arguments``; its pipes are bytes.
+
+    ``stderr``: where its errors go. Raises :class:`DuplexError` if it cannot be started.
+    """
     folder = Path(__file__).resolve().parents[2]
     folders = [folder.parent] if folder.name == "duplex" else []  # else an editable installation, which site knows
     folders += [Path(module.__file__).parents[1] for module in (np, PIL) if module.__file__]
     try:  # out of the terminal's process group, so that Ctrl-C reaches this process alone
         return subprocess.Popen(
-            [sys.executable, "-I", "-c", PROGRAM, *map(str, folders)],
+            [sys.executable, "-I", "-c", program, *map(str, folders), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             bufsize=0,
             start_new_session=True,
             creationflags=WINDOWLESS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from duplex.app.core.apart import CALL_SECONDS, HAS_LIMITS, MEMORY, receive_header, receive_into, send
+from duplex.app.core.apart import HAS_LIMITS, MEMORY, receive_header, receive_into, send
 from duplex.app.core.errors import DuplexError
 
 
@@ -33,7 +33,7 @@ def _serve_one(calls: Any, answers: Any) -> None:
     call, size = receive_header(calls)
     content = bytearray(size)
     receive_into(calls, content)
-    _limit_time()
+    _limit_time(call["seconds"])
     arguments = [bytes(content), *call["arguments"]] if call["with_content"] else call["arguments"]
     try:
         function = getattr(importlib.import_module(call["module"]), call["function"])
@@ -62,14 +62,14 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _limit_time() -> None:
+def _limit_time(most_seconds: int) -> None:
     """Set the processor time that the next call may take, where the system counts it; the parent has a clock too."""
     if sys.platform == "win32":
         return
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + CALL_SECONDS
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + most_seconds
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     if most == resource.RLIM_INFINITY or seconds < most:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, most))

@@ -18,8 +18,9 @@ def evaluate() -> int:
 
 
 def train() -> int:
-    """``duplex-train``."""
-    return start.run("duplex.baking.commands.train")
+    """``duplex-train``, and ``duplex-train poses``, which works without torch."""
+    poses = sys.argv[1:2] == ["poses"]
+    return start.run(f"duplex.baking.commands.{'poses' if poses else 'train'}")
 
 
 if __name__ == "__main__":

@@ -19,14 +19,25 @@ SCENE_FLAGS = ("near", "far", "bounds", "background")
 def main() -> int:
     """Entry point of ``duplex-train``."""
     parser = argparse.ArgumentParser(
-        "duplex-train", description="Train a radiance field from posed photos, for duplex-bake."
+        "duplex-train", description="Train a radiance field from photos or a video, for duplex-bake."
     )
-    parser.add_argument("data", type=Path, help="the folder of the photos and their cameras, or the file of those")
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="the folder of the photos and their cameras, or the file of those; or photos alone, or a video, whose "
+        "cameras are then found",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument(
         "--field", choices=FIELDS, default="tensorf", help="TensoRF's grids or NeRF's network [tensorf]"
     )
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument(
+        "--poses",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write the cameras that are found, a dataset for --data [OUTPUT.poses]",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training")
     parser.add_argument("--restart", action="store_true", help="throw an interrupted training away and begin anew")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
@@ -54,6 +65,7 @@ def _train(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         device=arguments.device,
         trusted=arguments.trusted,
+        poses=arguments.poses,
         **{name: getattr(arguments, name) for name in SCENE_FLAGS if getattr(arguments, name) is not None},
         **given_settings(arguments, TrainConfig),
     )

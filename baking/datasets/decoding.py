@@ -14,7 +14,8 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.core.file_kinds import PICTURE, wrong_kind
 
 MAX_PICTURE_SIDE = 8192
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF")
+HEIF_SUFFIXES = (".heic", ".heif")
 PICTURE_MODES = ("L", "LA", "P", "RGB", "RGBA", "I;16")  # Pillow itself brings 16-bit colour down to 8 bits
 ORIENTATION_TAG = 0x0112
 TURNS = {
@@ -30,20 +31,20 @@ TURNS = {
 
 def header(path: str) -> tuple[int, int, int]:
     """Width and height of the picture as stored, and its EXIF orientation."""
-    with _opened(path) as image:
-        return *image.size, _orientation(image)
+    with opened(path) as image:
+        return *image.size, orientation_of(image)
 
 
 def pixels(path: str, width: int, height: int) -> Array:
     """The picture, turned if it takes that to be of this size: (h, w, 4) uint8 RGBA, or (h, w) uint16 grey."""
-    with _opened(path) as image:
+    with opened(path) as image:
         upright = _turned_to(image, (width, height), path)
         return np.asarray(upright if upright.mode == "I;16" else upright.convert("RGBA"))
 
 
 def mask(path: str, width: int, height: int) -> Array:
     """A mask at this size by nearest neighbour: (h, w) bool, false where its grey is 0."""
-    with _opened(path, (*PICTURE_MODES, "1")) as image:
+    with opened(path, (*PICTURE_MODES, "1")) as image:
         if not same_shape(image.size, (width, height)):
             raise DuplexError(
                 f"{path}: a mask of {image.size[0]} x {image.size[1]}: expected the shape of its picture, "
@@ -60,8 +61,10 @@ def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @contextmanager
-def _opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image.Image]:
+def opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image.Image]:
     """The picture in ``path``: of bounded size, or a :class:`DuplexError`."""
+    if path.lower().endswith(HEIF_SUFFIXES):
+        _prepare_heif(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
             if max(image.size) > MAX_PICTURE_SIDE or image.mode not in modes:
@@ -77,8 +80,19 @@ def _opened(path: str, modes: tuple[str, ...] = PICTURE_MODES) -> Iterator[Image
         raise wrong_kind(Path(path), "a PNG, JPEG, WebP or AVIF picture", (PICTURE,)) or damaged from None
 
 
+def _prepare_heif(path: str) -> None:
+    """Let Pillow read HEIC files, whose orientation it then applies by itself."""
+    try:
+        import pillow_heif
+    except ImportError:
+        raise DuplexError(
+            f"{path}: a HEIC photo, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
+        ) from None
+    pillow_heif.register_heif_opener()
+
+
 def _turned_to(image: Image.Image, size: tuple[int, int], path: str) -> Image.Image:
-    turn = TURNS.get(_orientation(image)) if image.size != size else None
+    turn = TURNS.get(orientation_of(image)) if image.size != size else None
     upright = image if turn is None else image.transpose(turn)
     if upright.size != size:
         raise DuplexError(
@@ -88,7 +102,7 @@ def _turned_to(image: Image.Image, size: tuple[int, int], path: str) -> Image.Im
     return upright
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF orientation, 1 (upright) to 8; 1 where there is none or it cannot be read."""
     try:  # the base class's reader: that of PNG files decodes the whole picture in search of the tag
         value = Image.Image.getexif(image).get(ORIENTATION_TAG, 1)

@@ -17,7 +17,8 @@ from duplex.baking.datasets import decoding
 from duplex.baking.datasets.decoding import same_shape
 
 MAX_NAME = 1024
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".PNG", ".JPG", ".JPEG", ".WEBP", ".AVIF")
+LOWER = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".heic", ".heif")
+SUFFIXES = (*LOWER, *(suffix.upper() for suffix in LOWER))
 DYNAMIC_MASK = "dynamic_mask_"  # how the name of instant-ngp's mask begins, of what moves; the picture's follows
 Size = tuple[int, int]
 

@@ -16,6 +16,7 @@ from duplex.baking.datasets import blender, llff, nerfstudio
 from duplex.baking.datasets.colmap import reader as colmap
 from duplex.baking.datasets.frames import Listing
 from duplex.baking.datasets.photos import Dataset, Photo, camera_of, dataset_of, photos_of
+from duplex.baking.datasets.pictures import pictures_in
 
 MAX_INSIDE = 50  # of the files and folders in a folder without a dataset, those that are looked at
 KINDS: tuple[ModuleType, ...] = (blender, nerfstudio, llff, colmap)
@@ -68,6 +69,11 @@ def _no_dataset(path: Path, split: str | None) -> DuplexError:
     below = next((x for x in inside if x.is_dir() and not x.name.startswith(".") and _kind_of(x)), None)
     if below is not None:
         return DuplexError(f"{path}: no dataset in this folder, but in {shown(below.name)}: give that folder")
+    if path.is_dir() and pictures_in(path, path):
+        return DuplexError(
+            f"{path}: photos without cameras: expected a dataset: find their cameras with duplex-train poses "
+            f"{shown(path.name)} -o FOLDER, and give that folder"
+        )
     return DuplexError(
         f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
         f"transforms_{split or 'train'}.json (Blender), transforms.json (nerfstudio, instant-ngp), "

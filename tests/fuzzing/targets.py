@@ -103,6 +103,20 @@ def use_dataset(folder: Path) -> None:
             attempt(lambda photo=photo: photo.pixels(4, (1.0, 1.0, 1.0)))
 
 
+def use_capture(folder: Path) -> None:
+    """What ``duplex-train poses`` does before it knows any pose: frames of a video, or photos and their tags."""
+    from duplex.app.core.apart import apart
+    from duplex.baking.capture import decoding, video
+    from duplex.baking.capture.shots import photos_of, read_shots
+
+    with _each_error() as attempt:
+        for file in filter(video.is_video, sorted(folder.iterdir())):
+            attempt(lambda file=file: video.read_frame(file, video.chosen_times(file)[0]))
+        if photos := photos_of(folder):
+            attempt(lambda: read_shots(photos))
+            attempt(lambda: apart(decoding.upright, str(photos[0]), str(photos[0]), 16))
+
+
 def use_path(folder: Path) -> None:
     """What the viewer does with a camera path."""
     import numpy as np
@@ -131,7 +145,8 @@ def use_settings(folder: Path) -> None:
 TARGETS = (
     Target("checkpoint", use_checkpoint, 0.32, "checkpoint"),
     Target("bundle", use_bundle, 0.33, "bundle"),
-    Target("dataset", use_dataset, 0.12, "dataset"),
+    Target("dataset", use_dataset, 0.08, "dataset"),
+    Target("capture", use_capture, 0.04, "capture"),
     Target("yaml", use_checkpoint, 0.04, "checkpoint", TEXTS),
     Target("paths", use_path, 0.12, "paths"),
     Target("settings", use_settings, 0.07, "settings"),

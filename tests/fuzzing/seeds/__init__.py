@@ -23,6 +23,10 @@ def write(folder: Path, kinds: Iterable[str]) -> None:
             from fuzzing.seeds import datasets
 
             datasets.write(folder / kind)
+        elif kind == "capture":
+            from fuzzing.seeds import captures
+
+            captures.write(folder / kind)
         else:
             from fuzzing.seeds import viewer
 
