@@ -158,7 +158,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         torch_device = pick_device(device)
         options = SceneOptions(**scene)
         background = read_background(options.background)
-        given = Given(options.near, options.far, background, read_bounds(options.bounds))
+        given = Given(options.near, options.far, background, read_bounds(options.bounds), options.space)
         source = Path(photos)
         if is_capture(source):
             folder = output.with_name(f"{output.name}.poses") if poses is None else Path(poses)

@@ -10,10 +10,11 @@ from duplex.baking.api import train
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.settings import add_flags, given_settings
+from duplex.baking.subject import SPACES
 from duplex.baking.training.config import PRESETS, TrainConfig
 from duplex.baking.training.job import FIELDS
 
-SCENE_FLAGS = ("near", "far", "bounds", "background")
+SCENE_FLAGS = ("near", "far", "bounds", "background", "space")
 
 
 def main() -> int:
@@ -49,6 +50,11 @@ def main() -> int:
     scene.add_argument("--far", type=float, help="depth at which rays end, world units")
     scene.add_argument("--bounds", type=float, nargs=6, metavar="X", help="box of the field: low x y z, high x y z")
     scene.add_argument("--background", metavar="COLOR", help="behind the photos: white, black or #rrggbb")
+    scene.add_argument(
+        "--space",
+        choices=SPACES,
+        help="where the field lives: world, a box; ndc, forward-facing photos; contracted, a scene with surroundings",
+    )
     add_flags(parser, TrainConfig, "draft")
     arguments = parser.parse_args()
     return console.run(lambda: _train(arguments))

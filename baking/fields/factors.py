@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from duplex.baking.fields.factor_lookup import LINES, Cells
 from duplex.baking.fields.factor_shading import Shading, Traits
 from duplex.baking.fields.field import ACTIVATIONS, RadianceField
+from duplex.baking.fields.spaces import Space
 
 POINTS_AT_ONCE = 1 << 18
 
@@ -138,6 +139,29 @@ class Cp(FactorField):
     def products(self, kind: str, cells: Cells) -> Tensor:  # noqa: D102
         lines = getattr(self, f"{kind}_line")
         return cells.line(lines[0], 0) * cells.line(lines[1], 1) * cells.line(lines[2], 2)
+
+
+class FieldUnits(RadianceField):
+    """``inner``, whose density is per unit of ``space``, with a density per world unit.
+
+    A grid in a contracted space has cells of any size in the world. A density per cell is empty, thin or opaque alike
+    wherever the cell is; the same value per world unit would be fog far away.
+    """
+
+    def __init__(self, inner: RadianceField, space: Space):
+        super().__init__()
+        self.inner = inner
+        self.space = space
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        sigma, latent = self.inner.density(points)
+        return sigma / self.space.stretch(points), latent
+
+    def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
+        return self.inner.color(latent, directions)
+
+    def describe(self) -> dict[str, str]:  # noqa: D102
+        return self.inner.describe()
 
 
 class Mask(nn.Module):

@@ -20,6 +20,7 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.fields.density_grid import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
+from duplex.baking.fields.spaces import Contracted
 
 MIN_TRANSMITTANCE = 1 / 255  # less is invisible in 8 bits
 MIN_WEIGHT = 1e-3  # of a ray, that has to accumulate before a colour is evaluated
@@ -41,8 +42,6 @@ class FastRenderer:
         smallest = -F.max_pool3d(-F.pad(sigma, (1,) * 6), 3, 1)
         occupied = largest * grid.step > VISIBLE_OPACITY
         self.space = teacher.scene.space
-        if not self.space.straight:  # steps have no fixed length there: no bound of the transmittance
-            smallest = torch.zeros_like(smallest)
         # a cube between eight grid samples is empty if all of them are
         self.between = (F.max_pool3d(sigma, 2, 1)[0, 0] * grid.step > VISIBLE_OPACITY).contiguous()
         self.cleared = None if grid.cleared is None else torch.from_numpy(grid.cleared).to(teacher.device)
@@ -183,20 +182,24 @@ class FastRenderer:
         return ray.repeat_interleave(self.sub_steps), t, torch.full_like(t, step / self.sub_steps)
 
     def _curved_samples(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`_samples`, for curved rays: every step crosses less than one cell."""
-        scene, step = self.teacher.scene, self.grid.step
-        reach = float(o.norm(dim=-1).max())
-        edges = [scene.near]
-        while edges[-1] < scene.far:  # a contraction shrinks lengths at distance r by 2 sqrt(3) / r at least
-            edges.append(edges[-1] + step * max(1.0, 0.29 * (edges[-1] - reach)))
-        edge = torch.tensor(edges, device=o.device)
+        """As :meth:`_samples`, for curved rays: every step crosses about one cell."""
+        scene, step, space = self.teacher.scene, self.grid.step, self.space
+        assert isinstance(space, Contracted)
+        reach = float((o - o.new_tensor(space.center)).norm(dim=-1).max())
+        edge = space.edges(scene.near, scene.far, reach, step).to(o.device)
         middle = 0.5 * (edge[1:] + edge[:-1])
         length = edge[1:] - edge[:-1]
-        place = self.space.warp(o[:, None] + middle[:, None] * d[:, None]).sub_(self.low).mul_(1 / step).round_()
+        points = space.warp(o[:, None] + middle[:, None] * d[:, None])
+        depth = length / space.stretch(points)  # of a density of 1 per unit of field space
+        place = points.sub_(self.low).mul_(1 / step).round_()
         inside = ((place >= 0) & (place < self.shape)).all(-1)
-        cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).long()
+        cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).int()
         index = (cell[..., 0] * self.shape[1] + cell[..., 1]) * self.shape[2] + cell[..., 2]
-        ray, k = torch.nonzero(inside & (self.bound.view(-1)[index] >= 0), as_tuple=True)
+        bound = rows(self.bound.view(-1), index.view(-1)).view_as(depth)
+        bound[~inside] = -1
+        depth *= bound.clamp(min=0)
+        before = torch.cumsum(depth, -1) - depth
+        ray, k = torch.nonzero((bound >= 0) & (before < -float(np.log(MIN_TRANSMITTANCE))), as_tuple=True)
         share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
         t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
         return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps

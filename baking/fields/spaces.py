@@ -7,6 +7,7 @@ in a bundle and the viewer are always in the world, which is Euclidean.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,8 +16,10 @@ import torch
 from torch import Tensor
 
 from duplex.app.core.arrays import Array
-from duplex.app.core.tree import Node
+from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.camera import Camera
+
+MIN_RADIUS = 1e-6
 
 
 class Space(Protocol):
@@ -58,8 +61,8 @@ class Space(Protocol):
         ``origins``, ``directions``: of the rays in the world (n, 3).
         """
 
-    def stretch(self, points: Array) -> Array:
-        """World units in a unit of field space, along a line of sight, at ``points`` (n, 3) of field space: (n,).
+    def stretch(self, points: Tensor) -> Tensor:
+        """World units in a unit of field space, along a line of sight, at ``points`` (..., 3) of field space: (...).
 
         The density of a field is per world unit, except in NDC, where it is per unit of NDC itself.
         """
@@ -100,9 +103,9 @@ class World:
         """Distances times the length of the directions."""
         return _scaled(distances, directions)
 
-    def stretch(self, points: Array) -> Array:
+    def stretch(self, points: Tensor) -> Tensor:
         """1 everywhere."""
-        return np.ones(len(points))
+        return torch.ones_like(points[..., 0])
 
     def to_json(self) -> dict[str, Any]:
         """The name alone."""
@@ -169,9 +172,9 @@ class Ndc:
         inside = distances.clamp(max=1 - self.near / self.far)
         return _scaled(shift + oz * inside / ((1 - inside) * dz), directions)
 
-    def stretch(self, points: Array) -> Array:
+    def stretch(self, points: Tensor) -> Tensor:
         """1 everywhere: the density is per unit of NDC."""
-        return np.ones(len(points))
+        return torch.ones_like(points[..., 0])
 
     def to_json(self) -> dict[str, Any]:
         """The camera's numbers; ``far`` is not kept."""
@@ -182,12 +185,15 @@ class Ndc:
 class Contracted:
     """All of space in a box of half-side 2 (mip-NeRF 360, equation 10, with the norm ``order``).
 
-    Inside the unit ball of the norm nothing changes; ``x`` outside becomes ``(2 - 1 / |x|) x / |x|``.
-    ``order``: ``inf`` (nerfacto) or 2 (mip-NeRF 360); ``far``: world units to which shells are brought back.
+    With ``x`` in units of ``radius`` from ``center``: inside the unit ball of the norm nothing changes; ``x`` outside
+    becomes ``(2 - 1 / |x|) x / |x|``. ``order``: ``inf`` (nerfacto) or 2 (mip-NeRF 360); ``far``: radii to which shells
+    are brought back; ``center``, ``radius``: world units.
     """
 
     order: float = float("inf")
     far: float = 50.0
+    center: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    radius: float = 1.0
     name = "contracted"
     straight = False
     mirrored = False
@@ -201,13 +207,30 @@ class Contracted:
         return directions
 
     def distances(self, near: float, far: float, count: int) -> Tensor:
-        """Half of the samples evenly up to distance 1, the other half evenly in 1 / distance."""
-        low, high = (_to_unit(value) for value in (near, far))
+        """Half of the samples evenly up to the radius, the other half evenly in 1 / distance."""
+        low, high = (_to_unit(value / self.radius) for value in (near, far))
         s = torch.linspace(low, high, count)
-        return torch.where(s < 0.5, 2 * s, 1 / (2 - 2 * s))
+        return self.radius * torch.where(s < 0.5, 2 * s, 1 / (2 - 2 * s))
+
+    def edges(self, near: float, far: float, reach: float, step: float) -> Tensor:
+        """Distances (k,) along a ray from ``near`` to ``far``, between which it crosses about ``step`` of field space.
+
+        ``reach``: the largest distance of a ray's origin from the center, world units. Lengths stay as they are until
+        a ray must have left the ball; from there they grow with the square of the distance, as contraction shrinks
+        them along a line of sight.
+        """
+        turn = reach + self.radius
+        length = self.radius * step
+        inner = np.arange(near, max(turn, near + length), length)
+        start = float(inner[-1])
+        count = max(math.ceil(turn**2 / length * (1 / start - 1 / max(far, start))), 1)
+        outer = 1 / np.linspace(1 / start, 1 / max(far, start + length), count + 1)
+        return torch.from_numpy(np.concatenate([inner, outer[1:]]).astype(np.float32))
 
     def warp(self, points: Tensor) -> Tensor:
         """The contraction."""
+        if self.radius != 1 or any(self.center):
+            points = (points - points.new_tensor(self.center)) / self.radius
         size = torch.linalg.vector_norm(points, ord=self.order, dim=-1, keepdim=True).clamp(min=1e-9)
         return torch.where(size <= 1, points, (2 - 1 / size) * points / size)
 
@@ -216,20 +239,21 @@ class Contracted:
         points = np.asarray(points, np.float64)
         size = np.maximum(np.linalg.norm(points, ord=self.order, axis=-1, keepdims=True), 1e-9)
         reach = 1 / np.maximum(2 - size, 1 / self.far)
-        return np.where(size <= 1, points, points / size * reach)
+        return np.array(self.center) + self.radius * np.where(size <= 1, points, points / size * reach)
 
     def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
         """Distances times the length of the directions."""
         return _scaled(distances, directions)
 
-    def stretch(self, points: Array) -> Array:
+    def stretch(self, points: Tensor) -> Tensor:
         """The inverse contraction's derivative along a line of sight."""
-        size = np.linalg.norm(np.asarray(points, np.float64), ord=self.order, axis=-1)
-        return np.where(size <= 1, 1.0, 1 / np.maximum(2 - size, 1 / self.far) ** 2)
+        size = torch.linalg.vector_norm(points, ord=self.order, dim=-1)
+        return self.radius / (2 - size.clamp(1, 2 - 1 / self.far)) ** 2
 
     def to_json(self) -> dict[str, Any]:
-        """The norm; ``far`` is not kept."""
-        return {"name": self.name, "order": "inf" if np.isinf(self.order) else self.order}
+        """Norm and ball; ``far`` is not kept."""
+        order = "inf" if np.isinf(self.order) else self.order
+        return {"name": self.name, "order": order, "center": list(self.center), "radius": self.radius}
 
 
 def from_json(space: Node) -> Space:
@@ -242,7 +266,10 @@ def from_json(space: Node) -> Space:
         return Ndc(x, y, near, field_views=space.flag("field_views"))
     if name == "contracted":
         order = float("inf") if space.child("order").value == "inf" else space.number("order", 2, 2)
-        return Contracted(order)
+        if "radius" not in space:  # as first written
+            return Contracted(order)
+        x, y, z = space.numbers("center", 3).tolist()
+        return Contracted(order, center=(x, y, z), radius=space.number("radius", MIN_RADIUS, MAX_NUMBER))
     return World()
 
 

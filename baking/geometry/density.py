@@ -104,7 +104,7 @@ def _fill(teacher: Teacher, grid: DensityGrid, where: Array, label: str) -> None
             part = indices[start : start + POINTS_AT_ONCE]
             xyz = np.stack([axes[k][i] for k, i in enumerate(np.unravel_index(part, grid.sigma.shape))], -1)
             points = torch.from_numpy(xyz.astype(np.float32)).to(teacher.device)
-            flat[part] = query_density(teacher.fine, points).cpu().numpy() * teacher.scene.space.stretch(xyz)
+            flat[part] = (query_density(teacher.fine, points) * teacher.scene.space.stretch(points)).cpu().numpy()
             progress.advance(len(part))
 
 

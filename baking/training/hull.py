@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from duplex.app.scene.coordinates.pinhole import Pinhole, to_camera_space
+from duplex.baking.fields.spaces import Space
 from duplex.baking.training.photos import PhotoSet
 
 COARSE = 4  # factor of the coarser grid that is tested first
@@ -25,6 +26,24 @@ def seen_vertices(photos: PhotoSet, box: Tensor, counts: tuple[int, int, int]) -
     grown = F.max_pool3d(found[None, None].float(), 3, 1, 1)
     finer = F.interpolate(grown, counts[::-1], mode="trilinear", align_corners=True)[0, 0] > 0
     return _carved(photos, masks, box, counts, finer)
+
+
+def in_view(photos: PhotoSet, space: Space, box: Tensor, count: int) -> Tensor:
+    """The vertices, (z, y, x) bool, of a grid of ``count`` along each side of ``box`` (2, 3) that a photo shows.
+
+    The grid is in the field space ``space``.
+    """
+    axes = [torch.linspace(0, 1, count, device=box.device)] * 3
+    unit = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], -1)
+    points = torch.from_numpy(space.unwarp((box[0] + unit * (box[1] - box[0])).view(-1, 3).cpu().numpy()))
+    points = points.to(box.device, torch.float32)
+    seen = torch.zeros(len(points), dtype=torch.bool, device=box.device)
+    for lens, pose, width, pixels in zip(
+        photos.lenses.tolist(), photos.poses, photos.widths.tolist(), photos.first.diff().tolist(), strict=True
+    ):
+        x, y, depth = Pinhole(*lens).project(to_camera_space(points, pose))
+        seen |= (depth > 0) & (x >= 0) & (x <= width) & (y >= 0) & (y <= pixels // width)
+    return F.max_pool3d(seen.view(1, 1, count, count, count).float(), 3, 1, 1)[0, 0] > 0
 
 
 def _carved(

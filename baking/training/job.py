@@ -65,7 +65,7 @@ class TrainJob:
         photos = {name: [identity(photo) for photo in part] for name, part in data.photos.items()}
         geometry = [data.near, data.far, np.asarray(data.up).tolist()]
         bounds = None if self.given.bounds is None else np.asarray(self.given.bounds).tolist()
-        given = [self.given.near, self.given.far, self.given.background, bounds]
+        given = [self.given.near, self.given.far, self.given.background, bounds, self.given.space]
         everything = [photos, geometry, self.field, asdict(self.config), given, self.seed]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 

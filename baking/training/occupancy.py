@@ -12,9 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from duplex.baking.fields.spaces import Contracted
+
 STRETCH = 8  # steps in a stretch of a ray, the unit of the coarse pass
 OPAQUE = 7.0  # optical depth behind which nothing is visible
 ROUNDING = 1e-3  # more than the interpolation weight that rounding can cause
+CURVED_REACH = 12.0  # cells that a stretch of a curved ray may cross
 TRUST = 0.5  # lower bound of the density in a cell, as a share of the smallest at its corners
 
 
@@ -85,6 +88,39 @@ class Occupancy:
         t = t.view(-1)[occupied]
         seen = before(bound[occupied] * step, ray, len(o)) < OPAQUE
         return ray[seen], t[seen]
+
+    def curved_samples(
+        self, o: Tensor, d: Tensor, space: Contracted, edges: Tensor, offset: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`samples` for rays (n, 3), unit ``d``, of the world, which are curved in ``space``.
+
+        ``edges``: (k + 1,) distances between which each ray has one sample. Returns ray index, distance, and the length
+        that a sample stands for in units of field space, each (s,).
+        """
+        edges = torch.cat([edges, edges[-1:].expand((1 - len(edges)) % STRETCH)])  # whole stretches
+        width = edges[1:] - edges[:-1]
+        middles = edges[STRETCH // 2 :: STRETCH]
+        cells = self._cells_of(space.warp(o[:, None] + middles[:, None] * d[:, None]))
+        near = self._near_cells(CURVED_REACH * float(self.cell.min()) / STRETCH)[cells]
+        ray, stretch = torch.nonzero(near, as_tuple=True)
+        k = (STRETCH * stretch)[:, None] + torch.arange(STRETCH, device=o.device)
+        t = edges[k] + offset[ray][:, None] * width[k]
+        points = space.warp(o[ray][:, None] + t[..., None] * d[ray][:, None])
+        length = width[k] / space.stretch(points)
+        bound = torch.where(width[k] > 0, self.bound[self._cells_of(points)], -1.0).view(-1)
+        occupied = torch.nonzero(bound >= 0)[:, 0]
+        ray = ray[torch.div(occupied, STRETCH, rounding_mode="floor")]
+        t, length = t.view(-1)[occupied], length.view(-1)[occupied]
+        seen = before(bound[occupied] * length, ray, len(o)) < OPAQUE
+        return ray[seen], t[seen], length[seen]
+
+    def _cells_of(self, points: Tensor) -> Tensor:
+        """Cells (...) of ``points`` (..., 3) of field space; those outside count to the nearest."""
+        place = ((points - self.box[0]) / self.cell).int()
+        index = place[..., 2].clamp_(0, self.counts[2] - 1)
+        for axis in (1, 0):
+            index = index * self.counts[axis] + place[..., axis].clamp_(0, self.counts[axis] - 1)
+        return index
 
     def _stretches(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor, step: float) -> tuple[Tensor, Tensor]:
         """Distance of the middles of all stretches, and the cells that they lie in, both (n, k)."""

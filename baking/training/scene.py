@@ -13,7 +13,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import focus_point
 from duplex.baking.datasets.photos import Dataset, Photo
 from duplex.baking.fields.field import NDC_BOUNDS, SceneInfo
-from duplex.baking.fields.spaces import Ndc
+from duplex.baking.fields.spaces import Contracted, Ndc
 from duplex.baking.subject import BACKGROUNDS
 from duplex.baking.training.photos import PhotoSet
 
@@ -24,6 +24,8 @@ NEAR_SHARE = 0.1  # near over the smallest distance of a camera from the focus p
 FAR_SHARE = 2.0  # far over the largest distance of a camera from the focus point
 QUANTILES = (0.02, 0.98)  # of the points in view along each axis: the sides of the box
 WHITE = 0.98  # median of the corners from which a background counts as white
+RADIUS_SHARE = 0.7  # of the cameras' distance from what they look at: the ball that is not contracted
+NEAREST, FARTHEST = 0.05, 50.0  # of its radius
 HOLD_OUT = 8  # every 8th photo is held out
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -32,13 +34,15 @@ Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 class Given:
     """The user's values for the scene; None takes the dataset's.
 
-    ``near``, ``far``: depths, world units; ``background``: RGB in [0, 1]; ``bounds``: low and high corner, (2, 3).
+    ``near``, ``far``: depths, world units; ``background``: RGB in [0, 1]; ``bounds``: low and high corner, (2, 3);
+    ``space``: ``world``, ``ndc`` or ``contracted``.
     """
 
     near: float | None = None
     far: float | None = None
     background: tuple[float, float, float] | None = None
     bounds: Array | None = None
+    space: str | None = None
 
 
 def split(dataset: Dataset) -> tuple[list[Photo], list[Photo]]:
@@ -55,15 +59,20 @@ def split(dataset: Dataset) -> tuple[list[Photo], list[Photo]]:
 def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Given) -> SceneInfo:
     """The scene of the training ``photos``, with the background found in their ``pixels``; raises DuplexError.
 
-    A forward-facing LLFF dataset uses NDC, unless the user gives near or far.
+    Unless the user says otherwise, a forward-facing LLFF dataset uses NDC; a contracted space is for the user to
+    choose.
     """
     up = (float(dataset.up[0]), float(dataset.up[1]), float(dataset.up[2]))
     background = given.background or background_of(pixels)
-    if dataset.kind == "llff" and dataset.forward_facing and given.near is None and given.far is None:
+    is_free = given.near is None and given.far is None
+    space = given.space or ("ndc" if dataset.kind == "llff" and dataset.forward_facing and is_free else "world")
+    if space == "ndc":
         bounds = NDC_BOUNDS if given.bounds is None else _corners(given.bounds)
         space = Ndc.of(photos[0].camera)
         scene = SceneInfo(0.0, 1.0, background, up=up, hemisphere=False, space=space, bounds=bounds)
         return replace(scene, principal_shift=0.0)
+    if space == "contracted":
+        return _unbounded(dataset, photos, background, given)
     centers = np.stack([p.camera.position for p in photos])
     near, far = interval_of(dataset, photos)
     near = near if given.near is None else given.near
@@ -74,6 +83,27 @@ def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Giv
     around = centers - np.mean(bounds, axis=0)
     hemisphere = bool((around @ np.array(up) > -0.1 * np.linalg.norm(around, axis=1)).all())
     return SceneInfo(near, far, background, up=up, hemisphere=hemisphere, bounds=bounds, principal_shift=0.0)
+
+
+def _unbounded(
+    dataset: Dataset, photos: list[Photo], background: tuple[float, float, float], given: Given
+) -> SceneInfo:
+    """The scene of photos with surroundings, in a contracted space around what the cameras look at."""
+    poses = np.stack([p.camera.camera_to_world for p in photos])
+    center = focus_point(poses)
+    distances = np.linalg.norm(poses[:, :3, 3] - center, axis=1)
+    radius = max(RADIUS_SHARE * float(np.median(distances)), 1e-3)
+    if dataset.near is not None and dataset.forward_facing:
+        radius = max(radius, float(dataset.near))
+    near = NEAREST * radius if given.near is None else given.near
+    far = FARTHEST * radius if given.far is None else given.far
+    if not 0 <= near < far:
+        raise DuplexError(f"--near {near:g} and --far {far:g}: expected 0 <= near < far")
+    x, y, z = (float(value) for value in center)
+    space = Contracted(center=(x, y, z), radius=radius)
+    up = (float(dataset.up[0]), float(dataset.up[1]), float(dataset.up[2]))
+    scene = SceneInfo(near, far, background, up=up, hemisphere=False, space=space, bounds=((-2.0,) * 3, (2.0,) * 3))
+    return replace(scene, principal_shift=0.0)
 
 
 def background_of(pixels: PhotoSet) -> tuple[float, float, float]:

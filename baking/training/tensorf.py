@@ -17,8 +17,9 @@ from torch import Tensor
 
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.rendering import in_chunks
+from duplex.baking.fields.spaces import Contracted, Space
 from duplex.baking.training import grids
-from duplex.baking.training.hull import seen_vertices
+from duplex.baking.training.hull import in_view, seen_vertices
 from duplex.baking.training.marching import accumulate, gathered, weights_of
 from duplex.baking.training.occupancy import Occupancy
 from duplex.baking.training.photos import PhotoSet
@@ -47,6 +48,7 @@ class TensorfModel:
         box, vertices = self._first_box(torch.tensor(scene.bounds, dtype=torch.float32, device=device))
         self.occupancy = Occupancy(box, vertices)
         self.has_alpha = photos.has_alpha
+        self._reach = _largest_distance(photos, scene.space)
         fog = FOG if self.has_alpha else THICK_FOG
         self.field = grids.new_field(box, grids.grid_of(box, config.first_voxels), config, fog)
         self.background = torch.tensor(scene.background, device=device)
@@ -56,6 +58,8 @@ class TensorfModel:
 
     def _first_box(self, box: Tensor) -> tuple[Tensor, Tensor]:
         """The box around what may be occupied, and which of its vertices may be."""
+        if isinstance(self.scene.space, Contracted):
+            return box, in_view(self.photos, self.scene.space, box, HULL[0])
         if self.scene.space.name != "world":
             return box, torch.ones((2, 2, 2), dtype=torch.bool, device=box.device)
         vertices = seen_vertices(self.photos, box, grids.grid_of(box, HULL[0]))
@@ -116,12 +120,11 @@ class TensorfModel:
         return in_chunks(chunk, RAYS_AT_ONCE, origins, directions)
 
     def _march(self, origins: Tensor, directions: Tensor, offset: Tensor) -> Tensor:
-        o, d, views, limits = self._mapped(origins, directions)
-        ray, t = self.occupancy.samples(o, d, limits, self._step(), offset)
         field = self.field
-        rays = len(o)
-        unit = ((o[ray] + t[:, None] * d[ray] - field.low) / field.size).clamp(0, 1)
-        weight = weights_of(field.sigma(unit) * self._step(), ray, rays)
+        rays = len(origins)
+        views, ray, points, length = self._samples(origins, directions, offset)
+        unit = ((points - field.low) / field.size).clamp(0, 1)
+        weight = weights_of(field.sigma(unit) * length, ray, rays)
         least = FOG_WEIGHT if self.share < MASKINGS[1] else MIN_WEIGHT
         seen, share = gathered(weight, ray, rays, least)
         rgb = field.radiance(unit[seen], views[ray[seen]])
@@ -129,6 +132,20 @@ class TensorfModel:
             self.cost = 0.9 * self.cost + 0.1 * (len(seen) + 0.25 * len(ray)) / rays
         color = accumulate(share[:, None] * rgb, ray[seen], rays)
         return torch.cat([color, accumulate(weight[:, None], ray, rays)], -1)
+
+    def _samples(self, origins: Tensor, directions: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of world rays (n, 3): viewing directions (n, 3); of samples: ray (s,), place in field space (s, 3), length.
+
+        The length is that which a sample stands for, in units of field space: (s,) or, the same for all, (1,).
+        """
+        space = self.scene.space
+        o, d, views, limits = self._mapped(origins, directions)
+        if not isinstance(space, Contracted):
+            ray, t = self.occupancy.samples(o, d, limits, self._step(), offset)
+            return views, ray, o[ray] + t[:, None] * d[ray], o.new_tensor([self._step()])
+        edges = space.edges(self.scene.near, self.scene.far, self._reach, self._step()).to(o.device)
+        ray, t, length = self.occupancy.curved_samples(o, d, space, edges, offset)
+        return views, ray, space.warp(o[ray] + t[:, None] * d[ray]), length
 
     def _mapped(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
         """World rays in field space: origins, unit directions, viewing directions, and the interval in the box."""
@@ -146,7 +163,9 @@ class TensorfModel:
         return self.config.step_ratio * sum(cells) / 3
 
     def _touched(self) -> Tensor:
-        """The usable pixels whose rays come near an occupied cell."""
+        """The usable pixels whose rays come near an occupied cell; all of them in a contracted space."""
+        if not self.scene.space.straight:
+            return self.photos.usable
         kept = []
         for index in torch.split(self.photos.usable, POINTS_AT_ONCE):
             o, d, _, limits = self._mapped(*self.photos.rays(index))
@@ -204,6 +223,14 @@ class TensorfModel:
     def describe(self) -> str:
         """A short description for reports."""
         return f"{' x '.join(map(str, self.field.grid))} vertices, {self.occupancy.share:.1%} occupied"
+
+
+def _largest_distance(photos: PhotoSet, space: Space) -> float:
+    """The largest distance of a camera from the center of a contracted space."""
+    if not isinstance(space, Contracted):
+        return 0.0
+    eyes = photos.poses[:, :, 3]
+    return float((eyes - eyes.new_tensor(space.center)).norm(dim=-1).max())
 
 
 def _due(shares: tuple[float, ...], steps: int) -> list[int]:

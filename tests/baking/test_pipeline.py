@@ -9,7 +9,7 @@ import moderngl
 import numpy as np
 import pytest
 
-from builders.scenery import BALL, NDC, _traced, teacher_in
+from builders.scenery import BALL, NDC, teacher_in, traced
 from duplex.app.core.metrics import psnr
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.orbits import scene_orbit
@@ -48,4 +48,4 @@ def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderng
         camera = way.camera(turn, 64, 64)
         assert camera.camera_to_world[2, 2] > 0.9  # looks forward
         drawn = renderer.image(camera)[..., :3].astype(np.float32) / 255
-        assert psnr(drawn, _traced(camera, BALL)) > 20
+        assert psnr(drawn, traced(camera, BALL)) > 20

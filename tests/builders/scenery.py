@@ -52,7 +52,7 @@ def teacher_in(space: Space, ball: Array) -> Teacher:
     return Teacher(field, field, scene, "made by hand", Path("none"), "")
 
 
-def _traced(camera: Camera, ball: Array) -> Array:
+def traced(camera: Camera, ball: Array) -> Array:
     """The scenery by intersecting rays with its two spheres."""
     d = camera.ray_directions().reshape(-1, 3).astype(np.float64)
     d /= np.linalg.norm(d, axis=1, keepdims=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.scenery import BALL, NDC, UP, _traced, teacher_in
+from builders.scenery import BALL, NDC, UP, teacher_in, traced
 from duplex.app.core.metrics import psnr
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher
@@ -72,6 +72,6 @@ def test_renderers_agree_on_what_the_world_looks_like(space: Space) -> None:
     camera = Camera.from_fov(look_at(eye, ball, UP), 40, 40, 0.8)
     slow, fast = rendering.render(teacher, camera), FastRenderer(teacher, grid).render(camera)
     assert float(slow[..., 3].mean()) > 0.99  # the wall is everywhere
-    expected = _traced(camera, ball)
+    expected = traced(camera, ball)
     assert psnr(expected, slow[..., :3].numpy()) > 22
     assert psnr(expected, fast[..., :3].numpy()) > 22

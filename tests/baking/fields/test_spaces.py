@@ -43,6 +43,11 @@ def test_contraction_is_that_of_the_paper_and_back() -> None:
     for order, norm in ((2.0, points.norm(dim=-1)), (math.inf, points.abs().amax(-1))):
         space = Contracted(order)
         warped = space.warp(points)
+        elsewhere = Contracted(order, center=(5.0, -2.0, 1.0), radius=3.0)
+        moved = torch.tensor(elsewhere.center) + 3 * points
+        assert torch.allclose(elsewhere.warp(moved), warped)
+        assert np.allclose(elsewhere.unwarp(warped.numpy()), moved.numpy())
+        assert torch.allclose(elsewhere.stretch(warped), 3 * space.stretch(warped))
         inside = norm <= 1
         assert inside.any() and (~inside).any()
         assert torch.equal(warped[inside], points[inside])
@@ -51,14 +56,32 @@ def test_contraction_is_that_of_the_paper_and_back() -> None:
         assert np.allclose(space.unwarp(warped.numpy()), points.numpy())
         further = space.warp(points * (1 + 1e-6))
         numeric = (points * 1e-6).norm(dim=-1) / (further - warped).norm(dim=-1)
-        assert np.allclose(space.stretch(warped.numpy()), numeric, rtol=1e-3)
+        assert torch.allclose(space.stretch(warped), numeric, rtol=1e-3)
     steps = Contracted().distances(0.1, 50.0, 64)
     assert steps[0] == pytest.approx(0.1) and steps[-1] == pytest.approx(50, rel=1e-3) and (steps.diff() > 0).all()
 
 
+@pytest.mark.parametrize(("eye", "radius"), [((0.2, 0.1, 0.3), 1.0), ((1.5, -0.4, 0.2), 1.0), ((9.0, 1.0, 0.0), 6.0)])
+def test_edges_along_a_ray_are_about_a_step_of_field_space_apart(eye: tuple[float, ...], radius: float) -> None:
+    space = Contracted(radius=radius)
+    step = 0.05
+    directions = torch.nn.functional.normalize(world_points(), dim=-1).double()
+    o = torch.tensor(eye, dtype=torch.float64)
+    edges = space.edges(0.1 * radius, 50 * radius, float(o.norm()), step).double()
+    points = space.warp(o + edges[:, None, None] * directions)
+    crossed = points.diff(dim=0).norm(dim=-1)
+    assert (edges.diff() > 0).all() and edges[-1] == pytest.approx(50 * radius)
+    assert float(crossed.max()) < 3.1 * step and float(crossed.mean()) < 1.3 * step
+    assert len(edges) < 2.2 * (float(o.norm()) / radius + 1) / step
+    assert float(points[-1].abs().amax(-1).min()) > 1.95
+
+
 def test_spaces_survive_the_manifest_and_odd_ones_are_one_sentence() -> None:
-    for space in (World(), NDC, Ndc(1.0, 2.0, field_views=True), Contracted(), Contracted(2.0)):
+    known = (Contracted(), Contracted(2.0, center=(1.0, 2.0, -3.0), radius=0.5))
+    for space in (World(), NDC, Ndc(1.0, 2.0, field_views=True), *known):
         assert spaces.from_json(Node(space.to_json(), "space")) == space
-    for odd in ({"name": "ndc"}, {"name": "klein"}, {"name": "contracted", "order": 3}, 7, {"name": "ndc", "x": "?"}):
+    flat = {"name": "contracted", "order": 2, "center": [0, 0, 0], "radius": 0}
+    strange = ({"name": "ndc"}, {"name": "klein"}, {"name": "contracted", "order": 3}, flat, 7)
+    for odd in (*strange, {"name": "ndc", "x": "?"}):
         with pytest.raises(DuplexError, match=r"^space: "):
             spaces.from_json(Node(odd, "space"))

@@ -21,8 +21,9 @@ from duplex.baking.checkpoints.tree import CheckpointNode
 from duplex.baking.fields.encoding import MAX_FREQUENCIES
 from duplex.baking.fields.factor_lookup import LINES, PLANES
 from duplex.baking.fields.factor_shading import SHADINGS, Shading, Traits
-from duplex.baking.fields.factors import Cp, FactorField, Vm, VmSplit
+from duplex.baking.fields.factors import Cp, FactorField, FieldUnits, Vm, VmSplit
 from duplex.baking.fields.field import ACTIVATIONS, MAX_DISTANCE, Overrides, SceneInfo, forward_facing, linear
+from duplex.baking.fields.spaces import Contracted
 
 NAME = "TensoRF"
 CLASSES = {"density_plane.0": VmSplit, "plane_coef": Vm, "density_line.0": Cp}  # the more telling names first
@@ -52,7 +53,10 @@ class TensorfFamily(Family):
         box_of(box[0], box[1], "kwargs: aabb")
         field = _field(root.at("state_dict"), box, _traits(kwargs, overrides))
         field.mask = read_alpha_mask(root)
-        return LoadedFields.single(field, _scene(root, overrides, box))
+        scene = _scene(root, overrides, box)
+        if note.MEMBER in root and isinstance(scene.space, Contracted):
+            return LoadedFields.single(FieldUnits(field, scene.space), scene)
+        return LoadedFields.single(field, scene)
 
 
 def _traits(kwargs: CheckpointNode, overrides: Overrides) -> Traits:
