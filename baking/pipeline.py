@@ -135,7 +135,7 @@ def teacher_views(
 ) -> tuple[ViewSet, ViewSet]:
     """The teacher's views for training, and the held-out views that measure quality during training."""
     config = job.config.views
-    renderer = FastRenderer(job.teacher, grid, config.samples_in_cell(job.config.density.grid))
+    renderer = FastRenderer(job.teacher, grid, config.samples_in_cell(grid, job.teacher.fine.cell()))
     rng = np.random.default_rng([job.seed, VIEW_STREAM])
     windows = job.rig.windows(config.views, config.view_size, config.window_size, rng, config.near_share)
     cameras = {

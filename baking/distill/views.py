@@ -20,6 +20,7 @@ from duplex.app.scene.camera import Camera
 from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.network import NetworkSpec
 from duplex.baking.datasets.photos import Photo
+from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import LayerHits, Rasterizer
 from duplex.baking.runtime.progress import track
@@ -30,6 +31,7 @@ from duplex.baking.settings import setting
 MOST_STEPS = -LOWEST_LEVEL * LEVEL_STEPS - 1  # of a level of detail, as in the viewer
 PHOTO_SCALES, MIN_PHOTO_SIDE = 3, 100
 SAMPLES = 288  # of the teacher along the density grid's longest side, unless the user says otherwise
+SAMPLES_PER_CELL = 1.15  # and in each cell of a teacher's own grid, which fewer would blur
 SHARD = 80  # views in one file, at most
 SHARD_BYTES = 1 << 26  # of one file, at most, unless a single view is larger
 NOWHERE = 0xFFFF  # stored as texture coordinate where the layer is not hit
@@ -53,14 +55,15 @@ class ViewConfig:
     sub_steps: int = setting(
         0,
         "samples of the teacher's network in each cell of the density grid that a ray crosses; 0: as many as give 288 "
-        "samples along the grid",
+        "samples along the grid, more where the teacher's own grid is finer",
         low=0,
         high=16,
     )
 
-    def samples_in_cell(self, grid: int) -> int:
-        """Samples in each cell of a density grid with ``grid`` cells along its longest side."""
-        return self.sub_steps or -(-SAMPLES // grid)
+    def samples_in_cell(self, grid: DensityGrid, cell: float | None) -> int:
+        """Samples in each cell of ``grid`` of a teacher whose own grid has cells of side ``cell``, if it has one."""
+        usual = math.ceil(SAMPLES / max(grid.sigma.shape))
+        return self.sub_steps or max(usual, math.ceil(SAMPLES_PER_CELL * grid.step / cell) if cell else 0)
 
     @property
     def larger(self) -> int:

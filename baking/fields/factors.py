@@ -81,6 +81,9 @@ class FactorField(RadianceField):
         """Components' products (n, c) at points; ``kind``: ``density`` or ``app``."""
         raise NotImplementedError
 
+    def cell(self) -> float:  # noqa: D102
+        return sum(float(side) / (count - 1) for side, count in zip(self.size, self.grid, strict=True)) / 3
+
     def describe(self) -> dict[str, str]:  # noqa: D102
         t, mask = self.traits, self.mask
         network = ", ".join(str(m.out_features) for m in self.renderModule.modules() if isinstance(m, nn.Linear))
@@ -159,6 +162,9 @@ class FieldUnits(RadianceField):
 
     def color(self, latent: Tensor, directions: Tensor) -> Tensor:  # noqa: D102
         return self.inner.color(latent, directions)
+
+    def cell(self) -> float | None:  # noqa: D102
+        return self.inner.cell()
 
     def describe(self) -> dict[str, str]:  # noqa: D102
         return self.inner.describe()

@@ -40,6 +40,10 @@ class RadianceField(nn.Module):
         """Radiance (n, 3) in [0, 1] of ``latent`` (n, c) seen along unit ``directions`` (n, 3)."""
         raise NotImplementedError
 
+    def cell(self) -> float | None:
+        """The mean side of a cell of its grid, in units of field space; None for a field without one such grid."""
+        return None
+
     def describe(self) -> dict[str, str]:
         """What ``duplex-bake inspect`` says about the network: name of a trait to its value in words."""
         return {"network": f"{sum(p.numel() for p in self.parameters())} weights"}

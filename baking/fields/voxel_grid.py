@@ -112,6 +112,11 @@ class VoxelGrid(RadianceField):
         i, j, k = torch.minimum(cell.clamp(min=0), sides - 1).long().unbind(-1)
         return self.mask[i, j, k] & known
 
+    def cell(self) -> float:  # noqa: D102
+        sides = self.high - self.low
+        counts = sides.new_tensor(self.density_grid.shape[2:])
+        return float((sides / (counts - 1)).mean())
+
     def describe(self) -> dict[str, str]:  # noqa: D102
         grid = f"{' x '.join(map(str, self.density_grid.shape[2:]))} grid of {self.features.shape[1]} features"
         if self.head is None:

@@ -87,7 +87,7 @@ def _check_needs(job: BakeJob, study: Study, workspace: Workspace) -> None:
 
 def _views(job: BakeJob, study: Study, grid: DensityGrid, rasterizer: Rasterizer, folder: Path) -> Views:
     spec = network_of(job)
-    renderer = FastRenderer(job.teacher, grid, job.config.views.samples_in_cell(job.config.density.grid))
+    renderer = FastRenderer(job.teacher, grid, job.config.views.samples_in_cell(grid, job.teacher.fine.cell()))
     distilled, _ = teacher_views(job, grid, rasterizer, spec, folder)
     cameras = cameras_of(job, EVALUATION_STREAM, study.views, study.size)
     unseen = make_view_set(

@@ -13,7 +13,8 @@ from PIL import Image
 from builders.distill import camera
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.photos import Photo
-from duplex.baking.distill.views import SHARD, UNKNOWN, at_scales, read_pictures, render_teacher
+from duplex.baking.distill.views import SHARD, UNKNOWN, ViewConfig, at_scales, read_pictures, render_teacher
+from duplex.baking.fields.density_grid import DensityGrid
 
 
 class CountingRenderer:
@@ -55,6 +56,16 @@ def test_each_core_renders_a_view_of_its_own(tmp_path: Path) -> None:
         assert set(alone.threads) == {(threading.get_ident(), 1)}
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_teachers_own_grid_is_sampled_in_each_cell() -> None:
+    coarse, fine = (DensityGrid(np.zeros((n, 3, 3), np.float32), np.zeros(3), 3.0 / (n - 1)) for n in (144, 289))
+    config = ViewConfig()
+    assert [config.samples_in_cell(grid, None) for grid in (coarse, fine)] == [2, 1]
+    assert config.samples_in_cell(fine, cell=3.0 / 140) == 1  # of a draft's field
+    assert config.samples_in_cell(fine, cell=3.0 / 380) == 2
+    assert config.samples_in_cell(coarse, cell=3.0 / 380) == 4
+    assert ViewConfig(sub_steps=3).samples_in_cell(fine, 1e-3) == 3
 
 
 def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:

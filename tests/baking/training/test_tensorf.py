@@ -28,6 +28,8 @@ def test_a_small_scene_is_learned_and_the_checkpoint_is_the_field(photos_folder:
     assert teacher.family == "TensoRF" and isinstance(teacher.fine, VmSplit) and not teacher.scene.assumed
     assert (teacher.scene.near, teacher.scene.far, teacher.scene.background) == (2, 6, (1, 1, 1))
     assert teacher.scene.principal_shift == 0 and np.allclose(teacher.scene.bounds, teacher.fine.box)
+    longest = float((teacher.fine.size / (torch.tensor(teacher.fine.grid) - 1)).max())
+    assert 0.9 * longest < teacher.fine.cell() <= longest
     o, d = trainer.held_out.rays(trainer.held_out.usable)
     drawn = model.render_rays(o, d)
     model.field, kept = teacher.fine, model.field  # type: ignore[attr-defined]
