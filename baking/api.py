@@ -20,7 +20,7 @@ from duplex.app.core.files import reserve, write_atomically
 from duplex.app.core.outputs import check_output, kind_of
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
-from duplex.baking.capture.posing import is_capture, posed
+from duplex.baking.capture.posing import with_cameras
 from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.datasets.up_axis import up_note
@@ -134,16 +134,15 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
     """Train a radiance field from photos or a video and write its checkpoint, which :func:`bake` reads.
 
     Args:
-        photos: The folder of the photos and their cameras; or photos without cameras, or a video, whose cameras are
-            then found by structure from motion (pycolmap).
+        photos: The folder of the photos and their cameras, of photos alone, or a video; pycolmap finds missing cameras.
         output: The checkpoint to write.
         field: ``"tensorf"`` for TensoRF's grids, ``"mlp"`` for NeRF's network.
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
         progress, resume, restart, seed, device, trusted: As for :func:`bake`.
-        poses: Where to write the cameras that are found, a dataset for ``data``; ``<output>.poses`` if it is None.
+        poses: Where to write cameras that are found, a dataset for ``data``; by default ``<output>.poses``.
         settings: Any setting of ``duplex-train --help`` by its name with underscores; of the scene ``near``, ``far``
-            (depths, world units), ``background`` (``"white"``, ``"black"`` or ``"#rrggbb"``) and ``bounds`` (low x y z,
-            high x y z).
+            (depths, world units), ``background`` (``"white"``, ``"black"`` or ``"#rrggbb"``), ``bounds`` (low x y z,
+            high x y z) and ``space`` (``"world"``, ``"ndc"`` or ``"contracted"``).
 
     Raises:
         DuplexError: The dataset cannot be used for training, or a setting is unknown.
@@ -159,13 +158,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         options = SceneOptions(**scene)
         background = read_background(options.background)
         given = Given(options.near, options.far, background, read_bounds(options.bounds), options.space)
-        source = Path(photos)
-        if is_capture(source):
-            folder = output.with_name(f"{output.name}.poses") if poses is None else Path(poses)
-            posed(source, folder, seed=chosen, resume=resume, restart=restart)
-            source = folder
-        elif poses is not None:
-            raise DuplexError(f"--poses {poses}: {source} has cameras: expected photos without any: leave it out")
+        source = with_cameras(Path(photos), output, poses and Path(poses), seed=chosen, resume=resume, restart=restart)
         dataset = read_dataset(source)
         dataset.report(source)
         if dataset.kind != "colmap" and dataset.up is not dataset.usual_up:

@@ -84,6 +84,23 @@ def pose(  # noqa: PLR0913 - keyword arguments of the public API
         return posed(source, folder, seed=seed, resume=resume, restart=restart)
 
 
+def with_cameras(
+    source: Path, output: Path, poses: str | Path | None, *, seed: int, resume: bool, restart: bool
+) -> Path:
+    """The dataset of ``source``: itself, or where it has no cameras the folder ``poses``, after posing.
+
+    ``poses``: by default the name of ``output`` with another ending. Raises :class:`DuplexError` as :func:`pose` does,
+    and for a dataset with cameras if ``poses`` is given.
+    """
+    if not is_capture(source):
+        if poses is not None:
+            raise DuplexError(f"--poses {poses}: {source} has cameras: expected photos without any: leave it out")
+        return source
+    folder = output.with_name(f"{output.name}.poses") if poses is None else Path(poses)
+    posed(source, folder, seed=seed, resume=resume, restart=restart)
+    return folder
+
+
 def posed(source: Path, folder: Path, *, seed: int = 0, resume: bool = False, restart: bool = False) -> PosesReport:
     """Pose the photos of a folder or the frames of a video, and make ``folder`` a dataset of them.
 

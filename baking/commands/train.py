@@ -20,7 +20,9 @@ SCENE_FLAGS = ("near", "far", "bounds", "background", "space")
 def main() -> int:
     """Entry point of ``duplex-train``."""
     parser = argparse.ArgumentParser(
-        "duplex-train", description="Train a radiance field from photos or a video, for duplex-bake."
+        "duplex-train",
+        description="Train a radiance field from photos or a video, for duplex-bake.",
+        epilog="duplex-train poses PHOTOS -o FOLDER finds the cameras of photos or of a video alone.",
     )
     parser.add_argument(
         "data",

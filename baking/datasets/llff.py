@@ -15,8 +15,6 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_NUMBER
-from duplex.baking.checkpoints.formats.numpy_files import read_plain_npy
-from duplex.baking.checkpoints.formats.values import Broken
 from duplex.baking.datasets.frames import MAX_FRAMES, DatasetFrame, Listing, checked_pose, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.pictures import pictures_in
@@ -89,13 +87,17 @@ def _read_rows(file: Path) -> Array:
     if file.stat().st_size > MAX_BYTES:
         raise DuplexError(f"{file}: {file.stat().st_size} bytes: expected at most {MAX_FRAMES} rows of 17 numbers")
     try:
-        numbers = read_plain_npy(file)
-        found = f"{numbers.type_name} of shape {numbers.shape}"
-        rows = numbers.array() if len(numbers.shape) == 2 and numbers.shape[1] == COLUMNS else None
-    except Broken:
-        raise DuplexError(f"{file}: not a NumPy file of plain numbers, or a damaged one: expected LLFF poses") from None
-    if rows is None:
-        raise DuplexError(f"{file}: {found}: expected (pictures, 17) numbers: make it again with LLFF's imgs2poses")
+        numbers = np.load(file, mmap_mode="r", allow_pickle=False)  # mapped: no memory is taken for an impossible shape
+    except Exception:  # numpy lets through whatever the parser of its header meets
+        numbers = None
+    if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "fiub":
+        raise DuplexError(f"{file}: not a NumPy file of plain numbers, or a damaged one: expected LLFF poses")
+    if numbers.ndim != 2 or numbers.shape[1] != COLUMNS:
+        raise DuplexError(
+            f"{file}: {numbers.dtype} of shape {numbers.shape}: expected (pictures, 17) numbers: make it again with "
+            "LLFF's imgs2poses"
+        )
+    rows = numbers
     if not 1 <= len(rows) <= MAX_FRAMES:
         raise DuplexError(f"{file}: {len(rows)} cameras: expected 1 to {MAX_FRAMES}")
     return np.array(rows, np.float64)

@@ -13,7 +13,7 @@ from duplex.baking.checkpoints.formats.budget import Budget
 from duplex.baking.checkpoints.formats.constructors import text_of
 from duplex.baking.checkpoints.formats.pickles import Unpickler
 from duplex.baking.checkpoints.formats.torch_files import Bounded, bytes_at
-from duplex.baking.checkpoints.formats.values import DTYPES, Broken, Numbers, Refused, Storage, Stored, resolved
+from duplex.baking.checkpoints.formats.values import Broken, Numbers, Refused, Storage, Stored, resolved
 
 NPY = b"\x93NUMPY"
 MAX_HEADER = 1 << 12
@@ -69,16 +69,6 @@ def read_npy(path: Path, budget: Budget, allowed: frozenset[str]) -> list[Any]:
         file.seek(header.start)
         value = resolved(Unpickler(Bounded(file, budget.size), budget, allowed).load())
     return [resolved(item) for item in value] if isinstance(value, list) else [value]
-
-
-def read_plain_npy(path: Path) -> Numbers:
-    """The array of an ``.npy`` file that is one array of numbers; raises :class:`Broken` for any other."""
-    with path.open("rb") as file:
-        header = read_header(file.read(MAX_HEADER))
-    value = header.value(FilePart(path, header.start, path.stat().st_size - header.start))
-    if not isinstance(value, Numbers) or value.dtype not in DTYPES:
-        raise Broken("no array of numbers")
-    return value
 
 
 @dataclass

@@ -113,9 +113,9 @@ WRONG: list[tuple[str, Callable[[Path], object], str]] = [
     ("picture", picture("WEBP"), "folder that holds the photos"),
     ("picture", picture("TIFF"), "folder that holds the photos"),
     ("picture", content(b"\0\0\0\x18ftypheic" + bytes(40)), "folder that holds the photos"),
-    ("video", content(b"\0\0\0\x18ftypisom" + bytes(40)), "posed photos"),
-    ("video", content(b"\0\0\0\x14ftypqt  " + bytes(40)), "posed photos"),
-    ("video", content(b"\x1aE\xdf\xa3" + bytes(40)), "posed photos"),
+    ("video", content(b"\0\0\0\x18ftypisom" + bytes(40)), "duplex-train"),
+    ("video", content(b"\0\0\0\x14ftypqt  " + bytes(40)), "duplex-train"),
+    ("video", content(b"\x1aE\xdf\xa3" + bytes(40)), "duplex-train"),
     ("json", content(b'{"camera_angle_x": 0.69, "frames": []}'), "the folder that it describes"),
     ("bundle", lambda file: file.write_bytes(DEMO_BUNDLE.read_bytes()), "open it with duplex-viewer f.pth"),
 ]
