@@ -7,18 +7,22 @@ a folder that holds it is complete. ``capture.json`` says what it was made from,
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.core.outputs import check_folder
+from duplex.app.core.unfinished import NAME
 from duplex.baking.capture.transforms_writer import IMAGES, MODEL, write_transforms
 from duplex.baking.runtime.workspace import is_plain
 
 CAPTURE_FILE = "capture.json"
 TRANSFORMS = "transforms.json"
 WORK = "work"
+MODEL_FILES = ("cameras.bin", "images.bin", "points3D.bin", "rigs.bin", "frames.bin", "points.ply")
 MAX_CAPTURE = 1 << 22  # bytes of the file
 
 
@@ -33,7 +37,7 @@ class CaptureFolder:
         self.path = path
         self.fingerprint = fingerprint
         check_folder(path)
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and any(not NAME.fullmatch(file.name) for file in path.iterdir()):
             self._take_over(resume, restart)
         for name in (IMAGES, MODEL, WORK):
             if not self.is_complete or name != WORK:
@@ -56,11 +60,27 @@ class CaptureFolder:
                 if known != self.fingerprint
                 else f"{self.path}: posing was interrupted: go on with --resume, or begin anew with --restart"
             )
-        (self.path / TRANSFORMS).unlink(missing_ok=True)
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove what duplex wrote, and folders that are empty then."""
         self.remove_work()
-        for folder, names in ((IMAGES, self._names()), (MODEL, MODEL_FILES)):
+        for folder, names in ((".", (TRANSFORMS,)), (IMAGES, self._names()), (MODEL, MODEL_FILES)):
             for name in names:
                 _remove(self.path / folder / name)
+        _remove(self.path / CAPTURE_FILE)
+        for folder in (IMAGES, MODEL, str(Path(MODEL).parent)):
+            with suppress(OSError):
+                (self.path / folder).rmdir()
+
+    @contextmanager
+    def cleared_after_failure(self) -> Iterator[None]:
+        """Nothing stays of photos that fail inside the ``with`` block with a :class:`DuplexError`."""
+        try:
+            yield
+        except DuplexError:
+            self.clear()
+            raise
 
     @property
     def is_complete(self) -> bool:
@@ -109,9 +129,6 @@ class CaptureFolder:
             _remove(file)
         if work.is_dir() and not any(work.iterdir()):
             work.rmdir()
-
-
-MODEL_FILES = ("cameras.bin", "images.bin", "points3D.bin", "rigs.bin", "frames.bin", "points.ply")
 
 
 def _remove(file: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from duplex.app.core.apart import apart, trusting
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import stamp_of
+from duplex.app.core.files import reserve_folder, stamp_of
 from duplex.baking.capture import decoding, video
 from duplex.baking.capture.failures import Matching
 from duplex.baking.capture.folder import MODEL_FILES, WORK, CaptureFolder
@@ -111,16 +111,21 @@ def posed(source: Path, folder: Path, *, seed: int = 0, resume: bool = False, re
     known = [[str(path.absolute()), stamp_of(path)] for path in paths]
     fingerprint = hashlib.sha256(json.dumps([known, LONGEST, seed]).encode()).hexdigest()
     check_installed()
-    output = CaptureFolder(folder, fingerprint, resume, restart)
-    if output.is_complete:
-        say(f"poses: those in {folder}, made from these photos before")
-        return PosesReport(**output.report)
-    say(f"poses: {source} has no cameras, so they are found from the {'video' if of_video else 'photos'}")
-    shots = _frames(source, output) if of_video else _photos(paths, output)
-    matching = Matching.of(reconstruct(output.path / WORK, _task(shots, of_video, seed)), [x.path.name for x in shots])
-    if not matching.placed:
-        raise DuplexError(f"{source}: {matching.failure()}")
-    return _finish(output, shots, matching)
+    with reserve_folder(folder):
+        output = CaptureFolder(folder, fingerprint, resume, restart)
+        if output.is_complete:
+            say(f"poses: those in {folder}, made from these photos before")
+            return PosesReport(**output.report)
+        say(f"poses: {source} has no cameras, so they are found from the {'video' if of_video else 'photos'}")
+        with output.cleared_after_failure():
+            shots = _frames(source, output) if of_video else _photos(paths, output)
+            task = _task(shots, of_video, seed)
+        facts = reconstruct(output.path / WORK, task)
+        with output.cleared_after_failure():
+            matching = Matching.of(facts, [shot.path.name for shot in shots])
+            if not matching.placed:
+                raise DuplexError(f"{source}: {matching.failure()}")
+            return _finish(output, shots, matching)
 
 
 def _photos(paths: list[Path], output: CaptureFolder) -> list[Shot]:

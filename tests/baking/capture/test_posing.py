@@ -149,7 +149,7 @@ def test_failures_are_explained(make: object, sentence: str, tmp_path: Path) -> 
     make(tmp_path / "photos")  # type: ignore[operator]
     with pytest.raises(DuplexError, match=sentence):
         pose(tmp_path / "photos", tmp_path / "poses")
-    assert not (tmp_path / "poses" / "transforms.json").exists()
+    assert not (tmp_path / "poses").exists()
 
 
 def write_walls(folder: Path) -> None:
