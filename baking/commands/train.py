@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from duplex.baking.api import train
+from duplex.baking.checkpoints.loading import SPACES
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.settings import add_flags, given_settings
-from duplex.baking.subject import SPACES
 from duplex.baking.training.config import PRESETS, TrainConfig
 from duplex.baking.training.job import FIELDS
 

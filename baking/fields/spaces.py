@@ -248,7 +248,8 @@ class Contracted:
     def stretch(self, points: Tensor) -> Tensor:
         """The inverse contraction's derivative along a line of sight."""
         size = torch.linalg.vector_norm(points, ord=self.order, dim=-1)
-        return self.radius / (2 - size.clamp(1, 2 - 1 / self.far)) ** 2
+        stretched: Tensor = self.radius / (2 - size.clamp(1, 2 - 1 / self.far)) ** 2
+        return stretched
 
     def to_json(self) -> dict[str, Any]:
         """Norm and ball; ``far`` is not kept."""

@@ -65,13 +65,13 @@ def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Giv
     up = (float(dataset.up[0]), float(dataset.up[1]), float(dataset.up[2]))
     background = given.background or background_of(pixels)
     is_free = given.near is None and given.far is None
-    space = given.space or ("ndc" if dataset.kind == "llff" and dataset.forward_facing and is_free else "world")
-    if space == "ndc":
+    name = given.space or ("ndc" if dataset.kind == "llff" and dataset.forward_facing and is_free else "world")
+    if name == "ndc":
         bounds = NDC_BOUNDS if given.bounds is None else _corners(given.bounds)
         space = Ndc.of(photos[0].camera)
         scene = SceneInfo(0.0, 1.0, background, up=up, hemisphere=False, space=space, bounds=bounds)
         return replace(scene, principal_shift=0.0)
-    if space == "contracted":
+    if name == "contracted":
         return _unbounded(dataset, photos, background, given)
     centers = np.stack([p.camera.position for p in photos])
     near, far = interval_of(dataset, photos)
