@@ -37,6 +37,19 @@ class DatasetFrame:
 
 
 @dataclass(frozen=True)
+class SparsePoints:
+    """Points that structure from motion found, in the world of a dataset's cameras.
+
+    ``positions``: (n, 3) float64; ``eyes``: (k, 3) float64, positions of cameras; ``sightings``: (m, 2) int64, rows of
+    an eye and of a point that it sees.
+    """
+
+    positions: Array
+    eyes: Array
+    sightings: Array
+
+
+@dataclass(frozen=True)
 class Listing:
     """A dataset as described by its files; the members are those of :class:`duplex.baking.datasets.photos.Dataset`.
 
@@ -53,6 +66,7 @@ class Listing:
     far: float | None = None
     to_original: Array = field(default_factory=lambda: np.eye(4))
     assumed: Size | None = None
+    sparse: SparsePoints | None = None
 
     def unique(self) -> list[DatasetFrame]:
         """Every frame once, even if it is in two splits."""

@@ -13,6 +13,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import MAX_TEXT, MAX_VALUES, Node, shown
+from duplex.baking.datasets.colmap.reader import points_of
 from duplex.baking.datasets.frames import SPLITS, DatasetFrame, Listing, every_eighth
 from duplex.baking.datasets.lens_entries import number_of
 from duplex.baking.datasets.transforms import frames_of, matrix_of, picture_name, read_transforms
@@ -35,7 +36,8 @@ def read(path: Path, split: str | None = None) -> Listing:
     names = [_key(picture_name(entry)) for entry in entries]
     splits = _named_splits(content, dict(zip(names, frames, strict=True))) or every_eighth(frames)
     up = np.array([0.0, 0.0, 1.0])
-    return Listing(KIND, file.parent, file.name, splits, up, to_original=_to_original(content))
+    sparse = points_of(file.parent, {frame.picture.name: frame.pose for frame in frames if frame.picture})
+    return Listing(KIND, file.parent, file.name, splits, up, to_original=_to_original(content), sparse=sparse)
 
 
 def _named_splits(content: Node, frames: dict[str, DatasetFrame]) -> dict[str, tuple[DatasetFrame, ...]]:

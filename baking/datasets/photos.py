@@ -13,7 +13,7 @@ from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.core.tree import shown
 from duplex.app.scene.camera import Camera
 from duplex.baking.datasets.distortion import Distortion
-from duplex.baking.datasets.frames import DatasetFrame, Listing
+from duplex.baking.datasets.frames import DatasetFrame, Listing, SparsePoints
 from duplex.baking.datasets.lens import doubts
 from duplex.baking.datasets.pictures import (
     DYNAMIC_MASK,
@@ -126,7 +126,7 @@ class Dataset:
     cameras look along about the same direction: the mean of their unit gazes is longer than 0.8; ``near``, ``far``:
     depths between which the files say that the scene lies, world units of these cameras; ``to_original``: (4, 4)
     float64 similarity from the world of these cameras to the frame in which the dataset was first made; ``notes``:
-    lines for the user.
+    lines for the user; ``sparse``: points of structure from motion, where the files hold any.
     """
 
     kind: str
@@ -139,6 +139,7 @@ class Dataset:
     far: float | None
     to_original: Array
     notes: tuple[str, ...] = ()
+    sparse: SparsePoints | None = None
 
     @property
     def up(self) -> Array:
@@ -171,6 +172,7 @@ def dataset_of(listing: Listing, principal_shift: float) -> Dataset:
         far=listing.far,
         to_original=listing.to_original,
         notes=tuple(_notes(frames, made)),
+        sparse=listing.sparse,
     )
 
 

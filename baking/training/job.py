@@ -148,7 +148,8 @@ def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> TrainableFiel
         return MlpModel(photos, replace(scene, coarse_samples=mlp.coarse, fine_samples=mlp.fine), mlp, steps)
     if isinstance(scene.space, Ndc):  # as TensoRF's own code does
         scene = replace(scene, space=replace(scene.space, field_views=True))
-    return TensorfModel(photos, replace(scene, coarse_samples=COARSE, fine_samples=FINE), job.config.tensorf, steps)
+    scene = replace(scene, coarse_samples=COARSE, fine_samples=FINE)
+    return TensorfModel(photos, scene, job.config.tensorf, steps, job.dataset.sparse)
 
 
 def thinned(photos: list[Photo], count: int) -> list[Photo]:

@@ -15,10 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from duplex.baking.datasets.frames import SparsePoints
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.fields.rendering import in_chunks
 from duplex.baking.fields.spaces import Contracted, Space
 from duplex.baking.training import grids
+from duplex.baking.training.free_space import free_cells, without
 from duplex.baking.training.hull import in_view, seen_vertices
 from duplex.baking.training.marching import accumulate, gathered, weights_of
 from duplex.baking.training.occupancy import Occupancy
@@ -37,11 +39,22 @@ MAX_RAYS, RAYS_AT_ONCE, POINTS_AT_ONCE = 1 << 14, 1 << 13, 1 << 16
 
 
 class TensorfModel:
-    """A VM-split field in training, and the occupancy of its box."""
+    """A VM-split field in training, and the occupancy of its box.
 
-    def __init__(self, photos: PhotoSet, scene: SceneInfo, config: TensorfConfig, steps: int):
+    ``sparse``: points of structure from motion, before which a contracted space is empty.
+    """
+
+    def __init__(
+        self,
+        photos: PhotoSet,
+        scene: SceneInfo,
+        config: TensorfConfig,
+        steps: int,
+        sparse: SparsePoints | None = None,
+    ):
         self.photos = photos
         self.scene = scene
+        self.sparse = sparse
         self.config = config
         self.steps = steps
         device = photos.rgba.device
@@ -59,7 +72,10 @@ class TensorfModel:
     def _first_box(self, box: Tensor) -> tuple[Tensor, Tensor]:
         """The box around what may be occupied, and which of its vertices may be."""
         if isinstance(self.scene.space, Contracted):
-            return box, in_view(self.photos, self.scene.space, box, HULL[0])
+            vertices = in_view(self.photos, self.scene.space, box, HULL[1])
+            if self.sparse is not None:
+                vertices = without(vertices, free_cells(self.sparse, self.scene.space, box))
+            return box, vertices
         if self.scene.space.name != "world":
             return box, torch.ones((2, 2, 2), dtype=torch.bool, device=box.device)
         vertices = seen_vertices(self.photos, box, grids.grid_of(box, HULL[0]))

@@ -9,13 +9,12 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
-import numpy as np
-
-from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.datasets.colmap.model import (
     MAX_SAMPLE,
+    MAX_TRACK,
     MODEL_NAMES,
+    PointRows,
     PosedImage,
     check_image_count,
     lens_of,
@@ -51,23 +50,27 @@ def read_images(file: Path) -> list[PosedImage]:
         check_image_count(count, str(file))
         for _ in range(count):
             row = cursor.take(IMAGE)
-            images.append(PosedImage(cursor.text(), row[1:5], row[5:8], row[8]))
+            images.append(PosedImage(cursor.text(), row[1:5], row[5:8], row[8], row[0]))
             cursor.skip(cursor.count(POINT_2D_BYTES) * POINT_2D_BYTES)
     return images
 
 
-def read_points(file: Path) -> Array:
-    """Positions of the points, or of an even sample of them: (n, 3) float64."""
-    points = []
+def read_points(file: Path) -> PointRows:
+    """The points, or an even sample of them."""
+    positions, seen_by = [], []
     with _mapped(file) as cursor:
         count = cursor.count(POINT.size + COUNT.size)
         step = max(-(-count // MAX_SAMPLE), 1)
         for i in range(count):
             row = cursor.take(POINT)
-            cursor.skip(cursor.count(TRACK_BYTES) * TRACK_BYTES)
-            if i % step == 0:
-                points.append(row[1:4])
-    return np.array(points, np.float64).reshape(-1, 3)
+            track = cursor.count(TRACK_BYTES)
+            if i % step:
+                cursor.skip(track * TRACK_BYTES)
+                continue
+            positions.append(row[1:4])
+            seen_by.append(list(cursor.take(Struct(f"<{2 * min(track, MAX_TRACK)}i"))[::2]))
+            cursor.skip((track - min(track, MAX_TRACK)) * TRACK_BYTES)
+    return PointRows.of(positions, seen_by)
 
 
 class _Cursor:

@@ -16,6 +16,7 @@ from duplex.baking.datasets.lens import Lens
 
 MAX_SIDE = 1 << 17
 MAX_SAMPLE = 50_000
+MAX_TRACK = 64  # images of a point that are looked at
 MODEL_NAMES = (
     "SIMPLE_PINHOLE",
     "PINHOLE",
@@ -55,12 +56,16 @@ MODELS = {
 
 @dataclass(frozen=True)
 class PosedImage:
-    """An image's row: world to camera as a quaternion w x y z and a translation, with OpenCV's axes."""
+    """An image's row: world to camera as a quaternion w x y z and a translation, with OpenCV's axes.
+
+    ``number``: its own, ``camera``: its lens's.
+    """
 
     name: str
     quaternion: tuple[float, ...]
     translation: tuple[float, ...]
     camera: int
+    number: int = 0
 
     def pose(self, name: str) -> Array:
         """Camera to world, (4, 4) float64, with OpenGL's axes.
@@ -75,6 +80,20 @@ class PosedImage:
         with np.errstate(all="ignore"):  # what is not finite is refused below
             pose = np.concatenate([rotation.T, -rotation.T @ np.array(self.translation)[:, None]], 1)
         return checked_pose(pose * [1, -1, -1, 1], name)
+
+
+@dataclass(frozen=True)
+class PointRows:
+    """Rows of points: ``positions`` (n, 3) float64; ``sightings`` (m, 2) int64, an image's number and a point's row."""
+
+    positions: Array
+    sightings: Array
+
+    @classmethod
+    def of(cls, positions: list[tuple[float, ...]], seen_by: list[list[int]]) -> PointRows:
+        """From the position of each point and the numbers of the images that show it."""
+        pairs = [(number, row) for row, numbers in enumerate(seen_by) for number in numbers]
+        return cls(np.array(positions, np.float64).reshape(-1, 3), np.array(pairs, np.int64).reshape(-1, 2))
 
 
 def model_of(name: str, where: str) -> CameraModel:

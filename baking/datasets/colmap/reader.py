@@ -15,11 +15,11 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.tree import shown
+from duplex.app.core.tree import MAX_NUMBER, shown
 from duplex.baking.datasets.colmap import binary as colmap_binary
 from duplex.baking.datasets.colmap import text as colmap_text
-from duplex.baking.datasets.colmap.model import PosedImage
-from duplex.baking.datasets.frames import DatasetFrame, Listing, every_eighth
+from duplex.baking.datasets.colmap.model import PointRows, PosedImage
+from duplex.baking.datasets.frames import DatasetFrame, Listing, SparsePoints, every_eighth
 from duplex.baking.datasets.lens import Lens
 from duplex.baking.datasets.picture_search import PictureSearch
 from duplex.baking.datasets.pictures import SUFFIXES, find_picture
@@ -32,6 +32,7 @@ MAX_DEPTH, MAX_FOLDERS = 4, 200  # of folders that are looked at where none of t
 DISTORTED = "distorted"  # as 3D Gaussian splatting calls the reconstruction of the photos as they were taken
 FOLDERS = ("images", "images_2", "images_4", "images_8", "input", ".")  # largest first; names may hold the folder
 FORMATS: tuple[tuple[str, ModuleType], ...] = ((".bin", colmap_binary), (".txt", colmap_text))
+SAME_POSE = 1e-5  # difference of two poses' numbers, below which they are the same
 MAX_CAMERAS_FOR_DEPTH = 100
 NEAR_PERCENT, FAR_PERCENT = 0.1, 99.9  # those of LLFF's bounds
 
@@ -52,9 +53,32 @@ def read(path: Path, split: str | None = None) -> Listing:
     images = sorted(reader.read_images(file), key=lambda image: image.name)
     pictures = _pictures(folder, images, ("input", *FOLDERS) if model.is_relative_to(folder / DISTORTED) else FOLDERS)
     frames = [_frame(image, lenses, picture, file) for image, picture in zip(images, pictures, strict=True)]
-    near, far = _depths(frames, model / f"points3D{suffix}", reader)
+    eyes = np.stack([frame.pose[:3, 3] for frame in frames])
+    sparse = _sparse_points(images, eyes, model / f"points3D{suffix}", reader)
+    near, far = (None, None) if sparse is None else _depths(frames, sparse.positions)
     source = str(file.relative_to(folder))
-    return Listing(KIND, folder, source, every_eighth(frames), _mean_up(frames), near=near, far=far)
+    return Listing(KIND, folder, source, every_eighth(frames), _mean_up(frames), near=near, far=far, sparse=sparse)
+
+
+def points_of(folder: Path, poses: dict[str, Array]) -> SparsePoints | None:
+    """The points of the reconstruction in ``folder``, if it has the same ``poses`` (4, 4) by the pictures' names.
+
+    None where there is none, where it is of another frame, and where a file of it is damaged.
+    """
+    try:
+        model = _usual_model(folder)
+        if model is None:
+            return None
+        file = model.folder / f"images{model.suffix}"
+        images = [x for x in model.reader.read_images(file) if Path(x.name).name in poses]
+        own = [image.pose(str(file)) for image in images]
+        named = [poses[Path(image.name).name] for image in images]
+        if not images or not np.allclose(own, named, rtol=0, atol=SAME_POSE):
+            return None
+        eyes = np.array(own)[:, :3, 3]
+        return _sparse_points(images, eyes, model.folder / f"points3D{model.suffix}", model.reader)
+    except DuplexError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -165,10 +189,20 @@ def _mean_up(frames: list[DatasetFrame]) -> Array:
     return np.asarray(up / length) if length > 1e-6 else np.array([0.0, -1.0, 0.0])
 
 
-def _depths(frames: list[DatasetFrame], file: Path, reader: ModuleType) -> tuple[float | None, float | None]:
-    """Smallest and largest depth of the points in the cameras' views; None, None without points."""
-    points = reader.read_points(file) if file.is_file() else np.zeros((0, 3))
-    points = points[np.isfinite(points).all(-1)]
+def _sparse_points(images: list[PosedImage], eyes: Array, file: Path, reader: ModuleType) -> SparsePoints | None:
+    """The points in ``file`` and which cameras, at ``eyes`` (k, 3), see them; None without any."""
+    rows: PointRows | None = reader.read_points(file) if file.is_file() else None
+    if rows is None or not np.isfinite(rows.positions).all(-1).any():
+        return None
+    known = np.abs(rows.positions).max(-1) < MAX_NUMBER  # and finite
+    row_of = np.cumsum(known) - 1
+    eye_of = {image.number: i for i, image in enumerate(images)}
+    pairs = [(eye_of[n], row_of[p]) for n, p in rows.sightings.tolist() if n in eye_of and known[p]]
+    return SparsePoints(rows.positions[known], eyes, np.array(pairs, np.int64).reshape(-1, 2))
+
+
+def _depths(frames: list[DatasetFrame], points: Array) -> tuple[float | None, float | None]:
+    """Smallest and largest depth of the points (n, 3) in the cameras' views; None, None if they see none."""
     depths = []
     for frame in frames[:: -(-len(frames) // MAX_CAMERAS_FOR_DEPTH)]:
         seen = _depths_in(frame, points)

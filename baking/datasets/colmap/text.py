@@ -7,12 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
-from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import shown
-from duplex.baking.datasets.colmap.model import MAX_SAMPLE, PosedImage, check_image_count, lens_of, model_of
+from duplex.baking.datasets.colmap.model import (
+    MAX_SAMPLE,
+    MAX_TRACK,
+    PointRows,
+    PosedImage,
+    check_image_count,
+    lens_of,
+    model_of,
+)
 from duplex.baking.datasets.frames import MAX_FRAMES
 from duplex.baking.datasets.lens import Lens
 
@@ -40,11 +45,11 @@ def read_images(file: Path) -> list[PosedImage]:
     images: list[PosedImage] = []
     with _opened(file) as stream:
         for line in _records(stream):
-            _, *numbers, camera, name = line.split(maxsplit=9)
-            values = tuple(float(number) for number in numbers)
+            number, *numbers, camera, name = line.split(maxsplit=9)
+            values = tuple(float(value) for value in numbers)
             if len(values) != 7:
                 raise ValueError("an image's line holds 10 words")
-            images.append(PosedImage(name, values[:4], values[4:], int(camera)))
+            images.append(PosedImage(name, values[:4], values[4:], int(camera), int(number)))
             _skip_line(stream)  # its points, perhaps none
             if len(images) > MAX_FRAMES:
                 break
@@ -52,20 +57,21 @@ def read_images(file: Path) -> list[PosedImage]:
     return images
 
 
-def read_points(file: Path) -> Array:
-    """Positions of the points, or of an even sample of them: (n, 3) float64."""
-    points = []
+def read_points(file: Path) -> PointRows:
+    """The points, or an even sample of them."""
+    positions: list[tuple[float, ...]] = []
+    seen_by: list[list[int]] = []
     step = 1
     with _opened(file) as stream:
         for i, line in enumerate(_records(stream)):
             if i % step:
                 continue
-            _, x, y, z, _ = line.split(maxsplit=4)
-            points.append((float(x), float(y), float(z)))
-            if len(points) == 2 * MAX_SAMPLE:
-                points = points[::2]
-                step = 2 * step
-    return np.array(points, np.float64).reshape(-1, 3)
+            _, x, y, z, _, _, _, _, *track = line.split(maxsplit=8 + 2 * MAX_TRACK)
+            positions.append((float(x), float(y), float(z)))
+            seen_by.append([int(number) for number in track[: 2 * MAX_TRACK : 2]])
+            if len(positions) == 2 * MAX_SAMPLE:
+                positions, seen_by, step = positions[::2], seen_by[::2], 2 * step
+        return PointRows.of(positions, seen_by)
 
 
 def _records(stream: TextIO) -> Iterator[str]:

@@ -46,6 +46,9 @@ def test_the_folder_is_a_dataset_of_colmap_too(corner: tuple[Path, Path, list[Ca
     assert dataset.kind == "colmap" and dataset.near is not None and dataset.missing == 0
     assert max(misplaced(cameras_in(tmp_path / "same"), cameras)) < 0.5
     assert not (poses / "work").exists()
+    sparse, same = dataset.sparse, read_dataset(poses).sparse
+    assert sparse is not None and len(sparse.positions) > 300 and len(sparse.sightings) > 2 * len(sparse.positions)
+    assert same is not None and np.allclose(sparse.positions, same.positions)  # beside transforms.json too
 
 
 def test_poses_of_the_same_photos_are_kept(

@@ -54,6 +54,15 @@ def test_colmap_scene_facts(tmp_path: Path) -> None:
     assert read_dataset(tmp_path).near is None
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_points_are_read_with_the_cameras_that_see_them(tmp_path: Path, binary: bool) -> None:
+    sparse = read_dataset(write_colmap(tmp_path, binary)).sparse
+    assert sparse is not None and np.array_equal(sparse.positions, [POINT])
+    ((eye, point),) = sparse.sightings.tolist()
+    (w, x, y, z), t, _ = colmap_rows()[0]
+    assert point == 0 and np.allclose(sparse.eyes[eye], -Rotation.from_quat([x, y, z, w]).inv().apply(t))
+
+
 def test_colmap_takes_smaller_pictures_where_there_are_no_others(tmp_path: Path) -> None:
     write_colmap(tmp_path, True, "OPENCV")
     (tmp_path / "images").rename(tmp_path / "images_4")
