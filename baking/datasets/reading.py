@@ -71,8 +71,8 @@ def _no_dataset(path: Path, split: str | None) -> DuplexError:
         return DuplexError(f"{path}: no dataset in this folder, but in {shown(below.name)}: give that folder")
     if path.is_dir() and pictures_in(path, path):
         return DuplexError(
-            f"{path}: photos without cameras: expected a dataset: find their cameras with duplex-train poses "
-            f"{shown(path.name)} -o FOLDER, and give that folder"
+            f"{path}: no dataset, but photos without cameras: find these with duplex-train poses {shown(path.name)} "
+            "-o FOLDER, and give that folder"
         )
     return DuplexError(
         f"{path}: no dataset {'in this file' if path.is_file() else 'in this folder'}: expected "
