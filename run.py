@@ -88,7 +88,7 @@ def main() -> int:
             set_up("bake,test")
             return become(ROOT / "tests" / {"torture": "torture", "fuzz": "fuzzing"}[name], *rest)
         if name in ("bake", "eval", "train"):
-            set_up("bake")
+            set_up("bake,photos" if name == "train" else "bake")
             return become(OTHERS, name, *rest)
         if name in ("-h", "--help"):
             print(__doc__)
