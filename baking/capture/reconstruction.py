@@ -28,6 +28,7 @@ FEATURES_AT_ONCE, PAIRS_AT_ONCE = 4, 100
 FEWEST_IN_MODEL = 3
 MAX_MODELS = 8
 MAX_SHIFT = 0.05  # of the longer side, by which a principal point may leave the middle
+FOCAL_RATIOS, MAX_DISTORTION = (0.2, 8.0), 1.0  # of the longer side; of any coefficient
 FOCAL_FACTOR = 1.2  # of the longer side: the focal length to begin with, where EXIF has none
 
 
@@ -153,6 +154,7 @@ def _map(folder: Path, task: dict[str, Any], pairs: list[Pair]) -> dict[str, Any
         facts["others"] = sorted((size for size in sizes.values()), reverse=True)[1:]
         if task["one_camera"]:
             _refine_lens(best)
+        _drop_impossible(best)
         facts["error"] = best.compute_mean_reprojection_error()
         _enlarge(best, task)
         facts["placed"] = sorted(image.name for image in best.images.values() if image.has_pose)
@@ -174,6 +176,13 @@ def _refine_lens(model: Any) -> None:
         if np.abs(_principal_point(camera) - before[number]).max() > MAX_SHIFT * max(camera.width, camera.height):
             return
     pycolmap.bundle_adjustment(model, options)
+
+
+def _drop_impossible(model: Any) -> None:
+    """Take photos out whose lens came out impossible: too little in them was found again."""
+    for image in list(model.images.values()):
+        if image.has_pose and model.camera(image.camera_id).has_bogus_params(*FOCAL_RATIOS, MAX_DISTORTION):
+            model.deregister_frame(image.frame_id)
 
 
 def _principal_point(camera: Any) -> Array:
