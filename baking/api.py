@@ -158,7 +158,7 @@ def train(  # noqa: PLR0913 - keyword arguments of the public API
         options = SceneOptions(**scene)
         background = read_background(options.background)
         given = Given(options.near, options.far, background, read_bounds(options.bounds), options.space)
-        source = with_cameras(Path(photos), output, poses and Path(poses), seed=chosen, resume=resume, restart=restart)
+        source = with_cameras(Path(photos), output, poses, seed=chosen, resume=resume, restart=restart)
         dataset = read_dataset(source)
         dataset.report(source)
         if dataset.kind != "colmap" and dataset.up is not dataset.usual_up:

@@ -64,8 +64,8 @@ def apart(
 
     ``function``: of a module, which imports no more than numpy, Pillow and PyAV; ``arguments``: JSON values;
     ``content``: bytes that precede them; ``seconds``: of processor time that the call may take, at most 60; the result:
-    an array or a JSON value. Raises the :class:`DuplexError` of the function, or
-    one that begins with ``name`` if the process dies, takes too long or answers nonsense.
+    an array or a JSON value. Raises the :class:`DuplexError` of the function, or one that begins with ``name`` if the
+    process dies, takes too long or answers nonsense.
     """
     if _trusting.get():
         return function(*([] if content is None else [content]), *arguments)

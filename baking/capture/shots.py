@@ -8,7 +8,6 @@ from pathlib import Path
 
 from duplex.app.core.apart import apart
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import stamp_of
 from duplex.baking.capture import decoding
 from duplex.baking.datasets.photos import MAX_NOTES, left_out
 from duplex.baking.datasets.pictures import pictures_in
@@ -37,10 +36,6 @@ class Shot:
     def lens(self) -> tuple[int, int, float | None, str]:
         """Equal for photos that one lens took at one focal length and one size."""
         return self.width, self.height, self.focal, self.camera
-
-    def identity(self) -> list[object]:
-        """JSON values that change with the file."""
-        return [str(self.path.absolute()), stamp_of(self.path)]
 
 
 def photos_of(folder: Path) -> list[Path]:

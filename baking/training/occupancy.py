@@ -94,8 +94,8 @@ class Occupancy:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`samples` for rays (n, 3), unit ``d``, of the world, which are curved in ``space``.
 
-        ``edges``: (k + 1,) distances between which each ray has one sample. Returns ray index, distance, and the length
-        that a sample stands for in units of field space, each (s,).
+        ``edges``: (k + 1,) distances between which each ray has one sample. Returns ray index (s,), place in field
+        space (s, 3), and the length that a sample stands for there, (s,).
         """
         edges = torch.cat([edges, edges[-1:].expand((1 - len(edges)) % STRETCH)])  # whole stretches
         width = edges[1:] - edges[:-1]
@@ -110,9 +110,9 @@ class Occupancy:
         bound = torch.where(width[k] > 0, self.bound[self._cells_of(points)], -1.0).view(-1)
         occupied = torch.nonzero(bound >= 0)[:, 0]
         ray = ray[torch.div(occupied, STRETCH, rounding_mode="floor")]
-        t, length = t.view(-1)[occupied], length.view(-1)[occupied]
+        points, length = points.view(-1, 3)[occupied], length.view(-1)[occupied]
         seen = before(bound[occupied] * length, ray, len(o)) < OPAQUE
-        return ray[seen], t[seen], length[seen]
+        return ray[seen], points[seen], length[seen]
 
     def _cells_of(self, points: Tensor) -> Tensor:
         """Cells (...) of ``points`` (..., 3) of field space; those outside count to the nearest."""

@@ -160,8 +160,8 @@ class TensorfModel:
             ray, t = self.occupancy.samples(o, d, limits, self._step(), offset)
             return views, ray, o[ray] + t[:, None] * d[ray], o.new_tensor([self._step()])
         edges = space.edges(self.scene.near, self.scene.far, self._reach, self._step()).to(o.device)
-        ray, t, length = self.occupancy.curved_samples(o, d, space, edges, offset)
-        return views, ray, space.warp(o[ray] + t[:, None] * d[ray]), length
+        ray, points, length = self.occupancy.curved_samples(o, d, space, edges, offset)
+        return views, ray, points, length
 
     def _mapped(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
         """World rays in field space: origins, unit directions, viewing directions, and the interval in the box."""
