@@ -55,7 +55,8 @@ def main() -> int:
     scene.add_argument(
         "--space",
         choices=SPACES,
-        help="where the field lives: world, a box; ndc, forward-facing photos; contracted, a scene with surroundings",
+        help="where the field lives: world, an object in a box; ndc, forward-facing photos; contracted, a scene with "
+        "surroundings [as the photos are]",
     )
     add_flags(parser, TrainConfig, "draft")
     arguments = parser.parse_args()

@@ -70,7 +70,7 @@ class Cells:
         uv = u * v
         weight = torch.stack([1 - u - v + uv, u - uv, v - uv, uv], -1)
         index = torch.stack([first, first + 1, first + row, first + (row + 1)], -1)
-        return look_up(plane[0].permute(1, 2, 0).reshape(-1, plane.shape[1]), index, weight)
+        return look_up(plane.permute(0, 2, 3, 1).reshape(-1, plane.shape[1]), index, weight)  # a view, both ways
 
     def line(self, line: Tensor, i: int) -> Tensor:
         """Linear values (n, c) of line ``i``, (1, c, vertices, 1)."""

@@ -4,7 +4,7 @@ A ray marches in steps of one grid cell. Two bounds of the density are looked up
 cell decides whether the network is evaluated, the smallest value bounds the transmittance that is left. The remaining
 cells, a few for each ray, are integrated with sub-steps through the fine network (the letters are those of
 :mod:`duplex.baking.fields.rendering`). Grid and march are in field space. Where rays are curved there, the steps grow
-with the distance, as the cells do in the world.
+with the distance, as the cells do in the world, and a fixed number of samples is spread by the densities in the grid.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from torch import Tensor
 from duplex.app.scene.camera import Camera
 from duplex.baking.fields.density_grid import VISIBLE_OPACITY, DensityGrid
 from duplex.baking.fields.field import Teacher
-from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of
+from duplex.baking.fields.rendering import POINTS_PER_CHUNK, in_chunks, rays_of, resampled
 from duplex.baking.fields.spaces import Contracted
 
 MIN_TRANSMITTANCE = 1 / 255  # less is invisible in 8 bits
 MIN_WEIGHT = 1e-3  # of a ray, that has to accumulate before a colour is evaluated
+CURVED_MIN_WEIGHT = 0.02  # the same of a curved ray, which may pass through haze for long
 BAND = 8  # samples of each ray between two tests of the transmittance
+CURVED_SAMPLES = 20  # of a curved ray, for each of the sub-steps
+EVENLY = 0.5  # of these, spread along the ray for each that is not
 
 
 class FastRenderer:
@@ -49,6 +52,7 @@ class FastRenderer:
         self.bound = torch.where(occupied, smallest, -torch.ones_like(smallest))[0, 0].contiguous()
         self.low = torch.tensor(grid.low, dtype=torch.float32, device=teacher.device)
         self.shape = torch.tensor(grid.sigma.shape, device=teacher.device)
+        self.sigma = sigma[0, 0]
 
     @torch.no_grad()
     def render(self, camera: Camera) -> Tensor:
@@ -95,8 +99,9 @@ class FastRenderer:
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
         rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
         part = o.new_zeros(len(o), 6)
-        for low in range(0, int(rank.max()) + 1 if len(rank) else 0, BAND):  # nearest first: most rays end early
-            now = torch.nonzero((rank >= low) & (rank < low + BAND) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
+        band = BAND if self.space.straight else len(ray)  # curved rays have few samples behind what is opaque
+        for low in range(0, int(rank.max()) + 1 if len(rank) else 0, band):  # nearest first: most rays end early
+            now = torch.nonzero((rank >= low) & (rank < low + band) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):
                 break
             of, at = rows(ray, now), rows(t, now)
@@ -104,6 +109,8 @@ class FastRenderer:
             held = self._held(points)
             samples = RaySamples(rows(of, held), rows(at, held), rows(delta, rows(now, held)), rows(points, held))
             self._accumulate(samples, views, lit, part)
+        if not self.space.straight:  # what is behind the last colour has the mean of those before
+            part[:, :3] *= (part[:, 3] / part[:, 5].clamp(min=CURVED_MIN_WEIGHT))[:, None].clamp(min=1)
         out[hit] = part
         return out
 
@@ -138,10 +145,11 @@ class FastRenderer:
     ) -> None:
         """Add the colours of ``samples``, which raise their rays' opacity from ``low`` to ``high`` (s,), to ``out``.
 
-        A colour is evaluated where the opacity passes a multiple of :data:`MIN_WEIGHT`. It counts for all opacity
+        A colour is evaluated where the opacity passes a multiple of the least weight. It counts for all opacity
         since the previous colour, so that faint matter keeps its brightness.
         """
-        asked = torch.nonzero((high / MIN_WEIGHT).floor() > (low / MIN_WEIGHT).floor())[:, 0]
+        least = MIN_WEIGHT if self.space.straight else CURVED_MIN_WEIGHT
+        asked = torch.nonzero((high / least).floor() > (low / least).floor())[:, 0]
         ray = rows(samples.ray, asked)
         high = rows(high, asked)
         same = F.pad(ray[1:] == ray[:-1], (1, 0))
@@ -182,27 +190,26 @@ class FastRenderer:
         return ray.repeat_interleave(self.sub_steps), t, torch.full_like(t, step / self.sub_steps)
 
     def _curved_samples(self, o: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`_samples`, for curved rays: every step crosses about one cell."""
+        """As :meth:`_samples`, for curved rays: most samples lie where the grid says that they become opaque."""
         scene, step, space = self.teacher.scene, self.grid.step, self.space
         assert isinstance(space, Contracted)
         reach = float((o - o.new_tensor(space.center)).norm(dim=-1).max())
         edge = space.edges(scene.near, scene.far, reach, step).to(o.device)
-        middle = 0.5 * (edge[1:] + edge[:-1])
-        length = edge[1:] - edge[:-1]
-        points = space.warp(o[:, None] + middle[:, None] * d[:, None])
-        depth = length / space.stretch(points)  # of a density of 1 per unit of field space
-        place = points.sub_(self.low).mul_(1 / step).round_()
-        inside = ((place >= 0) & (place < self.shape)).all(-1)
-        cell = torch.minimum(place.clamp_(min=0), (self.shape - 1).float()).int()
+        points = space.warp(o[:, None] + (0.5 * (edge[1:] + edge[:-1]))[:, None] * d[:, None])
+        place = (points - self.low) * (1 / step)
+        inside = ((place >= -0.5) & (place < self.shape - 0.5)).all(-1)
+        cell = torch.minimum(place.round_().clamp_(min=0), (self.shape - 1).float()).int()
         index = (cell[..., 0] * self.shape[1] + cell[..., 1]) * self.shape[2] + cell[..., 2]
-        bound = rows(self.bound.view(-1), index.view(-1)).view_as(depth)
-        bound[~inside] = -1
-        depth *= bound.clamp(min=0)
-        before = torch.cumsum(depth, -1) - depth
-        ray, k = torch.nonzero((bound >= 0) & (before < -float(np.log(MIN_TRANSMITTANCE))), as_tuple=True)
-        share = (torch.arange(self.sub_steps, device=o.device) + 0.5) / self.sub_steps - 0.5
-        t = (middle[k][:, None] + length[k][:, None] * share).view(-1)
-        return ray.repeat_interleave(self.sub_steps), t, length[k].repeat_interleave(self.sub_steps) / self.sub_steps
+        occupied = (rows(self.bound.view(-1), index.view(-1)).view_as(inside) >= 0) & inside
+        ray, k = torch.nonzero(occupied, as_tuple=True)
+        length = edge.diff()[k] / space.stretch(points[ray, k])  # in field space
+        depth = rows(self.sigma.view(-1), index[ray, k]) * length
+        found = resampled(ray, depth, length, o.new_full((len(o),), 0.5), CURVED_SAMPLES * self.sub_steps, EVENLY)
+        k = k[found.step]
+        t = edge[k] + found.inside * (edge[k + 1] - edge[k])
+        of = found.hit.repeat_interleave(t.shape[1])
+        place = space.warp(o[of] + t.view(-1)[:, None] * d[of])
+        return of, t.view(-1), found.length.view(-1) * space.stretch(place)
 
 
 def rays_per_chunk(device: torch.device) -> int:

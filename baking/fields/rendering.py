@@ -9,6 +9,7 @@ accumulated opacity ``A = sum w_i``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from duplex.baking.fields.field import RadianceField, Teacher
 from duplex.baking.runtime.out_of_memory import retry_with_less
 
 POINTS_PER_CHUNK = 1 << 12  # so that activations fit into the CPU caches
+NEARLY_ONE = 1 - 1e-5
 RAYS_PER_CHUNK = 1 << 12
 
 
@@ -134,3 +136,62 @@ def _points(o: Tensor, d: Tensor, t: Tensor) -> Tensor:
 def render(teacher: Teacher, camera: Camera) -> Tensor:
     """The teacher's picture by the standard renderer: (height, width, 4) float32, premultiplied colour and opacity."""
     return render_rays(teacher, *rays_of(camera, teacher.device)).view(camera.height, camera.width, 4)
+
+
+def before(depth: Tensor, ray: Tensor, rays: int) -> Tensor:
+    """The sum of ``depth`` (s,) over the earlier samples of the same ray, (s,); ``ray`` (s,) is sorted."""
+    total = torch.cumsum(depth.double(), 0)
+    exclusive = total - depth
+    counts = torch.bincount(ray, minlength=rays)
+    first = (torch.cumsum(counts, 0) - counts)[ray]
+    return (exclusive - exclusive[first]).float()
+
+
+class Places(NamedTuple):
+    """``k`` places on each of ``h`` rays: ``hit``, the rays (h,); of each place (h, k) the step that it lies in, how
+    far inside of it, 0 to 1, and the length along the ray that it stands for."""
+
+    hit: Tensor
+    step: Tensor
+    inside: Tensor
+    length: Tensor
+
+
+def resampled(ray: Tensor, depth: Tensor, length: Tensor, offset: Tensor, count: int, evenly: float) -> Places:
+    """``count`` places on each ray, most of them where it becomes opaque (NeRF, section 5.2).
+
+    ``ray``: (m,), sorted, of steps of optical ``depth`` (m,) and of ``length`` (m,); what lies between the steps of a
+    ray is empty. ``offset``: (rays,) in [0, 1), of the places; ``evenly``: places that are spread evenly along a ray,
+    for each that is not, and twice as many where it stays transparent.
+    """
+    rays = len(offset)
+    first = torch.searchsorted(ray, torch.arange(rays + 1, device=ray.device))
+    hit = torch.nonzero(first[1:] > first[:-1])[:, 0]
+    if not len(hit):
+        none = depth.new_zeros(0, count)
+        return Places(hit, none.long(), none, none)
+    ranges = first[:-1][hit, None], first[1:][hit, None] - 1
+    share = torch.exp(-before(depth, ray, rays)) * -torch.expm1(-depth)
+    nowhere = (1 - _sums(share, ray, rays)).clamp(min=0)
+    share = share + (evenly * (1 + nowhere) / _sums(length, ray, rays).clamp(min=1e-9))[ray] * length
+    share = share / _sums(share, ray, rays)[ray]
+    ahead, way = before(share, ray, rays), before(length, ray, rays)
+    even = torch.arange(count + 1, device=ray.device) + NEARLY_ONE * (offset[hit, None] - 0.5)
+    wanted = (even / count).clamp(0, 1) * NEARLY_ONE
+    wanted[:, 0], wanted[:, -1] = 0, NEARLY_ONE
+    at = _last_below(ray + ahead.double(), hit[:, None] + wanted.double(), ranges)
+    ends = way[at] + ((wanted - ahead[at]) / share[at].clamp(min=1e-9)).clamp(0, 1) * length[at]
+    middle = 0.5 * (ends[:, 1:] + ends[:, :-1])
+    longest = 1 + float(way.max() + length.max())
+    at = _last_below(ray * longest + way.double(), hit[:, None] * longest + middle.double(), ranges)
+    return Places(hit, at, ((middle - way[at]) / length[at].clamp(min=1e-9)).clamp(0, 1), ends.diff())
+
+
+def _last_below(sorted_keys: Tensor, keys: Tensor, ranges: tuple[Tensor, Tensor]) -> Tensor:
+    """The last of ``sorted_keys`` (m,) not above each of ``keys`` (n, k), in its row's range of ``ranges`` (n, 1)."""
+    at = torch.searchsorted(sorted_keys, keys, right=True) - 1
+    return torch.minimum(torch.maximum(at, ranges[0]), ranges[1])
+
+
+def _sums(values: Tensor, ray: Tensor, rays: int) -> Tensor:
+    return values.new_zeros(rays).index_add_(0, ray, values)

@@ -212,6 +212,11 @@ class Contracted:
         s = torch.linspace(low, high, count)
         return self.radius * torch.where(s < 0.5, 2 * s, 1 / (2 - 2 * s))
 
+    def share(self, distances: Tensor) -> Tensor:
+        """How far along a ray ``distances`` lie, 0 to 1: up to the radius evenly, behind it evenly in 1 / distance."""
+        far = distances / self.radius
+        return torch.where(far < 1, 0.5 * far, 1 - 0.5 / far.clamp(min=1))
+
     def edges(self, near: float, far: float, reach: float, step: float) -> Tensor:
         """Distances (k,) along a ray from ``near`` to ``far``, between which it crosses about ``step`` of field space.
 
@@ -231,8 +236,8 @@ class Contracted:
         """The contraction."""
         if self.radius != 1 or any(self.center):
             points = (points - points.new_tensor(self.center)) / self.radius
-        size = torch.linalg.vector_norm(points, ord=self.order, dim=-1, keepdim=True).clamp(min=1e-9)
-        return torch.where(size <= 1, points, (2 - 1 / size) * points / size)
+        inverse = 1 / self._norm(points).clamp(min=1)[..., None]
+        return points * (inverse * (2 - inverse))
 
     def unwarp(self, points: Array) -> Array:
         """The inverse of the contraction, out to ``far``."""
@@ -247,9 +252,16 @@ class Contracted:
 
     def stretch(self, points: Tensor) -> Tensor:
         """The inverse contraction's derivative along a line of sight."""
-        size = torch.linalg.vector_norm(points, ord=self.order, dim=-1)
-        stretched: Tensor = self.radius / (2 - size.clamp(1, 2 - 1 / self.far)) ** 2
+        stretched: Tensor = self.radius / (2 - self._norm(points).clamp(1, 2 - 1 / self.far)) ** 2
         return stretched
+
+    def _norm(self, points: Tensor) -> Tensor:
+        """Of points (..., 3): (...)."""
+        if math.isinf(self.order):  # several times as fast as torch's own
+            x, y, z = points.abs().unbind(-1)
+            return torch.maximum(torch.maximum(x, y), z)
+        size: Tensor = torch.linalg.vector_norm(points, ord=self.order, dim=-1)
+        return size
 
     def to_json(self) -> dict[str, Any]:
         """Norm and ball; ``far`` is not kept."""

@@ -19,6 +19,7 @@ from duplex.baking.fields.factor_shading import Shading, Traits
 from duplex.baking.fields.factors import VmSplit, packed
 from duplex.baking.fields.field import SceneInfo
 from duplex.baking.training.occupancy import Occupancy
+from duplex.baking.training.proposals import Proposals
 from duplex.baking.training.tensorf_config import TensorfConfig
 
 NAMES = ("density_plane", "density_line", "app_plane", "app_line")
@@ -100,7 +101,7 @@ def add_variation(field: VmSplit, weight: float) -> None:
                 plane.grad.narrow(axis, 0, count).sub_(slope, alpha=factor)
 
 
-def to_bytes(field: VmSplit, occupancy: Occupancy, scene: SceneInfo, step_ratio: float) -> bytes:
+def to_bytes(field: VmSplit, occupancy: Occupancy | Proposals, scene: SceneInfo, step_ratio: float) -> bytes:
     """The field as ``TensorBase.save`` of apchenstu/TensoRF writes it, and the note of duplex beside its members."""
     traits = field.traits
     kwargs: dict[str, Any] = {

@@ -24,11 +24,13 @@ from duplex.baking.runtime.workspace import Workspace, is_stored, reading, stage
 from duplex.baking.training.config import TrainConfig
 from duplex.baking.training.mlp import MlpModel
 from duplex.baking.training.photos import PhotoSet
-from duplex.baking.training.scene import Given, scene_of, split
+from duplex.baking.training.scene import Given, scene_of, space_for, split
 from duplex.baking.training.tensorf import TensorfModel
 from duplex.baking.training.trainer import FieldTrainer, TrainableField
 
 FIELDS = ("tensorf", "mlp")
+OBJECT_SIZE, SURROUNDED_SIZE = 200, 480  # pixels, the height of photos unless the user says otherwise
+FEW, FEW_SIZE = 6, 64  # photos, and their height, that tell what kind of scene it is
 
 
 class TrainingWorkspace(Workspace):
@@ -101,16 +103,18 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     """Train ``job`` and write its checkpoint to ``output``."""
     torch.manual_seed(job.seed)
     state = workspace.folder / "training.safetensors"
-    size = job.config.training.size
     with stage("photos", workspace):
         training_photos, held_out_photos = split(job.dataset)
+        few = PhotoSet.read(thinned(training_photos, FEW), FEW_SIZE)
+        given = replace(job.given, space=space_for(job.dataset, training_photos, few, job.given))
+        size = job.config.training.size or (SURROUNDED_SIZE if given.space == "contracted" else OBJECT_SIZE)
         photos = PhotoSet.read(training_photos, size)
         if not len(photos.usable):
             raise DuplexError(f"no pixel of {len(training_photos)} photos counts: expected masks that leave some")
         held_out = None
         if held_out_photos:
             held_out = PhotoSet.read(thinned(held_out_photos, job.config.training.views), size)
-        scene = scene_of(job.dataset, training_photos, photos, job.given)
+        scene = scene_of(job.dataset, training_photos, photos, given)
     say(f"{len(training_photos)} photos, {len(held_out_photos)} held out; {_scene_line(scene)}")
     with stage("training", workspace) as save_seconds:
         model = model_of(job, photos.to(job.device), scene)

@@ -12,12 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from duplex.baking.fields.spaces import Contracted
+from duplex.baking.fields.rendering import before
 
 STRETCH = 8  # steps in a stretch of a ray, the unit of the coarse pass
 OPAQUE = 7.0  # optical depth behind which nothing is visible
 ROUNDING = 1e-3  # more than the interpolation weight that rounding can cause
-CURVED_REACH = 12.0  # cells that a stretch of a curved ray may cross
 TRUST = 0.5  # lower bound of the density in a cell, as a share of the smallest at its corners
 
 
@@ -33,10 +32,21 @@ class Occupancy:
         self.sigma = sigma
         self.counts = [side - 1 for side in reversed(vertices.shape)]  # x, y, z
         self.cell = (box[1] - box[0]) / torch.tensor(self.counts, device=box.device)
-        self.occupied = _pooled(vertices.float(), 2, 0) > 0
-        least = torch.zeros_like(self.occupied, dtype=torch.float32) if sigma is None else -_pooled(-sigma, 2, 0)
+        self.occupied = pooled(vertices.float(), 2, 0) > 0
+        least = torch.zeros_like(self.occupied, dtype=torch.float32) if sigma is None else -pooled(-sigma, 2, 0)
         self.bound = torch.where(self.occupied, TRUST * least, -torch.ones_like(least)).view(-1)
         self._near: tuple[int, Tensor] = (-1, self.bound)
+
+    @classmethod
+    def restored(cls, tensors: dict[str, Tensor], device: torch.device) -> Occupancy:
+        """The one of :meth:`tensors`."""
+        sigma = tensors["sigma"].to(device) if "sigma" in tensors else None
+        return cls(tensors["box"].to(device), tensors["vertices"].to(device), sigma)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, for :meth:`restored`."""
+        sigma = {} if self.sigma is None else {"sigma": self.sigma}
+        return {"box": self.box, "vertices": self.vertices, **sigma}
 
     @property
     def share(self) -> float:
@@ -89,39 +99,6 @@ class Occupancy:
         seen = before(bound[occupied] * step, ray, len(o)) < OPAQUE
         return ray[seen], t[seen]
 
-    def curved_samples(
-        self, o: Tensor, d: Tensor, space: Contracted, edges: Tensor, offset: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """As :meth:`samples` for rays (n, 3), unit ``d``, of the world, which are curved in ``space``.
-
-        ``edges``: (k + 1,) distances between which each ray has one sample. Returns ray index (s,), place in field
-        space (s, 3), and the length that a sample stands for there, (s,).
-        """
-        edges = torch.cat([edges, edges[-1:].expand((1 - len(edges)) % STRETCH)])  # whole stretches
-        width = edges[1:] - edges[:-1]
-        middles = edges[STRETCH // 2 :: STRETCH]
-        cells = self._cells_of(space.warp(o[:, None] + middles[:, None] * d[:, None]))
-        near = self._near_cells(CURVED_REACH * float(self.cell.min()) / STRETCH)[cells]
-        ray, stretch = torch.nonzero(near, as_tuple=True)
-        k = (STRETCH * stretch)[:, None] + torch.arange(STRETCH, device=o.device)
-        t = edges[k] + offset[ray][:, None] * width[k]
-        points = space.warp(o[ray][:, None] + t[..., None] * d[ray][:, None])
-        length = width[k] / space.stretch(points)
-        bound = torch.where(width[k] > 0, self.bound[self._cells_of(points)], -1.0).view(-1)
-        occupied = torch.nonzero(bound >= 0)[:, 0]
-        ray = ray[torch.div(occupied, STRETCH, rounding_mode="floor")]
-        points, length = points.view(-1, 3)[occupied], length.view(-1)[occupied]
-        seen = before(bound[occupied] * length, ray, len(o)) < OPAQUE
-        return ray[seen], points[seen], length[seen]
-
-    def _cells_of(self, points: Tensor) -> Tensor:
-        """Cells (...) of ``points`` (..., 3) of field space; those outside count to the nearest."""
-        place = ((points - self.box[0]) / self.cell).int()
-        index = place[..., 2].clamp_(0, self.counts[2] - 1)
-        for axis in (1, 0):
-            index = index * self.counts[axis] + place[..., axis].clamp_(0, self.counts[axis] - 1)
-        return index
-
     def _stretches(self, o: Tensor, d: Tensor, start: Tensor, end: Tensor, step: float) -> tuple[Tensor, Tensor]:
         """Distance of the middles of all stretches, and the cells that they lie in, both (n, k)."""
         length = STRETCH * step
@@ -146,22 +123,13 @@ class Occupancy:
         """Whether there is an occupied cell within half a stretch of a point in the cell: (cells,) bool."""
         reach = math.ceil(0.5 * STRETCH * step / float(self.cell.min()))
         if self._near[0] != reach:
-            grown = _pooled(self.occupied.float(), 2 * reach + 1, reach)
+            grown = pooled(self.occupied.float(), 2 * reach + 1, reach)
             self._near = (reach, (grown > 0).view(-1))
         return self._near[1]
 
 
-def before(depth: Tensor, ray: Tensor, rays: int) -> Tensor:
-    """The sum of ``depth`` (s,) over the earlier samples of the same ray, (s,); ``ray`` (s,) is sorted."""
-    total = torch.cumsum(depth.double(), 0)
-    exclusive = total - depth
-    counts = torch.bincount(ray, minlength=rays)
-    first = (torch.cumsum(counts, 0) - counts)[ray]
-    return (exclusive - exclusive[first]).float()
-
-
-def _pooled(grid: Tensor, kernel: int, padding: int) -> Tensor:
-    """Maximum over a cube of ``kernel`` vertices; axis by axis, which is the same and much faster."""
+def pooled(grid: Tensor, kernel: int, padding: int) -> Tensor:
+    """Maximum of ``grid`` (z, y, x) over a cube of ``kernel`` vertices; axis by axis, which is much faster."""
     out = grid[None, None]
     for axis in range(3):
         size, pad = [1, 1, 1], [0, 0, 0]

@@ -25,7 +25,7 @@ FAR_SHARE = 2.0  # far over the largest distance of a camera from the focus poin
 QUANTILES = (0.02, 0.98)  # of the points in view along each axis: the sides of the box
 WHITE = 0.98  # median of the corners from which a background counts as white
 RADIUS_SHARE = 0.7  # of the cameras' distance from what they look at: the ball that is not contracted
-NEAREST, FARTHEST = 0.05, 50.0  # of its radius
+NEAREST, FARTHEST = 0.3, 50.0  # of its radius, or of the nearest camera's distance if that is smaller; of its radius
 HOLD_OUT = 8  # every 8th photo is held out
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -56,22 +56,33 @@ def split(dataset: Dataset) -> tuple[list[Photo], list[Photo]]:
     return [p for i, p in enumerate(photos) if i % HOLD_OUT], photos[::HOLD_OUT]
 
 
+def space_for(dataset: Dataset, photos: list[Photo], few: PhotoSet, given: Given) -> str:
+    """The space of a scene that the user leaves open, of training ``photos``, with ``few`` of their pictures.
+
+    That is NDC where LLFF's cameras all look in one direction; a contracted space, where a scene has surroundings; and
+    the world for objects: on transparent or white background, of Blender, or in the box that the user gives.
+    """
+    if given.space:
+        return given.space
+    if dataset.kind == "llff" and dataset.forward_facing and given.near is None and given.far is None:
+        return "ndc"
+    is_object = few.has_alpha or background_of(few) == BACKGROUNDS["white"] or _is_blender(dataset, photos)
+    return "world" if is_object or given.bounds is not None else "contracted"
+
+
 def scene_of(dataset: Dataset, photos: list[Photo], pixels: PhotoSet, given: Given) -> SceneInfo:
     """The scene of the training ``photos``, with the background found in their ``pixels``; raises DuplexError.
 
-    Unless the user says otherwise, a forward-facing LLFF dataset uses NDC; a contracted space is for the user to
-    choose.
+    ``given.space``: as :func:`space_for` chooses it; None is the world.
     """
     up = (float(dataset.up[0]), float(dataset.up[1]), float(dataset.up[2]))
     background = given.background or background_of(pixels)
-    is_free = given.near is None and given.far is None
-    name = given.space or ("ndc" if dataset.kind == "llff" and dataset.forward_facing and is_free else "world")
-    if name == "ndc":
+    if given.space == "ndc":
         bounds = NDC_BOUNDS if given.bounds is None else _corners(given.bounds)
         space = Ndc.of(photos[0].camera)
         scene = SceneInfo(0.0, 1.0, background, up=up, hemisphere=False, space=space, bounds=bounds)
         return replace(scene, principal_shift=0.0)
-    if name == "contracted":
+    if given.space == "contracted":
         return _unbounded(dataset, photos, background, given)
     centers = np.stack([p.camera.position for p in photos])
     near, far = interval_of(dataset, photos)
@@ -95,7 +106,7 @@ def _unbounded(
     radius = max(RADIUS_SHARE * float(np.median(distances)), 1e-3)
     if dataset.near is not None and dataset.forward_facing:
         radius = max(radius, float(dataset.near))
-    near = NEAREST * radius if given.near is None else given.near
+    near = NEAREST * min(radius, float(distances.min())) if given.near is None else given.near
     far = FARTHEST * radius if given.far is None else given.far
     if not 0 <= near < far:
         raise DuplexError(f"--near {near:g} and --far {far:g}: expected 0 <= near < far")

@@ -36,7 +36,13 @@ AVERAGE = 0.97  # weight of the old value in the moving average of the training 
 class TrainingConfig:
     """The photos and the training, for every kind of field."""
 
-    size: int = setting(200, "height to which photos are box-filtered, in pixels; smaller ones stay", low=8, high=4096)
+    size: int = setting(
+        0,
+        "height to which photos are box-filtered, in pixels; smaller ones stay; 0: 200, and 480 for a scene with "
+        "surroundings",
+        low=0,
+        high=4096,
+    )
     steps: int = setting(3000, "optimisation steps", low=1, high=10_000_000)
     views: int = setting(40, "held-out photos that the result is judged by, at most", low=1, high=4000)
     final_rate: float = setting(0.05, "share of the learning rates that is left at the end", low=1e-6, high=1)

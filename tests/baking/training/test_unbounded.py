@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,8 @@ from duplex.baking.fields.factors import FieldUnits
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.spaces import Contracted
 from duplex.baking.geometry.density import DensityConfig, sample_density
-from duplex.baking.training.occupancy import Occupancy
 from duplex.baking.training.photos import PhotoSet
-from duplex.baking.training.scene import Given, scene_of, split
+from duplex.baking.training.scene import Given, space_for, split
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BALL, FOCAL, SIZE = np.array([0.0, 0.0, 0.0]), 30.0, (32, 32)
@@ -64,33 +64,17 @@ def test_a_room_is_learned_and_the_checkpoint_is_the_field(around_a_ball: Path, 
     assert -10 * float(torch.log10(((fast.render_rays(o, d) - drawn) ** 2).mean())) > 24
 
 
-def test_other_spaces_are_the_users_choice(around_a_ball: Path) -> None:
-    dataset = read_dataset(around_a_ball)
-    photos, _ = split(dataset)
-    pixels = PhotoSet.read(photos, 32)
-    for given in (Given(), Given(space="world"), Given(near=1.0, far=9.0)):
-        assert scene_of(dataset, photos, pixels, given).space.name == "world"
-
-
-def test_samples_of_curved_rays_are_those_in_occupied_cells() -> None:
-    generator = torch.Generator().manual_seed(7)
-    box = torch.tensor([[-2.0] * 3, [2.0] * 3])
-    vertices = torch.rand(9, 11, 13, generator=generator) < 0.02
-    occupancy, space = Occupancy(box, vertices), Contracted()
-    o = torch.rand(60, 3, generator=generator) - 0.5
-    d = torch.nn.functional.normalize(torch.randn(60, 3, generator=generator), dim=-1)
-    edges = space.edges(0.05, 50.0, 1.0, 0.05)
-    offset = torch.rand(60, generator=generator)
-    ray, points, length = occupancy.curved_samples(o, d, space, edges, offset)
-    every = edges[:-1] + offset[:, None] * edges.diff()
-    places = space.warp(o[:, None] + every[..., None] * d[:, None])
-    place = (places - box[0]) / occupancy.cell
-    x, y, z = (place[..., i].int().clamp(0, n - 2) for i, n in enumerate((13, 11, 9)))
-    corners = [vertices[z + c, y + b, x + a] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
-    expected = torch.stack(corners).any(0)
-    found = torch.zeros_like(expected)
-    away = (places[ray] - points[:, None]).norm(dim=-1)
-    assert float(away.amin(1).max()) < 1e-5
-    found[ray, away.argmin(1)] = True
-    assert int(expected.sum()) > 300 and int((found != expected).sum()) <= 3
-    assert float(length.mean()) == pytest.approx(0.05, rel=0.5) and float(length.max()) < 0.16
+def test_a_scene_with_surroundings_is_recognised(around_a_ball: Path, photos_folder: Path) -> None:
+    for folder, given, expected in (
+        (around_a_ball, Given(), "contracted"),
+        (around_a_ball, Given(near=1.0, far=9.0), "contracted"),
+        (around_a_ball, Given(bounds=np.array([[-1.0] * 3, [1.0] * 3])), "world"),
+        (around_a_ball, Given(space="world"), "world"),
+        (photos_folder, Given(), "world"),
+    ):
+        dataset = read_dataset(folder)
+        photos, _ = split(dataset)
+        few = PhotoSet.read(photos[:3], 32)
+        assert space_for(dataset, photos, few, given) == expected
+        space = space_for(dataset, photos, replace(few, rgba=few.rgba * 0 + 255), given)
+        assert space == given.space or space == "world", "on white"
