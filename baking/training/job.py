@@ -105,8 +105,7 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     state = workspace.folder / "training.safetensors"
     with stage("photos", workspace):
         training_photos, held_out_photos = split(job.dataset)
-        few = PhotoSet.read(thinned(training_photos, FEW), FEW_SIZE)
-        given = replace(job.given, space=space_for(job.dataset, training_photos, few, job.given))
+        given = with_space(job, training_photos)
         size = job.config.training.size or (SURROUNDED_SIZE if given.space == "contracted" else OBJECT_SIZE)
         photos = PhotoSet.read(training_photos, size)
         if not len(photos.usable):
@@ -142,6 +141,12 @@ def train(job: TrainJob, output: Path, workspace: Workspace) -> TrainingReport:
     )
     workspace.remove()
     return report
+
+
+def with_space(job: TrainJob, photos: list[Photo]) -> Given:
+    """What the user gives, with the space that a few of the training ``photos`` ask for."""
+    few = PhotoSet.read(thinned(photos, FEW), FEW_SIZE)
+    return replace(job.given, space=space_for(job.dataset, photos, few, job.given))
 
 
 def model_of(job: TrainJob, photos: PhotoSet, scene: SceneInfo) -> TrainableField:

@@ -15,7 +15,7 @@ from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.fields import rendering
 from duplex.baking.training.config import TrainConfig
-from duplex.baking.training.job import TrainJob, model_of
+from duplex.baking.training.job import TrainJob, model_of, with_space
 from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, scene_of, split
@@ -56,7 +56,7 @@ def trainer_of(job: TrainJob) -> FieldTrainer:
     torch.manual_seed(job.seed)
     shown, unseen = split(job.dataset)
     photos, held_out = PhotoSet.read(shown, SIZE), PhotoSet.read(unseen, SIZE)
-    model = model_of(job, photos, scene_of(job.dataset, shown, photos, job.given))
+    model = model_of(job, photos, scene_of(job.dataset, shown, photos, with_space(job, shown)))
     return FieldTrainer(model, held_out, job.config.training, job.seed)
 
 
