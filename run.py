@@ -2,6 +2,7 @@
 """Set duplex up and run it: everything this needs is Python 3.11 or newer.
 
 python3 run.py [...]        open the demo (or a bundle) in the viewer; takes duplex-viewer's arguments
+python3 run.py PHOTOS       train from a folder of photos or from a video, bake, and open the viewer (PHOTOS --help)
 python3 run.py bake [...]   duplex-bake
 python3 run.py eval [...]   duplex-eval
 python3 run.py train [...]  duplex-train
@@ -69,7 +70,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 VIEWER = ROOT / "app" / "start.py"
-OTHERS = ROOT / "baking" / "commands" / "start.py"  # bake, eval, train
+OTHERS = ROOT / "baking" / "commands" / "start.py"  # bake, eval, train, fly
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".3gp")
 NO_DISPLAY = 3  # duplex-viewer's exit status where no window can be opened
 GOLDEN_TESTS = "tests/parity/test_golden.py"
 SHARES = (("tests/baking",), ("tests", "--ignore=tests/baking"))  # of the tests, which take about as long
@@ -93,6 +95,9 @@ def main() -> int:
         if name in ("-h", "--help"):
             print(__doc__)
             return 0
+        if name and not name.startswith("-") and (os.path.isdir(name) or name.lower().endswith(VIDEOS)):
+            set_up("bake,photos")
+            return become(OTHERS, "fly", *sys.argv[1:])
         set_up("")
         return view(sys.argv[1:])
     except KeyboardInterrupt:

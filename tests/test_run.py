@@ -56,7 +56,7 @@ def checkout(folder: Path) -> Path:
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
     tree = b"".join((folder / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
     state = hashlib.sha256(tree + sys.version.encode() + str(folder).encode()).hexdigest()
-    for name in ("viewer", "bake", "bake-test"):
+    for name in ("viewer", "bake", "bake-test", "bake-photos"):
         (folder / ".venv" / f"installed-{name}").write_text(state)
     for place in (folder / "app", folder / "baking" / "commands"):
         place.mkdir(parents=True)
@@ -77,6 +77,14 @@ def test_a_signal_reaches_the_program_once(arguments: list[str], number: int, st
 def test_the_status_of_the_program_is_passed_on(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, checkout(tmp_path), "bake", "fail"], capture_output=True, text=True)
     assert done.returncode == 5 and done.stderr == ""
+
+
+@pytest.mark.parametrize("source", ["photos", "walk.MP4"])
+def test_photos_and_videos_are_trained_baked_and_shown(source: str, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    command = [sys.executable, checkout(tmp_path), source, "-o", "fail"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 5 and done.stdout.split() == ["fly", source, "-o", "fail", "True"]
 
 
 def with_stubs(folder: Path, seconds: float) -> dict[str, str]:

@@ -23,5 +23,10 @@ def train() -> int:
     return start.run(f"duplex.baking.commands.{'poses' if poses else 'train'}")
 
 
+def fly() -> int:
+    """``run.py PHOTOS``."""
+    return start.run("duplex.baking.commands.fly")
+
+
 if __name__ == "__main__":
-    sys.exit({"bake": bake, "eval": evaluate, "train": train}[sys.argv.pop(1)]())
+    sys.exit({"bake": bake, "eval": evaluate, "train": train, "fly": fly}[sys.argv.pop(1)]())
