@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,6 +77,15 @@ def test_the_window_of_the_preview_gets_the_finished_scene(
         opened.append(command)
         return started(command, **options)
 
+    quick = fly.bake
+
+    def bake(*arguments: Any, **options: Any) -> None:  # takes until the window is open
+        quick(*arguments, **options)
+        deadline = time.monotonic() + 30
+        while not opened and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    monkeypatch.setattr(fly, "bake", bake)
     monkeypatch.setattr(fly.subprocess, "Popen", popen)
     assert fly.fly(tmp_path / "walk.mp4", tmp_path / "walk.bundle", "draft") == 0
     assert [call[0] for call in calls] == ["train", "bake"], "the window is open already"
