@@ -46,9 +46,13 @@ class Proposals:
 
     @property
     def vertices(self) -> Tensor:
-        """The vertices, (z, y, x) bool, of the cells that may be sampled."""
-        cells = F.pad(self.open.view(1, 1, *(self.side,) * 3).float(), (1,) * 6)
-        return F.max_pool3d(cells, 2, 1)[0, 0] > 0
+        """Vertices, (z, y, x) bool, of which cells with at least one are those that may be sampled, and no others.
+
+        What was never sampled holds anything. Cells that are in no open cube of 2 x 2 x 2 are lost, but an open cell
+        comes with its neighbours.
+        """
+        closed = 1 - self.open.view(1, 1, *(self.side,) * 3).float()
+        return F.max_pool3d(F.pad(closed, (1,) * 6), 2, 1)[0, 0] == 0
 
     def tight(self) -> Tensor:
         """The box, (2, 3), around all cells that may be sampled, with a margin of one cell."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from duplex.baking.fields.factors import Mask
 from duplex.baking.fields.spaces import Contracted
 from duplex.baking.training.proposals import CLOSED_AFTER, SAMPLES, Proposals
 
@@ -77,7 +78,9 @@ def test_cells_that_become_empty_are_closed_and_come_back_with_the_state() -> No
     assert not left[:8].any() and (left[8:].all(0).all(0) == ((x > 0.9) & (x < 1.8))).all()
     low, high = proposals.tight()
     assert low.tolist() == [0.5, -2, -0.25] and high.tolist() == [2, 2, 2]
-    assert proposals.vertices.shape == (17, 17, 17) and int(proposals.vertices.any(0).any(0).sum()) == 5
+    mask = Mask(proposals.vertices, BOX)
+    places = torch.rand(5000, 3, generator=torch.Generator().manual_seed(2)) * 4 - 2
+    assert torch.equal(mask(places), left.reshape(-1)[cells_of(places, 16).long()])
     again = Proposals(BOX, possible)
     again.restore(proposals.tensors())
     for each in (proposals, again):
