@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from builders.planted import executed, plant
 from builders.signals import end, start
+from duplex.baking.capture.video import SUFFIXES
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = [
@@ -85,6 +87,11 @@ def test_photos_and_videos_are_trained_baked_and_shown(source: str, tmp_path: Pa
     command = [sys.executable, checkout(tmp_path), source, "-o", "fail"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 5 and done.stdout.split() == ["fly", source, "-o", "fail", "True"]
+
+
+def test_videos_are_those_that_the_capture_knows() -> None:
+    line = next(x for x in (ROOT / "run.py").read_text().splitlines() if x.startswith("VIDEOS = "))
+    assert ast.literal_eval(line.removeprefix("VIDEOS = ")) == SUFFIXES
 
 
 def with_stubs(folder: Path, seconds: float) -> dict[str, str]:

@@ -99,7 +99,7 @@ class FastRenderer:
         first = torch.searchsorted(ray, torch.arange(len(o) + 1, device=o.device))
         rank = torch.arange(len(ray), device=o.device) - rows(first, ray)
         part = o.new_zeros(len(o), 6)
-        band = BAND if self.space.straight else len(ray)  # curved rays have few samples behind what is opaque
+        band = BAND if self.space.straight else len(ray) + 1  # curved rays have few samples behind what is opaque
         for low in range(0, int(rank.max()) + 1 if len(rank) else 0, band):  # nearest first: most rays end early
             now = torch.nonzero((rank >= low) & (rank < low + band) & (rows(lit, ray) > MIN_TRANSMITTANCE))[:, 0]
             if not len(now):

@@ -12,6 +12,8 @@ from duplex.baking.training.mlp import MlpConfig
 from duplex.baking.training.tensorf_config import TensorfConfig
 from duplex.baking.training.trainer import TrainingConfig
 
+LEAST_SIZE = 8  # pixels, of photos
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -73,4 +75,6 @@ def train_config(quality: str, given: Mapping[str, Any]) -> TrainConfig:
     last = config.tensorf.voxels
     if first > last:
         raise DuplexError(f"--first-voxels {first}: expected 8 to {last}")
+    if 0 < config.training.size < LEAST_SIZE:
+        raise DuplexError(f"--size {config.training.size}: expected 0, or {LEAST_SIZE} to 4096")
     return config

@@ -157,13 +157,12 @@ class TensorfModel:
         views, ray, points, length, place = self._samples(origins, directions, offset)
         unit = ((points - field.low) / field.size).clamp(0, 1)
         sigma = field.sigma(unit)
-        if training and place is not None:  # place 0.5 is where space begins to be contracted
-            trust = (2 * place).clamp(max=1) ** 2
-            sigma = weighed(sigma, trust)
-        weight = weights_of(sigma * length, ray, rays)
         least, phase = FOG_WEIGHT if self.share < MASKINGS[1] else MIN_WEIGHT, torch.zeros_like(offset)
         if training and place is not None:
             least, phase = RANDOM_WEIGHT, RANDOM_WEIGHT * (offset * GOLDEN % 1)  # another number than the offset
+            trust = (2 * place).clamp(max=1) ** 2  # place 0.5 is where space begins to be contracted
+            sigma = weighed(sigma, trust)
+        weight = weights_of(sigma * length, ray, rays)
         seen, share = gathered(weight, ray, rays, least, phase[ray])
         rgb = field.radiance(unit[seen], views[ray[seen]])
         if training and place is not None:

@@ -14,6 +14,7 @@ from PIL import Image
 from builders.datasets import folders
 from builders.scenery import traced
 from builders.training import constant_psnr, job_of, trainer_of
+from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.datasets.reading import read_dataset
@@ -21,6 +22,7 @@ from duplex.baking.fields.factors import FieldUnits
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.spaces import Contracted
 from duplex.baking.geometry.density import DensityConfig, sample_density
+from duplex.baking.training.config import train_config
 from duplex.baking.training.photos import PhotoSet
 from duplex.baking.training.scene import Given, space_for, split
 
@@ -62,6 +64,8 @@ def test_a_room_is_learned_and_the_checkpoint_is_the_field(around_a_ball: Path, 
     drawn = trainer.model.render_rays(o, d)
     fast = FastRenderer(teacher, sample_density(teacher, None, DensityConfig(grid=96, scan=32)))
     assert -10 * float(torch.log10(((fast.render_rays(o, d) - drawn) ** 2).mean())) > 24
+    fast.bound.fill_(-1)
+    assert not fast.render_rays(o, d).any(), "nothing on the way of any ray"
 
 
 def test_a_scene_with_surroundings_is_recognised(around_a_ball: Path, photos_folder: Path) -> None:
@@ -78,3 +82,9 @@ def test_a_scene_with_surroundings_is_recognised(around_a_ball: Path, photos_fol
         assert space_for(dataset, photos, few, given) == expected
         space = space_for(dataset, photos, replace(few, rgba=few.rgba * 0 + 255), given)
         assert space == given.space or space == "world", "on white"
+
+
+def test_a_height_of_photos_is_that_of_the_scene_or_at_least_8() -> None:
+    assert train_config("draft", {}).training.size == 0 and train_config("draft", {"size": 8}).training.size == 8
+    with pytest.raises(DuplexError, match="--size 7: expected 0, or 8 to 4096"):
+        train_config("draft", {"size": 7})
