@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
-from duplex.baking.job import BakeJob, identity
+from duplex.baking.job import BakeJob, cropped, identity
 from duplex.baking.pipeline import bake as bake_job
+from duplex.baking.plan import checked_minutes
 from duplex.baking.runtime.devices import pick_device, read_seed
 from duplex.baking.runtime.progress import Listener, reporting, say
 from duplex.baking.runtime.workspace import Workspace
@@ -58,6 +59,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     resume: bool = False,
     restart: bool = False,
     preview: str | Path | None = None,
+    minutes: float | None = None,
+    crop: Sequence[float] | str | None = None,
     seed: int = 0,
     device: str = "auto",
     trusted: bool = False,
@@ -75,6 +78,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
             ends the bake and leaves the workspace resumable.
         resume, restart: Continue an interrupted bake, or discard it and start again.
         preview: Where to write a bundle of the intermediate result from time to time.
+        minutes: That the bake may take; the numbers of views and steps follow from them and from the speed here.
+        crop: The part that is baked, in the dataset's frame: low x y z, high x y z, or ``"sphere:x,y,z,radius"``.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
         trusted: Decode the dataset's pictures in this process, not in one of its own that may crash without harm.
@@ -92,6 +97,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         _check_preview(preview_file, output)
         config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
+        job = dataclasses.replace(cropped(job, crop), minutes=checked_minutes(minutes))
         ctx = create_headless_context()
         with (
             Workspace(output, job.fingerprint(), resume, restart) as workspace,

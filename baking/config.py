@@ -49,7 +49,7 @@ PRESETS: Presets = checked_presets(
             "view_size": 800,
             "width": 32,
             "steps": 60000,
-            "crop": 64,
+            "crop_size": 64,
         },
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import PYRAMID_MARGIN, VIEW_BYTES, at_scales
 from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
+from duplex.baking.geometry.crop import Crop
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.threads import parallel_views
@@ -41,7 +43,8 @@ class BakeJob:
 
     ``dataset``: training cameras of the dataset, in the teacher's world; ``photos``: to train on; both are empty
     without a dataset; ``seed``: of all random numbers; ``to_dataset``: (4, 4), from the teacher's world to the frame of
-    the dataset's files.
+    the dataset's files; ``crop``: the part of the scene that is baked, None for all of it; ``minutes``: that the
+    bake may take, which then chooses the numbers of views and steps.
     """
 
     teacher: Teacher
@@ -51,6 +54,8 @@ class BakeJob:
     photos: tuple[Photo, ...] = ()
     seed: int = 0
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
+    crop: Crop | None = None
+    minutes: float | None = None
 
     def fingerprint(self) -> str:
         """A SHA-256 in hexadecimal of all input that can change the result."""
@@ -66,9 +71,23 @@ class BakeJob:
             scene,
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
+            self.minutes,
+            self.crop and self.crop.numbers,
             [UV_STEPS, LEVEL_STEPS],  # in which a workspace stores hits
         ]
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
+
+
+def cropped(job: BakeJob, crop: Sequence[float] | str | None) -> BakeJob:
+    """``job`` for the part ``crop`` of its scene alone; raises :class:`DuplexError` for what is no part of one.
+
+    Photos show more than that, so they are not learned from.
+    """
+    if crop is None:
+        return job
+    part = Crop.of(crop, job.to_dataset)
+    rig = job.rig if job.rig.poses is None else job.rig.around(part.center)
+    return dataclasses.replace(job, crop=part, photos=(), rig=rig)
 
 
 def identity(photo: Photo) -> list[Any]:
@@ -86,7 +105,7 @@ def needs(job: BakeJob) -> Needs:
     cells = config.density.grid**3
     marched = rays_per_chunk(device) * config.density.grid * 2 * parallel_views(device)
     features = 2 * config.distill.features * config.atlas.texels**2
-    crops = config.distill.batch * (config.distill.crop + 2 * PYRAMID_MARGIN) ** 2
+    crops = config.distill.batch * (config.distill.crop_size + 2 * PYRAMID_MARGIN) ** 2
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
     photo_pixels = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photo_pixels, default=0))
@@ -107,4 +126,4 @@ def network_of(job: BakeJob) -> NetworkSpec:
 def scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
     """The photos to train on, each with a training height in pixels; empty when training uses no photos."""
     config = job.config.distill
-    return at_scales(job.photos, min(config.crop, job.config.views.window_size)) if config.photo_steps > 0 else []
+    return at_scales(job.photos, min(config.crop_size, job.config.views.window_size)) if config.photo_steps > 0 else []

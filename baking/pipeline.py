@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,39 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.mesh import Mesh
-from duplex.app.scene.network import NetworkSpec
 from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
 from duplex.baking.distill.student import Student
 from duplex.baking.distill.trainer import Distiller
-from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.baking.distill.views import ViewSet
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.spaces import Space
+from duplex.baking.fields.spaces import Contracted, Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
-from duplex.baking.geometry.seen import count_cameras, with_seen
+from duplex.baking.geometry.seen import count_cameras, pixels_covered, with_seen
 from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world
-from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, needs, network_of, scaled_photos
+from duplex.baking.geometry.stored import grid_from_arrays, grid_to_arrays, shells_from_arrays, shells_to_arrays
+from duplex.baking.job import BakeJob, needs, network_of
+from duplex.baking.plan import Pace, Plan, plan, seconds_a_step, seconds_a_view, told
 from duplex.baking.provenance import Provenance, report_of
 from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.workspace import Workspace, is_stored, reading, stage
+from duplex.baking.view_sets import (
+    BRACKETING_STREAM,
+    LEVEL_STREAM,
+    TRIAL_STREAM,
+    TRIAL_VIEWS,
+    cameras_of,
+    held_out_views,
+    photo_views,
+    renderer_of,
+    teacher_views,
+)
 
 CARVING_VIEWS = 48
 CARVING_SIZE = 72  # pixels a side
@@ -49,17 +61,6 @@ BRACKETING_RAYS = 4000
 LEVEL_RAYS = 2000
 PRESET_CAMERAS = 8
 PRESET_SIZE = (800, 800)
-# Each purpose draws its cameras from its own random stream, so that no two purposes share a camera.
-VIEW_STREAM = 1
-BRACKETING_STREAM = 2
-EVALUATION_STREAM = 3
-HELD_OUT_STREAM = 4
-LEVEL_STREAM = 5
-LARGER_STREAM = 6
-LARGER = (2, 4)  # times the side of the other pictures
-MAX_TRIES = 8  # windows that are looked at for each that is taken
-PROBE_SIZE = 24  # pixels a side, at which a window is looked at
-LEAST_SHOWN = 0.1  # share of the window
 
 
 def bake(
@@ -80,11 +81,16 @@ def bake(
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
     )
     spec = network_of(job)
+    renderer = renderer_of(job, grid)
+    with stage("plan", workspace) as save_seconds:
+        held_out = held_out_views(job, renderer, rasterizer, workspace.folder)
+        photos = photo_views(job, rasterizer, workspace.folder)
+        sets = [held_out, photos] if photos else [held_out]
+        job = planned(job, renderer, sets, workspace, save_seconds)
+        needs(job).check(workspace.folder, job.teacher.device)
     with stage("teacher views", workspace):
-        views, held_out = teacher_views(job, grid, rasterizer, spec, workspace.folder)
+        sets[0] = views = teacher_views(job, renderer, rasterizer, workspace.folder)
     with stage("distillation", workspace) as save_seconds:
-        photos = photo_views(job, rasterizer, spec, workspace.folder)
-        sets = [views, photos] if photos else [views]
         shells, cameras = _with_seen(shells, rasterizer, sets, job)
         references = references_of(job.photos, held_out, job.config.views.view_size)
         trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
@@ -122,60 +128,36 @@ def _check_needs(job: BakeJob, folder: Path) -> None:
 def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Mesh, Mesh]]:
     """The density grid, and the outer and inner shell extracted from it, with texture coordinates."""
     with stage("density", workspace):
-        grid = workspace.load_or_make("density", lambda: density_of(job), _grid_to_arrays, _grid_from_arrays)
+        grid = workspace.load_or_make("density", lambda: density_of(job), grid_to_arrays, grid_from_arrays)
     with stage("shells and atlas", workspace):
         shells = workspace.load_or_make(
-            "shells", lambda: shells_of(job, grid, ctx), _shells_to_arrays, _shells_from_arrays
+            "shells", lambda: shells_of(job, grid, ctx), shells_to_arrays, shells_from_arrays
         )
     return grid, shells
 
 
-def teacher_views(
-    job: BakeJob, grid: DensityGrid, rasterizer: Rasterizer, spec: NetworkSpec, folder: Path
-) -> tuple[ViewSet, ViewSet]:
-    """The teacher's views for training, and the held-out views that measure quality during training."""
-    config = job.config.views
-    renderer = FastRenderer(job.teacher, grid, config.samples_in_cell(grid, job.teacher.fine.cell()))
-    rng = np.random.default_rng([job.seed, VIEW_STREAM])
-    windows = job.rig.windows(config.views, config.view_size, config.window_size, rng, config.near_share)
-    cameras = {
-        "views": [*windows, *_larger_windows(job, rasterizer)],
-        "held-out": cameras_of(job, HELD_OUT_STREAM, HELD_OUT_VIEWS, config.view_size),
-    }
-    first, second = (
-        make_view_set(part, render_teacher(renderer, part, folder / name), rasterizer, spec, folder / f"{name}-hits")
-        for name, part in cameras.items()
-    )
-    return first, second
+def planned(
+    job: BakeJob, renderer: FastRenderer, sets: list[ViewSet], workspace: Workspace, save_seconds: Callable[[], None]
+) -> BakeJob:
+    """``job`` with the views and steps of the plan, which is made now unless the workspace keeps one.
 
-
-def _larger_windows(job: BakeJob, rasterizer: Rasterizer) -> list[Camera]:
-    """Windows of larger pictures which show the scene, for what only a large picture resolves.
-
-    They are added to the other views: in their place the network would learn too little of the whole.
+    ``sets``: views on which steps of the training are tried; ``save_seconds``: tells the workspace the time so far.
     """
-    config = job.config.views
-    rng = np.random.default_rng([job.seed, LARGER_STREAM])
-    chosen: list[Camera] = []
-    for i, factor in enumerate(LARGER):
-        wanted = config.larger * (i + 1) // len(LARGER)
-        for _ in range(MAX_TRIES * config.larger):
-            if len(chosen) >= wanted:
-                break
-            (camera,) = job.rig.windows(1, factor * config.view_size, config.window_size, rng, 0.0)
-            outer, _ = rasterizer.layers(camera.resized(PROBE_SIZE, PROBE_SIZE))
-            if (outer.face >= 0).mean() > LEAST_SHOWN:
-                chosen.append(camera)
-    return chosen
+    config = job.config
 
+    def made() -> Plan:
+        rng = np.random.default_rng([job.seed, TRIAL_STREAM])
+        size, side = config.views.view_size, config.views.window_size
+        windows = job.rig.windows(TRIAL_VIEWS, size, side, rng, config.views.near_share)
+        trial = Distiller(network_of(job), config.atlas.texels, config.distill, job.seed, job.teacher.device)
+        pace = Pace(seconds_a_view(renderer, windows), seconds_a_step(trial, sets))
+        save_seconds()
+        left = 60 * job.minutes - sum(workspace.seconds.values()) if job.minutes else None
+        return told(plan(config.views, config.distill, pace, left), config.views)
 
-def photo_views(job: BakeJob, rasterizer: Rasterizer, spec: NetworkSpec, folder: Path) -> ViewSet | None:
-    """The photos to train on, at several scales; None without photos, or if all are smaller than a crop."""
-    scaled = scaled_photos(job)
-    if not scaled:
-        return None
-    cameras, pictures, opacity = read_pictures(scaled, folder / "photos")
-    return replace(make_view_set(cameras, pictures, rasterizer, spec, folder / "photo-hits"), opacity=opacity)
+    found = workspace.load_or_make("plan", made, Plan.to_arrays, Plan.from_arrays)
+    views, distill = replace(config.views, views=found.views), replace(config.distill, steps=found.steps)
+    return replace(job, config=replace(config, views=views, distill=distill))
 
 
 def _with_seen(
@@ -191,13 +173,18 @@ def _with_seen(
 
 
 def density_of(job: BakeJob) -> DensityGrid:
-    """The teacher's density grid; density that only draws the background is carved away."""
-    cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
-    if job.dataset:
-        cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
+    """The teacher's density grid; density that only draws the background is carved away, and what is cropped."""
+    teacher, config, crop = job.teacher, job.config.density, job.crop
+    space = teacher.scene.space
     if job.rig.surrounded:  # density around the cameras is the scene, not a backdrop
-        return sample_density(job.teacher, None, job.config.density)
-    return object_density(job.teacher, job.config.density, cameras, job.photos)
+        select = None if crop is None else lambda scan, solid: crop.of_scan(scan, solid, space)
+        grid = sample_density(teacher, None, config, select)
+    else:
+        cameras = [*job.rig.evenly(CARVING_VIEWS, CARVING_SIZE)]
+        if job.dataset:
+            cameras = job.rig.cameras(CARVING_VIEWS, CARVING_SIZE, np.random.default_rng([job.seed, 0]))
+        grid = object_density(teacher, config, cameras, job.photos, crop)
+    return grid if crop is None else crop.applied(grid, space)
 
 
 def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[Mesh, Mesh]:
@@ -209,7 +196,8 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
             scale = CULLING_SIZE / min(camera.width, camera.height)
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
             cameras.append(camera.resized(*sides))
-    viewpoints = Viewpoints(cameras, job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE))
+    ends = isinstance(job.teacher.scene.space, Contracted) and job.crop is None
+    viewpoints = Viewpoints(cameras, job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE), ends)
     space = job.teacher.scene.space
     share_of = None
     if not job.config.shells.inner_opacity:
@@ -218,10 +206,14 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
         def share_of(rasterizer: Rasterizer) -> float:
             return bracketing(weighed, rasterizer).share
 
+    shells = extract_shells(grid, viewpoints, job.config.shells, ctx, space, share_of)
+    pixels: tuple[Array | None, Array | None] = (None, None)
+    if job.rig.surrounded:
+        pixels = pixels_covered(Rasterizer(ctx, *(in_world(shell, space) for shell in shells)), viewpoints.own)
     outer, inner = (
         # rounded as in the bundle, so that training and viewer draw the same triangles
-        _stored(unwrap(shell, job.config.atlas), space)
-        for shell in extract_shells(grid, viewpoints, job.config.shells, ctx, space, share_of)
+        _stored(unwrap(shell, job.config.atlas, covered), space)
+        for shell, covered in zip(shells, pixels, strict=True)
     )
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner
@@ -230,11 +222,6 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
 def _stored(shell: Mesh, space: Space) -> Mesh:
     world = in_world(shell, space)
     return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
-
-
-def cameras_of(job: BakeJob, stream: int, count: int, size: int, near_share: float = 0.0) -> list[Camera]:
-    """``count`` square cameras of ``size`` pixels from the rig; the same ``stream`` gives the same cameras."""
-    return job.rig.cameras(count, size, np.random.default_rng([job.seed, stream]), near_share)
 
 
 def _finished(
@@ -255,45 +242,7 @@ def _finished(
         to_dataset=job.to_dataset,
         rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
         cameras=(*job.rig.path().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
-        teacher=Provenance.of(teacher).to_json(),
+        teacher=Provenance.of(teacher, job.crop).to_json(),
         report=report_of(job, seconds, facts),
     )
     return dataclasses.replace(bundle, thumbnail=thumbnail(ctx, bundle))
-
-
-def _grid_to_arrays(grid: DensityGrid) -> dict[str, Array]:
-    cleared = {} if grid.cleared is None else {"cleared": grid.cleared}
-    return {"sigma": grid.sigma, "low": grid.low, "step": np.array([grid.step]), **cleared}
-
-
-def _grid_from_arrays(arrays: dict[str, Array]) -> DensityGrid:
-    sigma, low, step = arrays["sigma"], arrays["low"], float(arrays["step"][0])
-    known = sigma.ndim == 3 and sigma.dtype == np.float32 and low.shape == (3,) and min(sigma.shape) > 1
-    if not known or not (np.isfinite(sigma).all() and np.isfinite(low).all() and 0 < step < math.inf):
-        raise ValueError("not a density grid")
-    cleared = arrays.get("cleared")
-    if cleared is not None and (cleared.shape != sigma.shape or cleared.dtype != bool):
-        raise ValueError("not the cleared samples of a density grid")
-    return DensityGrid(sigma, low, step, cleared)
-
-
-def _shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:
-    return {
-        f"{i}.{key}": value
-        for i, shell in enumerate(shells)
-        for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.uvs))
-    }
-
-
-def _shells_from_arrays(arrays: dict[str, Array]) -> tuple[Mesh, Mesh]:
-    first, second = (Mesh(arrays[f"{i}.positions"], arrays[f"{i}.uvs"], arrays[f"{i}.faces"]) for i in range(2))
-    for shell in (first, second):
-        count = len(shell.positions)
-        shapes = (shell.positions.shape, shell.uvs.shape, shell.faces.shape[1:])
-        numbers = np.isfinite(shell.positions).all() and np.isfinite(shell.uvs).all()
-        indices = shell.faces.dtype.kind in "iu" and shell.faces.size > 0
-        if shapes != ((count, 3), (count, 2), (3,)) or not numbers or not indices:
-            raise ValueError("not a mesh")
-        if not 0 <= int(shell.faces.min()) <= int(shell.faces.max()) < count:
-            raise ValueError("not the indices of vertices")
-    return first, second

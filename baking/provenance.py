@@ -18,6 +18,7 @@ from duplex.baking.config import BakeConfig, check
 from duplex.baking.fields import spaces
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
 from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
+from duplex.baking.geometry.crop import Crop
 from duplex.baking.job import BakeJob, needs
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
@@ -37,7 +38,8 @@ class Provenance:
     ``family``, ``file``, ``sha256``: of the checkpoint; ``near``, ``far``: of rays, world units; ``principal_shift``:
     see :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: the JSON object of the field's space; ``bounds``: low
     and high corner in that space, None for a scene without a box; ``dataset_to_world``: (4, 4) as 16 numbers, row by
-    row, or None; ``activation``, ``encoding``, ``skip_order``, ``wiring``: what the user, or photos, said, or None.
+    row, or None; ``activation``, ``encoding``, ``skip_order``, ``wiring``: what the user, or photos, said, or None;
+    ``crop``: :attr:`~duplex.baking.geometry.crop.Crop.numbers` or None.
     """
 
     family: str
@@ -53,10 +55,11 @@ class Provenance:
     encoding: str | None
     skip_order: str | None
     wiring: list[str] | None
+    crop: tuple[float, ...] | None
 
     @classmethod
-    def of(cls, teacher: Teacher) -> Provenance:
-        """The provenance of bundles baked from ``teacher``."""
+    def of(cls, teacher: Teacher, crop: Crop | None = None) -> Provenance:
+        """The provenance of bundles baked from the part ``crop`` of ``teacher``."""
         scene = teacher.scene
         return cls(
             family=teacher.family,
@@ -72,6 +75,7 @@ class Provenance:
             encoding=teacher.overrides.encoding,
             skip_order=teacher.overrides.skip_order,
             wiring=None if teacher.overrides.wiring is None else list(teacher.overrides.wiring),
+            crop=None if crop is None else crop.numbers,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -131,6 +135,16 @@ def bounds_of(bundle: Bundle) -> tuple[Corner, Corner] | None:
         return None
     a, b, c, d, e, f = teacher.numbers("bounds", 6).tolist()
     return (a, b, c), (d, e, f)
+
+
+def crop_of(bundle: Bundle) -> Crop | None:
+    """The part of the teacher's scene that was baked; None for all of it."""
+    teacher = _teacher(bundle)
+    if "crop" not in teacher:
+        return None
+    count = len(teacher.elements("crop", 6))
+    numbers = [str(x) for x in teacher.numbers("crop", count).tolist()]
+    return Crop.of([f"sphere:{','.join(numbers)}"] if count == 4 else numbers, bundle.to_dataset)
 
 
 def depths_of(bundle: Bundle) -> tuple[float, float] | None:

@@ -33,6 +33,18 @@ def main() -> int:
     parser.add_argument(
         "--preview", type=Path, metavar="BUNDLE", help="write what is learned so far there, to watch it in the viewer"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="let the bake take so long: it chooses the numbers of views and steps",
+    )
+    parser.add_argument(
+        "--crop",
+        nargs="+",
+        metavar="X",
+        help="bake this part alone: low x y z, high x y z in the dataset's frame, or sphere:X,Y,Z,RADIUS",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     add_scene_arguments(parser)
     add_flags(parser, BakeConfig, "draft")
@@ -49,6 +61,8 @@ def _bake(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
         restart=arguments.restart,
         preview=arguments.preview,
+        minutes=arguments.minutes,
+        crop=arguments.crop,
         seed=arguments.seed,
         device=arguments.device,
         trusted=arguments.trusted,

@@ -60,7 +60,7 @@ class DistillConfig:
     )
     steps: int = setting(2500, "optimisation steps", low=1)
     batch: int = setting(56, "crops in a step", low=1, high=4096)
-    crop: int = setting(32, "side of a crop in pixels", low=16, high=1024)
+    crop_size: int = setting(32, "side of a crop in pixels", low=16, high=1024)
     feature_rate: float = setting(
         0.02, "Adam's learning rate of the features at the start", low=0, high=1, is_open=True
     )
@@ -129,7 +129,7 @@ class Distiller:
         not trained on, for :attr:`curve`.
         """
         color = torch.tensor(background, device=self.device)
-        sampler = CropSampler(views, self.config.crop, self.device)
+        sampler = CropSampler(views, self.config.crop_size, self.device)
         if self.view_errors is not None:
             if self.view_errors.shape != sampler.errors.shape:
                 raise DuplexError(f"{state}: of another number of views: begin anew with --restart")
@@ -152,6 +152,11 @@ class Distiller:
                     self.curve.append(CurvePoint(self.step, round(self.seconds, 1), psnr))
                 timer.save_if_due(keep)
         self.save(state)
+
+    def steps_on(self, views: list[ViewSet]) -> Callable[[], None]:
+        """A function that takes one step of a training on ``views``."""
+        sampler = CropSampler(views, self.config.crop_size, self.device)
+        return lambda: self._advance(sampler, torch.zeros(3, device=self.device))
 
     def _advance(self, sampler: CropSampler, background: Tensor) -> None:
         self._prepare()

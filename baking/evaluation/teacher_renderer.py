@@ -17,7 +17,7 @@ from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import density_of
-from duplex.baking.provenance import bounds_of, config_of, depths_of, rig_of, seed_of, space_of
+from duplex.baking.provenance import bounds_of, config_of, crop_of, depths_of, rig_of, seed_of, space_of
 from duplex.baking.runtime.progress import say
 
 REFERENCE_GRID = 288  # samples along the longest side of the density grid
@@ -39,7 +39,8 @@ class TeacherRenderer:
     def _fast(self) -> FastRenderer:
         config = _reference_config(config_of(self.bundle))
         dataset = self.bundle.cameras if self.bundle.rig.get("dataset_cameras") else ()
-        job = BakeJob(self.teacher, config, rig_of(self.bundle), dataset, seed=seed_of(self.bundle))
+        rig, crop = rig_of(self.bundle), crop_of(self.bundle)
+        job = BakeJob(self.teacher, config, rig, dataset, seed=seed_of(self.bundle), crop=crop)
         return FastRenderer(self.teacher, density_of(job), config.views.sub_steps)
 
     def rgba(self, camera: Camera) -> Array:

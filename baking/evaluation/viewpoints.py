@@ -10,9 +10,9 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera, look_at
-from duplex.baking.pipeline import EVALUATION_STREAM
 from duplex.baking.provenance import rig_of, seed_of
 from duplex.baking.rig import Rig
+from duplex.baking.view_sets import EVALUATION_STREAM
 
 RINGS = (0.4, 1.0, 2.5)  # times the cameras' own distance to the center
 UNSEEN_ANGLE = math.radians(30)  # from the nearest direction in which a training camera stood

@@ -198,6 +198,11 @@ class Contracted:
     straight = False
     mirrored = False
 
+    @property
+    def end(self) -> float:
+        """The norm of points at the distance ``far``, in field space."""
+        return 2 - 1 / self.far
+
     def rays(self, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """The same rays: their points are contracted, not they."""
         return origins, directions

@@ -26,6 +26,7 @@ SMALL_CHART = 24  # faces
 STEEP = 0.2  # smallest cosine between a face's normal and its projection axis
 FOLD_ROUNDS = 4
 MAX_SHRINKS = 12
+LEAST_SHARE = 1 / 64  # of the usual texels of an area that appears small, and as many more of one that appears large
 UNSEEN_SCALE = 0.3  # of lengths in the atlas
 
 
@@ -37,9 +38,10 @@ class AtlasConfig:
     padding: int = setting(1, "empty texels between charts", low=0, high=16)
 
 
-def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
+def unwrap(shell: Mesh, config: AtlasConfig, pixels: Array | None = None) -> Mesh:
     """The shell with ``uvs`` in [0, 1]; vertices are split along chart borders.
 
+    ``pixels``: (f,), how many pixels of a camera's picture each face covers; charts then get texels in proportion.
     Parts whose vertices have 0 as the value ``seen`` get fewer texels: nothing is learned there.
     """
     direction = _directions(shell)
@@ -55,10 +57,21 @@ def unwrap(shell: Mesh, config: AtlasConfig) -> Mesh:
     vertex = unique % len(shell.positions)
     vertex_direction = np.repeat(direction, 3)[first]
     flat, _ = _project(shell.positions[vertex], vertex_direction)
+    if pixels is not None:
+        flat *= _scales(shell, chart, pixels)[np.repeat(chart, 3)[first], None]
     if shell.seen is not None:
         flat[shell.seen[vertex] == 0] *= UNSEEN_SCALE
     split = Mesh(shell.positions[vertex], flat.astype(np.float32), faces.reshape(-1, 3).astype(np.int32))
     return in_order(_packed(split, chart, config))
+
+
+def _scales(shell: Mesh, chart: Array, pixels: Array) -> Array:
+    """By how much lengths of each chart (c,) grow, so that its area is in proportion to its ``pixels``."""
+    a, b, c = (shell.positions[shell.faces[:, i]].astype(np.float64) for i in range(3))
+    area = np.bincount(chart, 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    density = np.bincount(chart, pixels) / np.maximum(area, 1e-12)
+    usual = float(density @ area / area.sum())
+    return np.asarray(np.sqrt((density / max(usual, 1e-12)).clip(LEAST_SHARE, 1 / LEAST_SHARE)))
 
 
 def _edges(shell: Mesh) -> tuple[Array, Array]:

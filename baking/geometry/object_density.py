@@ -11,6 +11,7 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.carving import carve
+from duplex.baking.geometry.crop import Crop
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.photo_hull import alphas_of, without_transparent
 from duplex.baking.geometry.probes import ProbeView, probes_of
@@ -18,17 +19,23 @@ from duplex.baking.geometry.smears import without_smears
 
 
 def object_density(
-    teacher: Teacher, config: DensityConfig, cameras: list[Camera], photos: Sequence[Photo] = ()
+    teacher: Teacher,
+    config: DensityConfig,
+    cameras: list[Camera],
+    photos: Sequence[Photo] = (),
+    crop: Crop | None = None,
 ) -> DensityGrid:
     """The teacher's density grid without what only draws the background, as pictures of ``cameras`` show it.
 
-    Where ``photos`` have alpha, they decide in the place of colours which fine details belong to the object.
+    Where ``photos`` have alpha, they decide in the place of colours which fine details belong to the object. Outside
+    ``crop`` nothing is looked for.
     """
     probes: list[ProbeView] = []
 
     def select(scan: DensityGrid, solid: Array) -> Array:
         probes.extend(probes_of(teacher, scan, cameras))
-        return carve(scan, solid, probes)
+        carved = carve(scan, solid, probes)
+        return carved if crop is None else crop.of_scan(scan, carved, teacher.scene.space)
 
     grid = sample_density(teacher, None, config, select)
     if not isinstance(teacher.scene.space, World):

@@ -36,6 +36,20 @@ def count_cameras(rasterizer: Rasterizer, cameras: Iterable[Camera]) -> tuple[Ar
     return counts[0], counts[1]
 
 
+def pixels_covered(rasterizer: Rasterizer, cameras: Iterable[Camera]) -> tuple[Array, Array]:
+    """How many pixels each face of the outer and the inner shell covers where a camera sees it: (f,) float64 each.
+
+    The mean over ``cameras``, weighed by these numbers themselves: a face is to be sharp where it is seen from near.
+    """
+    sums = [np.zeros((2, faces)) for faces in rasterizer.faces]
+    for layers in rasterizer.each(cameras):
+        for total, layer in zip(sums, layers, strict=True):
+            count = np.bincount(layer.face.reshape(-1) + 1, minlength=total.shape[1] + 1)[1:].astype(np.float64)
+            total += np.stack([count, count**2])
+    outer, inner = (total[1] / np.maximum(total[0], 1) for total in sums)
+    return outer, inner
+
+
 def with_seen(shell: Mesh, counts: Array, reference: ReferenceView) -> Mesh:
     """``shell`` with the values ``seen`` from ``counts`` (f,), the number of cameras that see each face.
 

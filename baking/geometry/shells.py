@@ -26,8 +26,9 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.mesh import MAX_FACES, Mesh
 from duplex.baking.fields.density_grid import DensityGrid
-from duplex.baking.fields.spaces import Space, World
+from duplex.baking.fields.spaces import Contracted, Space, World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
+from duplex.baking.geometry.dome import beneath, dome
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import say
 from duplex.baking.settings import setting
@@ -58,10 +59,14 @@ ShareOf = Callable[[Rasterizer], float]
 
 
 class Viewpoints(NamedTuple):
-    """Cameras whose views decide what remains: the bake's ``own``, and those of a spectator ``elsewhere``."""
+    """Cameras whose views decide what remains: the bake's ``own``, and those of a spectator ``elsewhere``.
+
+    ``under_dome``: whether the scene goes on behind all that they see, so that a dome ends it.
+    """
 
     own: list[Camera]
     elsewhere: Sequence[Camera] = ()
+    under_dome: bool = False
 
 
 def extract_shells(
@@ -80,13 +85,15 @@ def extract_shells(
     with a few more, coarse faces; ``seen`` of their vertices is 0.
     """
     opacity = ndimage.gaussian_filter(grid.opacity(), 0.5)
-    outer = _level_set(opacity, config.outer_opacity, grid, config.floater)
 
-    def inner_at(level: float) -> Mesh:
-        return _level_set(opacity, level, grid, config.floater)
+    def shell_at(level: float) -> Mesh:
+        shell = _level_set(opacity, level, grid, config.floater)
+        return _with_dome(shell, space) if cameras.under_dome and isinstance(space, Contracted) else shell
+
+    outer = shell_at(config.outer_opacity)
 
     def share_at(level: float) -> float:
-        shells = (outer, inner_at(level))
+        shells = (outer, shell_at(level))
         assert share_of is not None
         return share_of(Rasterizer(ctx, *(in_world(shell, space or World()) for shell in shells)))
 
@@ -96,7 +103,7 @@ def extract_shells(
         bounds = (min(max(LEVELS[0], 1.5 * config.outer_opacity), 0.5 * (config.outer_opacity + high)), high)
         level = inner_level(share_at, config.bracketing, bounds)
         say(f"inner shell: where a cell is {100 * level:.0f}% opaque")
-    shells = (outer, inner_at(level))
+    shells = (outer, shell_at(level))
     rasterizer = Rasterizer(ctx, *(in_world(shell, space or World()) for shell in shells))
     visible = _visible(rasterizer, cameras.own)
     if not all(mask.any() for mask in visible):
@@ -111,6 +118,17 @@ def in_world(shell: Mesh, space: Space) -> Mesh:
     """The shell in the world: positions float64, faces reversed where the space mirrors."""
     faces = shell.faces[:, ::-1] if space.mirrored else shell.faces
     return Mesh(space.unwarp(shell.positions), shell.uvs, faces)
+
+
+def _with_dome(shell: Mesh, space: Contracted) -> Mesh:
+    """The shell with the dome of its ``space``, and without what lies behind it."""
+    return _joined(_subset(shell, beneath(shell, space)), dome(space))
+
+
+def _joined(first: Mesh, second: Mesh) -> Mesh:
+    """Both meshes as one."""
+    triangles = np.concatenate([first.faces, second.faces + len(first.positions)]).astype(np.int32)
+    return Mesh.without_uvs(np.concatenate([first.positions, second.positions]), triangles)
 
 
 def _level_set(opacity: Array, level: float, grid: DensityGrid, floater: float) -> Mesh:
@@ -176,8 +194,7 @@ def _closed(shell: Mesh, seen: Array, unseen: Array, faces: int) -> Mesh:
     for _ in range(SIMPLIFICATIONS):  # one stops early on flat parts
         cover = _simplified(cover, max(round(CLOSING * faces), 100))
     value = np.repeat(np.array([1, 0], np.float32), [len(main.positions), len(cover.positions)])
-    triangles = np.concatenate([main.faces, cover.faces + len(main.positions)]).astype(np.int32)
-    return replace(Mesh.without_uvs(np.concatenate([main.positions, cover.positions]), triangles), seen=value)
+    return replace(_joined(main, cover), seen=value)
 
 
 def _grown(shell: Mesh, faces: Array, rings: int) -> Array:

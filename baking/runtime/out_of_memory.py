@@ -32,7 +32,7 @@ def retry_with_less(function: Callable[[int], Result], size: int, smallest: int 
         if size <= smallest:
             raise OutOfMemory(
                 f"memory ran out, even for {size} of them at once (points, rays or crops): expected room for those: "
-                "close other programs, give a smaller --crop or --view-size, or another --device"
+                "close other programs, give a smaller --crop-size or --view-size, or another --device"
             )
         size = max(size // 2, smallest)
         if torch.cuda.is_available():

@@ -25,7 +25,7 @@ from duplex.baking.runtime.progress import say
 JOB_FILE = MARK_FILE
 MAX_JOB = 1 << 26  # bytes
 OWN_FILES = re.compile(  # nothing else is ever removed from a workspace
-    r"job\.json|rows\.json|lock|(density|shells|distillation|training|variant)\.safetensors"
+    r"job\.json|rows\.json|lock|(density|shells|plan|distillation|training|variant)\.safetensors"
     r"|(views|held-out|photos?|unseen|test|lone-(distilled|unseen|test))(-hits)?-[0-9]{5,}\.raw"
 )
 

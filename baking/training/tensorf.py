@@ -42,6 +42,7 @@ GOLDEN = 977.618  # brings a random number to another one
 WAY = 4.0  # length of a ray in a contracted space, about
 REFRESHES = 64  # of the proposals, during the training
 RATES = 2.5, 4.0  # times the learning rates of grids and network, in a contracted space
+OPAQUE = 0.05  # weight of what is missing to opacity, where photos show surroundings: dark matter is no hole
 FINER = 2  # times as many cells along a side of a contracted space
 MAX_RAYS, RAYS_AT_ONCE, POINTS_AT_ONCE = 1 << 14, 1 << 13, 1 << 16
 
@@ -130,7 +131,7 @@ class TensorfModel:
         wanted = self.photos.colors(index)
         missing = wanted[:, 3:] - rgba[:, 3:]
         squared = ((rgba[:, :3] - wanted[:, :3] + missing * self.background) ** 2).mean()
-        opacity = self.config.opacity if self.has_alpha else 0.0
+        opacity = self.config.opacity if self.has_alpha else 0.0 if self.scene.space.straight else OPAQUE
         total = squared + opacity * (missing**2).mean() + self.config.distortion * apart
         return total, float(squared.detach())
 

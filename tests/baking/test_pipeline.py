@@ -33,7 +33,7 @@ def test_a_forward_facing_bake_is_a_euclidean_scene(tmp_path: Path, ctx: moderng
         shells=replace(config.shells, faces=6000),
         atlas=replace(config.atlas, texels=256),
         views=replace(config.views, views=64, view_size=48),
-        distill=replace(config.distill, steps=200, crop=32, batch=4),
+        distill=replace(config.distill, steps=200, crop_size=32, batch=4),
     )
     job = BakeJob(teacher, config, rig)
     output = tmp_path / "scene.bundle"

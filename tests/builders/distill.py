@@ -13,7 +13,7 @@ from duplex.baking.distill.features import Mipmaps
 from duplex.baking.distill.trainer import DistillConfig, Distiller
 from duplex.baking.distill.views import NOWHERE, UV_STEPS, ViewSet
 
-CONFIG = DistillConfig(steps=24, batch=2, crop=16, width=8)
+CONFIG = DistillConfig(steps=24, batch=2, crop_size=16, width=8)
 CPU = torch.device("cpu")
 SPEC = NetworkSpec.shallow(8, 8)
 MARGIN = SPEC.margin

@@ -26,7 +26,7 @@ SMALL = {
     "views": 8,
     "view_size": 48,
     "steps": 20,
-    "crop": 24,
+    "crop_size": 24,
     "batch": 4,
 }
 

@@ -19,12 +19,12 @@ from duplex.baking.evaluation.ablation.resources import with_more
 from duplex.baking.evaluation.ablation.variants import Views
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.density_grid import DensityGrid
-from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.job import BakeJob, needs, network_of
-from duplex.baking.pipeline import EVALUATION_STREAM, cameras_of, duplex_mesh, photo_views, teacher_views
+from duplex.baking.pipeline import duplex_mesh
 from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.workspace import Workspace
+from duplex.baking.view_sets import EVALUATION_STREAM, cameras_of, photo_views, renderer_of, teacher_views
 
 UNSEEN_VIEWS = 16  # of the training's size
 LARGE_VIEWS = 4
@@ -87,8 +87,8 @@ def _check_needs(job: BakeJob, study: Study, workspace: Workspace) -> None:
 
 def _views(job: BakeJob, study: Study, grid: DensityGrid, rasterizer: Rasterizer, folder: Path) -> Views:
     spec = network_of(job)
-    renderer = FastRenderer(job.teacher, grid, job.config.views.samples_in_cell(grid, job.teacher.fine.cell()))
-    distilled, _ = teacher_views(job, grid, rasterizer, spec, folder)
+    renderer = renderer_of(job, grid)
+    distilled = teacher_views(job, renderer, rasterizer, folder)
     cameras = cameras_of(job, EVALUATION_STREAM, study.views, study.size)
     unseen = make_view_set(
         cameras, render_teacher(renderer, cameras, folder / "unseen"), rasterizer, spec, folder / "unseen-hits"
@@ -97,4 +97,4 @@ def _views(job: BakeJob, study: Study, grid: DensityGrid, rasterizer: Rasterizer
     if study.test:
         test_cameras, pictures, _ = read_pictures(study.test, folder / "test")
         test_views = make_view_set(test_cameras, pictures, rasterizer, spec, folder / "test-hits")
-    return Views(distilled, photo_views(job, rasterizer, spec, folder), unseen, test_views)
+    return Views(distilled, photo_views(job, rasterizer, folder), unseen, test_views)

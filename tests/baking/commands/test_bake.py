@@ -117,3 +117,25 @@ def test_wrong_input_of_the_bake_is_one_sentence(octahedron: Path, tmp_path: Pat
     one_sentence(call(BAKE, octahedron, "-o", output, "--data", tmp_path), "transforms_train.json")
     empty = call(BAKE, octahedron, "-o", output, "--bounds", 3, 3, 3, 4, 4, 4, *SMALL)
     one_sentence(empty, "no surface", "--bounds")
+
+
+def test_a_crop_keeps_its_part_alone(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
+    output = tmp_path / "half.bundle"
+    result = run(BAKE, octahedron, "-o", output, *TINY, "--crop", -2, -2, 0.2, 2, 2, 2)
+    assert result.returncode == 0, result.stderr
+    bundle = read_bundle(output)
+    assert bundle.teacher["crop"] == [-2, -2, 0.2, 2, 2, 2]
+    assert all(shell.mesh.positions[:, 2].min() > 0.1 for shell in (bundle.outer, bundle.inner))
+    flags = ["--views", 2, "--size", 48, "--no-lpips", "--no-report", "--fast", "--json"]
+    judged = run(EVALUATE, output, "--teacher", octahedron, *flags)
+    assert judged.returncode == 0, judged.stderr
+    quality = json.loads(judged.stdout)["teacher"]  # the teacher that it is compared with is cropped too
+    assert quality["alpha_error"] < 0.05 and quality["psnr"] > 18
+
+
+def test_impossible_parts_and_times_are_named(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.bundle"
+    one_sentence(call(BAKE, octahedron, "-o", output, "--crop", "sphere:0,0,1"), "--crop sphere:0,0,1", "RADIUS")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--crop", 7, 7, 7, 8, 8, 8), "--crop 7 7 7 8 8 8: nothing")
+    one_sentence(call(BAKE, octahedron, "-o", output, "--minutes", 0), "--minutes 0", "1 to 10000")
+    assert list(tmp_path.iterdir()) == []

@@ -108,6 +108,6 @@ def test_outputs_that_cannot_be_written(octahedron: Path, tmp_path: Path) -> Non
 
 def test_a_bake_that_does_not_begin_is_in_nobodys_way(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
-    small = [*SMALL[:-2], "--batch", 4096, "--crop", 1024]
+    small = [*SMALL[:-2], "--batch", 4096, "--crop-size", 1024]
     one_sentence(call(BAKE, octahedron, "-o", output, *small), "GiB of memory", "smaller --grid")
     assert not list(tmp_path.iterdir()), "the next attempt would be told of an interrupted bake"

@@ -87,7 +87,7 @@ def test_a_state_of_other_views_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.system
 def test_training_reduces_the_error_and_the_seed_decides(tmp_path: Path) -> None:
-    config = DistillConfig(steps=150, batch=8, crop=16, width=8, alpha_weight=0)
+    config = DistillConfig(steps=150, batch=8, crop_size=16, width=8, alpha_weight=0)
     runs = []
     for seed in (1, 1, 2):
         t = Distiller(NetworkSpec.shallow(8, 8), 64, config, seed, CPU)
@@ -166,7 +166,7 @@ def test_photos_have_the_last_word(tmp_path: Path, photo_steps: float) -> None:
     for shown, value in ((teacher, 60), (photos, 190)):
         for picture in shown.pictures:
             picture[:] = (value, value, value, 255)
-    config = DistillConfig(steps=150, batch=4, crop=16, width=8, photo_steps=photo_steps, photo_share=0.75)
+    config = DistillConfig(steps=150, batch=4, crop_size=16, width=8, photo_steps=photo_steps, photo_share=0.75)
     trainer = Distiller(SPEC, 64, config, 0, CPU)
     trainer.train([teacher, photos], (1.0, 1.0, 1.0), tmp_path / "state")
     crops = CropSampler([teacher], 24, CPU)([2], torch.Generator().manual_seed(0))

@@ -37,7 +37,7 @@ CONFIG = BakeConfig(
     ShellConfig(faces=2000),
     AtlasConfig(texels=64),
     ViewConfig(views=12, view_size=48, sub_steps=1),
-    DistillConfig(steps=60, batch=4, crop=32, width=8, features=4),
+    DistillConfig(steps=60, batch=4, crop_size=32, width=8, features=4),
 )
 
 

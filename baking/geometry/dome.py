@@ -1,0 +1,32 @@
+"""The dome: what is behind everything in a scene with surroundings.
+
+Level sets end where a field is faint: towards the sky, and where no photo looks. There a ray meets the inside of the
+dome, at the end of the contracted space, and what a hole would show in black is learned as any other surface.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import trimesh
+
+from duplex.app.core.arrays import Array
+from duplex.app.scene.mesh import Mesh
+from duplex.baking.fields.spaces import Contracted
+
+SUBDIVISIONS = 4  # each makes four triangles of one
+
+
+def dome(space: Contracted) -> Mesh:
+    """The surface of the contracted space at its farthest distance, in field space; its fronts are inside."""
+    cube = trimesh.creation.box((2, 2, 2))
+    for _ in range(SUBDIVISIONS):
+        cube = cube.subdivide()
+    points = np.asarray(cube.vertices)
+    unit = points / np.linalg.norm(points, ord=space.order, axis=1, keepdims=True)
+    return Mesh.without_uvs((space.end * unit).astype(np.float32), np.asarray(cube.faces)[:, ::-1].astype(np.int32))
+
+
+def beneath(shell: Mesh, space: Contracted) -> Array:
+    """Faces (f,) bool of a shell in field space that do not lie behind the dome."""
+    inside = np.linalg.norm(shell.positions, ord=space.order, axis=1) < space.end
+    return np.asarray(inside[shell.faces].any(1))
