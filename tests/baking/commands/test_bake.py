@@ -121,7 +121,7 @@ def test_wrong_input_of_the_bake_is_one_sentence(octahedron: Path, tmp_path: Pat
 
 def test_a_crop_keeps_its_part_alone(octahedron: Path, tmp_path: Path, ctx: moderngl.Context) -> None:
     output = tmp_path / "half.bundle"
-    result = run(BAKE, octahedron, "-o", output, *TINY, "--crop", -2, -2, 0.2, 2, 2, 2)
+    result = run(BAKE, octahedron, "-o", output, *SMALL, "--crop", -2, -2, 0.2, 2, 2, 2)
     assert result.returncode == 0, result.stderr
     bundle = read_bundle(output)
     assert bundle.teacher["crop"] == [-2, -2, 0.2, 2, 2, 2]
