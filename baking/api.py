@@ -33,7 +33,7 @@ from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
-from duplex.baking.job import BakeJob, cropped, identity
+from duplex.baking.job import BakeJob, beside_photos, cropped, identity
 from duplex.baking.pipeline import bake as bake_job
 from duplex.baking.plan import checked_minutes
 from duplex.baking.runtime.devices import pick_device, read_seed
@@ -98,6 +98,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         config = bake_config(quality, stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         job = dataclasses.replace(cropped(job, crop), minutes=checked_minutes(minutes))
+        job = beside_photos(job, stages)
         ctx = create_headless_context()
         with (
             Workspace(output, job.fingerprint(), resume, restart) as workspace,

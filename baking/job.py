@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,9 @@ from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.threads import parallel_views
 
 HELD_OUT_VIEWS = 4
+BESIDE_PHOTOS = 1 / 3  # of the preset's views
+PHOTOS_FIRST = {"photo_steps": 1.0, "photo_share": 0.75}
+PHOTO_REACH = 2  # times the side of the teacher's pictures: the largest that photos are learned from
 # bytes of memory
 BASE_BYTES = 700e6  # Python, torch and the driver
 CELL_BYTES = 60  # per density cell, during shell extraction
@@ -78,6 +81,21 @@ class BakeJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
+def beside_photos(job: BakeJob, given: Collection[str]) -> BakeJob:
+    """``job`` with fewer views of the teacher, where photos of a scene with surroundings show most of the same.
+
+    Training then learns more, and from its beginning, from the photos. Settings that were ``given`` stay.
+    """
+    if not (job.rig.surrounded and job.photos):
+        return job
+    changes = {"views": max(round(BESIDE_PHOTOS * job.config.views.views), 2), **PHOTOS_FIRST}
+    stages = {
+        name: dataclasses.replace(stage, **{k: v for k, v in changes.items() if hasattr(stage, k) and k not in given})
+        for name, stage in vars(job.config).items()
+    }
+    return dataclasses.replace(job, config=BakeConfig(**stages))
+
+
 def cropped(job: BakeJob, crop: Sequence[float] | str | None) -> BakeJob:
     """``job`` for the part ``crop`` of its scene alone; raises :class:`DuplexError` for what is no part of one.
 
@@ -125,5 +143,7 @@ def network_of(job: BakeJob) -> NetworkSpec:
 
 def scaled_photos(job: BakeJob) -> list[tuple[Photo, int]]:
     """The photos to train on, each with a training height in pixels; empty when training uses no photos."""
-    config = job.config.distill
-    return at_scales(job.photos, min(config.crop_size, job.config.views.window_size)) if config.photo_steps > 0 else []
+    views, distill = job.config.views, job.config.distill
+    if distill.photo_steps == 0:
+        return []
+    return at_scales(job.photos, min(distill.crop_size, views.window_size), PHOTO_REACH * views.view_size)

@@ -29,6 +29,7 @@ from duplex.baking.fields.spaces import Contracted, Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.density import sample_density
+from duplex.baking.geometry.dome import with_dome_shown
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import count_cameras, pixels_covered, with_seen
@@ -196,8 +197,8 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
             scale = CULLING_SIZE / min(camera.width, camera.height)
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
             cameras.append(camera.resized(*sides))
-    ends = isinstance(job.teacher.scene.space, Contracted) and job.crop is None
-    viewpoints = Viewpoints(cameras, job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE), ends)
+    elsewhere = job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE)
+    viewpoints = Viewpoints(cameras, elsewhere, _under_dome(job) is not None)
     space = job.teacher.scene.space
     share_of = None
     if not job.config.shells.inner_opacity:
@@ -219,6 +220,12 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
     return outer, inner
 
 
+def _under_dome(job: BakeJob) -> Contracted | None:
+    """The space that a dome ends, if one does."""
+    space = job.teacher.scene.space
+    return space if isinstance(space, Contracted) and job.crop is None else None
+
+
 def _stored(shell: Mesh, space: Space) -> Mesh:
     world = in_world(shell, space)
     return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
@@ -234,8 +241,12 @@ def _finished(
 ) -> Bundle:
     teacher = job.teacher
     scene = teacher.scene
+    bundle = export_student(student, shells)
+    if space := _under_dome(job):
+        outer, inner = (replace(s, mesh=with_dome_shown(s.mesh, space)) for s in (bundle.outer, bundle.inner))
+        bundle = replace(bundle, outer=outer, inner=inner)
     bundle = dataclasses.replace(
-        export_student(student, shells),
+        bundle,
         background=scene.background,
         up=scene.up,
         to_checkpoint=np.array(scene.to_checkpoint or np.eye(4)).reshape(4, 4),

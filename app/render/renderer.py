@@ -22,9 +22,10 @@ from duplex.app.render.passes.tiles import TilePass
 from duplex.app.render.targets import FrameTargets, TargetCache
 from duplex.app.render.timers import Timers
 from duplex.app.render.view_transform import ViewTransform
-from duplex.app.render.views import SURFACE_KINDS, Unseen, View, ViewKind, views_of
+from duplex.app.render.views import SURFACE_KINDS, Unseen, View, ViewKind, resolved, views_of
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.orbits import scene_pivot
 from duplex.app.scene.reference import Reference
 
 _PICTURE_MODES = {ViewKind.FINAL: Mode.FINAL, ViewKind.ALPHA: Mode.ALPHA}
@@ -124,7 +125,8 @@ class Renderer:
 
     def reference_at(self, camera: Camera) -> Reference | None:
         """The bundle's reference image from the pose of ``camera``, or None."""
-        return next((x for x in self.bundle.references if x.stands_at(camera, self.radius)), None)
+        size = min(self.radius, scene_pivot(self.bundle).length)  # a dome is far away
+        return next((x for x in self.bundle.references if x.stands_at(camera, size)), None)
 
     def _background(self, options: FrameOptions) -> Rgba:
         return options.background or (*self.bundle.background, 1.0)
@@ -134,7 +136,7 @@ class Renderer:
         timers = options.timers
         transform = self.transform_of(_block_camera(camera, network.channels_to_space).padded(network.margin))
         outer, inner = targets.hits
-        hiding = options.unseen is Unseen.HIDE
+        hiding = resolved(options.unseen, self.bundle) is Unseen.HIDE
         with timers.measure("outer shell"):
             self._gbuffer[0].render(transform, hiding=hiding, out=outer)
         with timers.measure("inner shell"):
@@ -148,7 +150,7 @@ class Renderer:
         shaded = targets.backend.render(frame, options.timers)
         picture = self._pictures[options.view.kind]
         with options.timers.measure("present"):
-            showing = options.unseen is Unseen.SHOW
+            showing = resolved(options.unseen, self.bundle) is Unseen.SHOW
             picture.render(frame, shaded, self._background(options), showing, out=targets.picture)
         return FrameResult(targets.picture, frame, shaded)
 

@@ -31,7 +31,7 @@ class Look:
     smooth: bool = True
     frame_rate: int = 30
     show_cameras: bool = False
-    unseen: Unseen = Unseen.FADE
+    unseen: Unseen = Unseen.AUTO
     limited: bool = False
 
     @property

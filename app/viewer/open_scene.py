@@ -57,9 +57,9 @@ class OpenScene:
 
     @property
     def size(self) -> float:
-        """The diagonal of the shells' bounding box, world units."""
+        """The diagonal of the shells' bounding box without what is far away, world units."""
         low, high = self.bundle.bounds
-        return float(np.linalg.norm(high - low))
+        return min(float(np.linalg.norm(high - low)), 2 * self.controls.radius)
 
     @property
     def bytes(self) -> int:

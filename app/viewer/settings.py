@@ -31,7 +31,7 @@ class Settings:
     scale: float = 1.0
     smooth: bool = True
     frame_rate: int = 30
-    unseen: str = Unseen.FADE
+    unseen: str = Unseen.AUTO
     limited: bool = False
 
     def opened(self, path: Path) -> None:

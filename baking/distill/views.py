@@ -105,17 +105,20 @@ def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) ->
         return _kept(stem, shapes, np.uint8, drawn, "teacher views", each)
 
 
-def at_scales(photos: Sequence[Photo], crop: int) -> list[tuple[Photo, int]]:
-    """Photos with the heights to read them at: their own and halves of it, as long as a ``crop`` fits.
+def at_scales(photos: Sequence[Photo], crop: int, largest: int) -> list[tuple[Photo, int]]:
+    """Photos with the heights to read them at: halves of their own, as long as a ``crop`` fits.
 
-    The viewer shows a surface from near and from far, but photos of one distance show it at one scale only.
+    The shorter side is at most ``largest`` pixels: what is finer than the textures distracts from the rest. The viewer
+    shows a surface from near and from far, but photos of one distance show it at one scale only.
     """
-    return [
-        (photo, photo.camera.height >> i)
-        for photo in photos
-        for i in range(PHOTO_SCALES)
-        if min(photo.camera.width, photo.camera.height) >> i >= (crop if i == 0 else max(crop, MIN_PHOTO_SIDE))
-    ]
+    found = []
+    for photo in photos:
+        shorter = min(photo.camera.width, photo.camera.height)
+        first = max(math.ceil(math.log2(shorter / largest)), 0)
+        for i in range(first, first + PHOTO_SCALES):
+            if shorter >> i >= (crop if i == 0 else max(crop, MIN_PHOTO_SIDE)):
+                found.append((photo, photo.camera.height >> i))
+    return found
 
 
 def read_pictures(photos: Sequence[tuple[Photo, int]], stem: Path) -> tuple[list[Camera], list[Array], list[bool]]:

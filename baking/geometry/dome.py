@@ -6,6 +6,8 @@ dome, at the end of the contracted space, and what a hole would show in black is
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import trimesh
 
@@ -14,6 +16,8 @@ from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.spaces import Contracted
 
 SUBDIVISIONS = 4  # each makes four triangles of one
+TOLERANCE = 1e-3  # of field space
+FAR_TOLERANCE = 0.02  # of the dome's distance
 
 
 def dome(space: Contracted) -> Mesh:
@@ -24,6 +28,20 @@ def dome(space: Contracted) -> Mesh:
     points = np.asarray(cube.vertices)
     unit = points / np.linalg.norm(points, ord=space.order, axis=1, keepdims=True)
     return Mesh.without_uvs((space.end * unit).astype(np.float32), np.asarray(cube.faces)[:, ::-1].astype(np.int32))
+
+
+def on_dome(positions: Array, space: Contracted) -> Array:
+    """Which of ``positions`` (n, 3) of field space lie on the dome, (n,) bool."""
+    return np.asarray(np.linalg.norm(positions, ord=space.order, axis=1) > space.end - TOLERANCE)
+
+
+def with_dome_shown(shell: Mesh, space: Contracted) -> Mesh:
+    """A shell in the world whose dome counts as seen where no camera saw it: it is the background of all else."""
+    if shell.seen is None:
+        return shell
+    away = np.linalg.norm((shell.positions - space.center) / space.radius, ord=space.order, axis=1)
+    seen = np.where(away > (1 - FAR_TOLERANCE) * space.far, np.float32(1), shell.seen)
+    return replace(shell, seen=None if (seen == 1).all() else seen)
 
 
 def beneath(shell: Mesh, space: Contracted) -> Array:

@@ -28,7 +28,7 @@ from duplex.app.scene.mesh import MAX_FACES, Mesh
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import Contracted, Space, World
 from duplex.baking.geometry.bracketing import LEVELS, inner_level
-from duplex.baking.geometry.dome import beneath, dome
+from duplex.baking.geometry.dome import beneath, dome, on_dome
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.runtime.progress import say
 from duplex.baking.settings import setting
@@ -108,6 +108,8 @@ def extract_shells(
     visible = _visible(rasterizer, cameras.own)
     if not all(mask.any() for mask in visible):
         raise DuplexError("no surface: no camera sees the scene: give its box with --bounds, or its photos with --data")
+    if cameras.under_dome and isinstance(space, Contracted):
+        visible = [m | on_dome(s.positions, space)[s.faces].all(1) for m, s in zip(visible, shells, strict=True)]
     others = _visible(rasterizer, cameras.elsewhere)
     parts = zip(shells, visible, others, strict=True)
     first, second = (_closed(shell, mask, other & ~mask, config.faces) for shell, mask, other in parts)

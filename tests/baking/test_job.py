@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import bake_config
-from duplex.baking.job import BakeJob, needs
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.job import BakeJob, beside_photos, cropped, needs
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB
 
@@ -19,3 +23,29 @@ def test_needs_grow_with_the_settings(octahedron: Path) -> None:
     assert 2 < draft.memory / GIB < 3 and 0.4 < draft.disk / GIB < 0.6
     assert 4 < high.memory / GIB < 12 and 25 < high.disk / GIB < 28
     assert draft.gpu == 0
+
+
+def test_photos_of_surroundings_replace_views_unless_told_otherwise(octahedron: Path, tmp_path: Path) -> None:
+    teacher = load_teacher(octahedron)
+    rig = Rig.from_scene(teacher.scene)
+    photo = Photo(rig.evenly(1, 64)[0], tmp_path / "a.png")
+    job = BakeJob(teacher, bake_config("draft", {}), replace(rig, surrounded=True), photos=(photo,))
+    changed, kept = beside_photos(job, {}).config, beside_photos(job, {"views", "photo_share"}).config
+    assert (changed.views.views, changed.distill.photo_steps, changed.distill.photo_share) == (300, 1.0, 0.75)
+    assert (kept.views.views, kept.distill.photo_steps, kept.distill.photo_share) == (900, 1.0, 0.5)
+    assert changed.shells == job.config.shells and changed.density == job.config.density
+    assert beside_photos(replace(job, photos=()), {}).config == job.config  # nothing but views to learn from
+    assert beside_photos(replace(job, rig=rig), {}).config == job.config  # an object
+
+
+def test_what_is_cropped_is_not_learned_from_photos(octahedron: Path, tmp_path: Path) -> None:
+    teacher = load_teacher(octahedron)
+    rig = Rig.from_scene(teacher.scene)
+    photo = Photo(rig.evenly(1, 64)[0], tmp_path / "a.png")
+    job = BakeJob(teacher, bake_config("draft", {}), rig, photos=(photo,))
+    part = cropped(job, "sphere:0.5,0,0,1")
+    assert cropped(job, None) is job
+    assert part.photos == () and part.crop is not None and part.crop.numbers == (0.5, 0, 0, 1)
+    around = cropped(replace(job, rig=replace(rig, poses=np.eye(4)[None])), [0, 0, 0, 1, 1, 2])
+    assert around.rig.center.tolist() == [0.5, 0.5, 1]
+    assert around.fingerprint() != part.fingerprint()

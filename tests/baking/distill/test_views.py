@@ -78,10 +78,11 @@ def test_photos_are_read_at_several_scales(tmp_path: Path) -> None:
         Photo(Camera.from_fov(pose, 240, 400, 0.7), tmp_path / "a.png"),
         Photo(Camera.from_fov(pose, 60, 120, 0.7), tmp_path / "b.png", mask=tmp_path / "mask.png"),
     ]
-    cameras, pictures, opacity = read_pictures(at_scales(photos, 16), tmp_path / "photos")
+    cameras, pictures, opacity = read_pictures(at_scales(photos, 16, 1000), tmp_path / "photos")
     assert [(c.width, c.height) for c in cameras] == [(240, 400), (120, 200), (60, 120)]
     assert [p.shape for p in pictures] == [(400, 240, 4), (200, 120, 4), (120, 60, 4)]
-    assert at_scales(photos, 61) == [(photos[0], 400), (photos[0], 200)]
+    assert at_scales(photos, 61, 1000) == [(photos[0], 400), (photos[0], 200)]
+    assert at_scales(photos, 16, 239) == [(photos[0], 200), (photos[1], 120)]
     source = np.asarray(Image.open(tmp_path / "a.png")).astype(float)
     assert np.abs(pictures[1][..., :3] - source.reshape(200, 2, 120, 2, 3).mean((1, 3))).max() <= 0.5 + 1e-3
     assert (pictures[2][:, :30] == UNKNOWN).all() and (pictures[2][:, 30:, 3] == 255).all()
