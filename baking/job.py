@@ -26,7 +26,7 @@ from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.threads import parallel_views
 
 HELD_OUT_VIEWS = 4
-BESIDE_PHOTOS = 1 / 3  # of the preset's views
+BESIDE_PHOTOS = 1 / 5  # of the preset's views
 PHOTOS_FIRST = {"photo_steps": 1.0, "photo_share": 0.75}
 PHOTO_REACH = 2  # times the side of the teacher's pictures: the largest that photos are learned from
 # bytes of memory

@@ -31,7 +31,7 @@ def test_photos_of_surroundings_replace_views_unless_told_otherwise(octahedron: 
     photo = Photo(rig.evenly(1, 64)[0], tmp_path / "a.png")
     job = BakeJob(teacher, bake_config("draft", {}), replace(rig, surrounded=True), photos=(photo,))
     changed, kept = beside_photos(job, {}).config, beside_photos(job, {"views", "photo_share"}).config
-    assert (changed.views.views, changed.distill.photo_steps, changed.distill.photo_share) == (300, 1.0, 0.75)
+    assert (changed.views.views, changed.distill.photo_steps, changed.distill.photo_share) == (180, 1.0, 0.75)
     assert (kept.views.views, kept.distill.photo_steps, kept.distill.photo_share) == (900, 1.0, 0.5)
     assert changed.shells == job.config.shells and changed.density == job.config.density
     assert beside_photos(replace(job, photos=()), {}).config == job.config  # nothing but views to learn from

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from builders.datasets.capture import cameras_in, misplaced
+from builders.datasets.capture import cameras_in, misplaced, write_video
 from duplex.baking.capture.posing import pose
 from duplex.baking.datasets.reading import read_dataset
 
@@ -24,6 +25,26 @@ def test_fox_is_posed_as_in_its_own_file(data: Path, tmp_path: Path) -> None:
     assert {Path(name).stem for name in report.placed} <= names
     position, angle = misplaced(cameras_in(tmp_path / "poses"), cameras_in(data / "captures" / "fox"))
     assert position < 0.01 and angle < 0.5
+
+
+def test_a_video_of_fox_is_posed(data: Path, tmp_path: Path) -> None:
+    photos = sorted((data / "captures" / "fox" / "images").iterdir())
+    frames = [np.asarray(Image.open(photo).convert("RGB").resize((720, 1280))) for photo in photos]
+    write_video(tmp_path / "walk.mp4", frames)
+    report = pose(tmp_path / "walk.mp4", tmp_path / "poses")
+    assert report.photos >= 30 and len(report.placed) >= 0.9 * report.photos
+
+
+def test_a_folder_with_unusable_photos_is_posed_without_them(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(data / "captures" / "fox" / "images", folder)
+    broken = sorted(folder.iterdir())[::10]
+    for i, file in enumerate(broken):
+        file.write_bytes(file.read_bytes()[: (1 << 12) * i])  # cut off, or empty
+    lines: list[str] = []
+    report = pose(folder, tmp_path / "poses", progress=lambda event: lines.append(event.message))
+    assert len(report.placed) == 45 and not {Path(name).name for name in report.placed} & {x.name for x in broken}
+    assert all(file.name in " ".join(lines) for file in broken)
 
 
 def test_portraits_among_landscapes_are_posed(data: Path, tmp_path: Path) -> None:

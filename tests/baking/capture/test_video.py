@@ -7,29 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from builders.datasets.capture import corner_cameras, picture_of, textures
+from builders.datasets.capture import RATE, corner_cameras, picture_of, textures, write_video
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.baking.capture import video
 from duplex.baking.capture.posing import pose
 from duplex.baking.capture.video import choose, chosen_times, is_video, read_frame
 
-RATE = 10
-
 
 def frames_of_corner(count: int, size: tuple[int, int] = (240, 180)) -> list[Array]:
     walls = textures(0)
     return [picture_of(camera, walls) for camera in corner_cameras(count, size)]
-
-
-def write_video(file: Path, frames: list[Array], rate: int = RATE) -> None:
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "12", "g": "8"})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
 
 
 def blurred(frame: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -13,6 +14,7 @@ from duplex.baking.datasets.reading import read_dataset
 
 SIDE = 512  # texels of each wall
 SIZE = 360, 270
+RATE = 10  # frames a second of a video
 
 
 def textures(seed: int) -> list[Array]:
@@ -51,6 +53,16 @@ def picture_of(camera: Camera, walls: list[Array]) -> Array:
         place = tuple(np.clip((x / 2.2 * SIDE).astype(int), 0, SIDE - 1) for x in (v, u))
         picture = np.where((axis == i)[..., None], wall[place], picture)
     return picture
+
+
+def write_video(file: Path, frames: list[Array], rate: int = RATE) -> None:
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "12", "g": "8"})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
 
 
 def write_corner(folder: Path, count: int = 10, seed: int = 0, prefix: str = "") -> list[Camera]:
