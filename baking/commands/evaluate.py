@@ -174,6 +174,8 @@ def _text(report: dict[str, Any]) -> str:
         if block:
             lines.append(f"against the {name}: {_measures(block)}")
             lines += _seen_on_backgrounds(block) if name == "teacher" else []
+            if block.get("holes") is not None:
+                lines.append(f"holes along the {name}: {100 * block['holes']:.3f}% of the pixels")
             if "teacher" in block:
                 lines.append(f"the teacher against the {name}: {_measures(block['teacher'])}")
     for name, path in report.get("steadiness", {}).items():

@@ -25,7 +25,7 @@ from duplex.baking.evaluation.metrics import Metrics, Quality, mean_of
 from duplex.baking.evaluation.motion import paths, steadiness
 from duplex.baking.evaluation.silhouettes import Silhouettes, specks
 from duplex.baking.evaluation.teacher_renderer import TeacherRenderer
-from duplex.baking.evaluation.viewpoints import RINGS, elsewhere, ring, turn, unseen_cameras
+from duplex.baking.evaluation.viewpoints import RINGS, along_photos, elsewhere, ring, turn, unseen_cameras
 from duplex.baking.evaluation.worst_crops import WorstCrops
 from duplex.baking.provenance import dataset_to_world_of, principal_shift_of, rig_of
 from duplex.baking.runtime.progress import Tracker, say, track
@@ -34,6 +34,7 @@ from duplex.baking.subject import world_of
 Triple = tuple[float, float, float]
 SHOWN_PICTURES = 8
 FRAMES = 9
+WAY_FRAMES = 60
 VISIBLE = 1 / 100  # the teacher's opacity of pixels that count from afar, where most of a picture is empty
 
 
@@ -148,6 +149,22 @@ def speck_count(judge: Judge, teacher: TeacherRenderer, frames: int, size: int) 
             count += specks(judge.rgba(camera), teacher.rgba(camera))
             progress.advance(note=f"{count} specks")
     return count
+
+
+def holes(judge: Judge, size: int) -> float | None:
+    """The share of the pixels, in [0, 1], that are less than half opaque on the way along the photos.
+
+    None for an object, which has a background.
+    """
+    cameras = along_photos(judge.bundle, WAY_FRAMES, size)
+    if not cameras:
+        return None
+    found = []
+    with track("along the photos", len(cameras)) as progress:
+        for camera in cameras:
+            found.append(float((judge.rgba(camera)[..., 3] < 0.5).mean()))
+            progress.advance(note=f"{100 * np.mean(found):.2f}% holes")
+    return float(np.mean(found))
 
 
 def _psnr_at(judge: Judge, teacher: TeacherRenderer, cameras: list[Camera], where: object) -> float | None:

@@ -22,6 +22,7 @@ from duplex.baking.evaluation.comparison import (
     against_teacher,
     facts,
     frame_seconds,
+    holes,
     motion,
     photos_of,
     speck_count,
@@ -147,7 +148,7 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
         if options.views and options.views < len(photos):
             photos = [photos[i] for i in np.linspace(0, len(photos) - 1, options.views).round().astype(int)]
         compared["photos"] = against_photos(judge, photos, options.size)
-        report["photos"] = summary(compared["photos"])
+        report["photos"] = {**summary(compared["photos"]), "holes": holes(judge, options.size)}
     if options.teacher_photos:
         report["photos"]["teacher"] = summary(against_photos(judge, photos, options.size, teacher))
     report |= facts(bundle, size)

@@ -42,6 +42,7 @@ OPACITY = {
     "rings": "PSNR at times the cameras' distance",
     "elsewhere": "PSNR from where no camera stood, dB",
     "specks": "specks in a turn",
+    "holes": "share of the pixels that are holes along the photos",
 }
 
 

@@ -53,6 +53,28 @@ def turn(bundle: Bundle, frames: int, size: int) -> list[Camera]:
     return rig_of(bundle).path().cameras(frames, size, size)
 
 
+def along_photos(bundle: Bundle, frames: int, size: int) -> list[Camera]:
+    """``frames`` cameras on the way from photo to photo, of ``size`` pixels along the longer side.
+
+    None where the bundle has no cameras of a dataset, or where these stand around an object.
+    """
+    rig = rig_of(bundle)
+    if not (rig.surrounded and bundle.rig.get("dataset_cameras")) or rig.poses is None:
+        return []
+    photos = bundle.cameras[-len(rig.poses) :]
+    cameras = []
+    for place in np.linspace(0, len(photos) - 1, frames):
+        first, second = photos[math.floor(place)], photos[math.ceil(place)]
+        share = place % 1
+        position = (1 - share) * first.position + share * second.position
+        axes = (1 - share) * first.camera_to_world[:3, :3] + share * second.camera_to_world[:3, :3]
+        pose = look_at(position, position - axes[:, 2], axes[:, 1])
+        shrunk = size / max(first.width, first.height)
+        between = first.resized(max(round(shrunk * first.width), 1), max(round(shrunk * first.height), 1))
+        cameras.append(replace(between, camera_to_world=pose))
+    return cameras
+
+
 def _moved(camera: Camera, position: Array) -> Camera:
     pose = camera.camera_to_world.copy()
     pose[:3, 3] = position

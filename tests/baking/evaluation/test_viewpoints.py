@@ -9,8 +9,9 @@ import pytest
 
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.camera import Camera
 from duplex.assets import DEMO_BUNDLE
-from duplex.baking.evaluation.viewpoints import elsewhere, ring, turn, unseen_cameras
+from duplex.baking.evaluation.viewpoints import along_photos, elsewhere, ring, turn, unseen_cameras
 from duplex.baking.provenance import rig_of
 
 
@@ -47,6 +48,24 @@ def test_elsewhere_is_far_from_where_cameras_stood(bundle: Bundle) -> None:
 def test_a_scene_around_its_cameras_has_neither(bundle: Bundle) -> None:
     room = replace(bundle, rig={**bundle.rig, "surrounded": True})
     assert ring(room, unseen_cameras(room, 2, 32), 2.5) == [] and elsewhere(room, 4, 32) == []
+
+
+def test_the_way_along_photos_passes_each_of_them(bundle: Bundle) -> None:
+    photos = [
+        Camera.look_at((np.cos(a), np.sin(a), 0.2 * a), (0, 0, 0), size=(200, 300), fov_y=0.9)
+        for a in np.linspace(0, 2, 5)
+    ]
+    rig = bundle.rig | {"surrounded": True, "dataset_cameras": 5}
+    inside = replace(bundle, cameras=(*bundle.cameras, *photos), rig=rig)
+    way = along_photos(inside, 9, 150)
+    assert {(camera.width, camera.height) for camera in way} == {(100, 150)}
+    for camera, photo in zip(way[::2], photos, strict=True):
+        assert np.abs(camera.camera_to_world - photo.camera_to_world).max() < 1e-6
+        assert camera.fov_y == pytest.approx(photo.fov_y)
+    middle = 0.5 * (photos[0].position + photos[1].position)
+    assert np.abs(way[1].position - middle).max() < 1e-6
+    assert along_photos(bundle, 9, 150) == []
+    assert along_photos(replace(bundle, rig=rig | {"dataset_cameras": 0}), 9, 150) == []
 
 
 def test_a_turn_goes_all_around(bundle: Bundle) -> None:
