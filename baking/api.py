@@ -35,7 +35,7 @@ from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
 from duplex.baking.job import BakeJob, beside_photos, cropped, identity
 from duplex.baking.pipeline import bake as bake_job
-from duplex.baking.plan import checked_minutes
+from duplex.baking.plan import checked_minutes, quality_for
 from duplex.baking.runtime.devices import pick_device, read_seed
 from duplex.baking.runtime.progress import Listener, reporting, say
 from duplex.baking.runtime.workspace import Workspace
@@ -54,7 +54,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     output: str | Path,
     *,
     data: str | Path | None = None,
-    quality: str = "draft",
+    quality: str | None = None,
     progress: Listener | None = None,
     resume: bool = False,
     restart: bool = False,
@@ -73,12 +73,12 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         output: The bundle to write. While the bake runs, its workspace is the folder ``<output>.baking``.
         data: The checkpoint's dataset. Its cameras guide where the views are rendered from, and training uses its
             photos.
-        quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset of all settings.
+        quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset; by default what suits ``minutes``, or a draft.
         progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
             ends the bake and leaves the workspace resumable.
         resume, restart: Continue an interrupted bake, or discard it and start again.
         preview: Where to write a bundle of the intermediate result from time to time.
-        minutes: That the bake may take; the numbers of views and steps follow from them and from the speed here.
+        minutes: That the bake may take; numbers of views and steps follow from them and the speed here.
         crop: The part that is baked, in the dataset's frame: low x y z, high x y z, or ``"sphere:x,y,z,radius"``.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
@@ -95,10 +95,10 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         check_output(output, Workspace.content)
         preview_file = None if preview is None else Path(preview)
         _check_preview(preview_file, output)
-        config = bake_config(quality, stages)
+        minutes = checked_minutes(minutes)
+        config = bake_config(quality or quality_for(minutes, device), stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
-        job = dataclasses.replace(cropped(job, crop), minutes=checked_minutes(minutes))
-        job = beside_photos(job, stages)
+        job = beside_photos(dataclasses.replace(cropped(job, crop), minutes=minutes), stages)
         ctx = create_headless_context()
         with (
             Workspace(output, job.fingerprint(), resume, restart) as workspace,

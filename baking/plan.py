@@ -20,6 +20,7 @@ from duplex.app.scene.camera import Camera
 from duplex.baking.distill.trainer import DistillConfig, Distiller
 from duplex.baking.distill.views import ViewConfig, ViewSet
 from duplex.baking.fields.fast_rendering import FastRenderer
+from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 from duplex.baking.runtime.threads import one_view_a_thread, parallel_views
 from duplex.baking.settings import as_number
@@ -31,6 +32,8 @@ TRIAL_SHARES = ((0.1, 0.2), (0.4, 0.3), (0.9, 0.5))  # where in the training ste
 ENDING = 6.0  # seconds, of packing and writing the bundle
 LEAST_VIEWS, LEAST_STEPS = 40, 200
 MOST_MINUTES = 10_000
+LEAST_MINUTES = {"standard": 15.0, "high": 150.0}  # of a bake on two cores
+GPU_SHARE = 0.1
 
 
 def checked_minutes(minutes: float | None) -> float | None:
@@ -38,6 +41,13 @@ def checked_minutes(minutes: float | None) -> float | None:
     if minutes is not None and not 1 <= as_number("minutes", minutes, float) <= MOST_MINUTES:
         raise DuplexError(f"--minutes {minutes:g}: expected 1 to {MOST_MINUTES}")
     return minutes
+
+
+def quality_for(minutes: float | None, device: str) -> str:
+    """The preset that makes the most of ``minutes`` on a ``device``; a draft where they do not matter."""
+    unit = 1.0 if pick_device(device).type == "cpu" else GPU_SHARE
+    fitting = [name for name, least in LEAST_MINUTES.items() if minutes and minutes >= least * unit]
+    return fitting[-1] if fitting else "draft"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def main() -> int:
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the bundle to write")
-    parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument("--quality", choices=PRESETS, help="preset of all settings [what suits --minutes, or draft]")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted bake")
     parser.add_argument("--restart", action="store_true", help="throw an interrupted bake away and begin anew")
     parser.add_argument(

@@ -17,7 +17,7 @@ from duplex.baking.config import BakeConfig
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
-from duplex.baking.plan import ENDING, LEAST_STEPS, LEAST_VIEWS, Pace, Plan, checked_minutes, plan
+from duplex.baking.plan import ENDING, LEAST_STEPS, LEAST_VIEWS, Pace, Plan, checked_minutes, plan, quality_for
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.progress import ProgressEvent, reporting
 from duplex.baking.runtime.workspace import Workspace
@@ -45,6 +45,10 @@ def test_minutes_are_filled_and_the_dearer_is_saved(pace: Pace) -> None:
 def test_when_no_time_is_left_there_still_is_a_bake() -> None:
     found = plan(CONFIG.views, CONFIG.distill, Pace(1.0, 1.0), -100)
     assert (found.views, found.steps) == (LEAST_VIEWS, LEAST_STEPS) and found.seconds > 200
+
+
+def test_much_time_goes_into_a_larger_preset() -> None:
+    assert [quality_for(minutes, "cpu") for minutes in (None, 5, 20, 300)] == ["draft", "draft", "standard", "high"]
 
 
 @pytest.mark.parametrize("minutes", [0, -5, float("nan"), 1e6])
