@@ -20,6 +20,7 @@ from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import PYRAMID_MARGIN, VIEW_BYTES, at_scales
 from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
+from duplex.baking.fields.spaces import Contracted
 from duplex.baking.geometry.crop import Crop
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import Needs
@@ -59,6 +60,12 @@ class BakeJob:
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
     crop: Crop | None = None
     minutes: float | None = None
+
+    @property
+    def dome(self) -> Contracted | None:
+        """The space whose end closes the scene, in which nothing is transparent then; None if nothing does."""
+        space = self.teacher.scene.space
+        return space if isinstance(space, Contracted) and self.crop is None else None
 
     def fingerprint(self) -> str:
         """A SHA-256 in hexadecimal of all input that can change the result."""

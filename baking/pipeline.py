@@ -25,11 +25,11 @@ from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.spaces import Contracted, Space
+from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import bracketing, weigh
 from duplex.baking.geometry.density import sample_density
-from duplex.baking.geometry.dome import with_dome_shown
+from duplex.baking.geometry.dome import shown_around
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import count_cameras, pixels_covered, with_seen
@@ -81,7 +81,6 @@ def bake(
         f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
         f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
     )
-    spec = network_of(job)
     renderer = renderer_of(job, grid)
     with stage("plan", workspace) as save_seconds:
         held_out = held_out_views(job, renderer, rasterizer, workspace.folder)
@@ -94,7 +93,7 @@ def bake(
     with stage("distillation", workspace) as save_seconds:
         shells, cameras = _with_seen(shells, rasterizer, sets, job)
         references = references_of(job.photos, held_out, job.config.views.view_size)
-        trainer = Distiller(spec, job.config.atlas.texels, job.config.distill, job.seed, job.teacher.device)
+        trainer = distiller_of(job)
         if is_stored(workspace.state):
             with reading(workspace.state):
                 trainer.load(workspace.state)
@@ -137,6 +136,12 @@ def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tu
     return grid, shells
 
 
+def distiller_of(job: BakeJob) -> Distiller:
+    """The training of the job's student, from its beginning."""
+    texels, config = job.config.atlas.texels, job.config.distill
+    return Distiller(network_of(job), texels, config, job.seed, job.teacher.device, job.dome is not None)
+
+
 def planned(
     job: BakeJob, renderer: FastRenderer, sets: list[ViewSet], workspace: Workspace, save_seconds: Callable[[], None]
 ) -> BakeJob:
@@ -150,8 +155,7 @@ def planned(
         rng = np.random.default_rng([job.seed, TRIAL_STREAM])
         size, side = config.views.view_size, config.views.window_size
         windows = job.rig.windows(TRIAL_VIEWS, size, side, rng, config.views.near_share)
-        trial = Distiller(network_of(job), config.atlas.texels, config.distill, job.seed, job.teacher.device)
-        pace = Pace(seconds_a_view(renderer, windows), seconds_a_step(trial, sets))
+        pace = Pace(seconds_a_view(renderer, windows), seconds_a_step(distiller_of(job), sets))
         save_seconds()
         left = 60 * job.minutes - sum(workspace.seconds.values()) if job.minutes else None
         return told(plan(config.views, config.distill, pace, left), config.views)
@@ -198,7 +202,7 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
             cameras.append(camera.resized(*sides))
     elsewhere = job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE)
-    viewpoints = Viewpoints(cameras, elsewhere, _under_dome(job) is not None)
+    viewpoints = Viewpoints(cameras, elsewhere, job.dome is not None)
     space = job.teacher.scene.space
     share_of = None
     if not job.config.shells.inner_opacity:
@@ -220,12 +224,6 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
     return outer, inner
 
 
-def _under_dome(job: BakeJob) -> Contracted | None:
-    """The space that a dome ends, if one does."""
-    space = job.teacher.scene.space
-    return space if isinstance(space, Contracted) and job.crop is None else None
-
-
 def _stored(shell: Mesh, space: Space) -> Mesh:
     world = in_world(shell, space)
     return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
@@ -242,8 +240,8 @@ def _finished(
     teacher = job.teacher
     scene = teacher.scene
     bundle = export_student(student, shells)
-    if space := _under_dome(job):
-        outer, inner = (replace(s, mesh=with_dome_shown(s.mesh, space)) for s in (bundle.outer, bundle.inner))
+    if job.dome:
+        outer, inner = (replace(s, mesh=shown_around(s.mesh, job.dome)) for s in (bundle.outer, bundle.inner))
         bundle = replace(bundle, outer=outer, inner=inner)
     bundle = dataclasses.replace(
         bundle,

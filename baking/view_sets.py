@@ -56,7 +56,8 @@ def teacher_views(job: BakeJob, renderer: FastRenderer, rasterizer: Rasterizer, 
 def _rendered(
     job: BakeJob, renderer: FastRenderer, cameras: list[Camera], rasterizer: Rasterizer, stem: Path
 ) -> ViewSet:
-    pictures = render_teacher(renderer, cameras, stem)
+    background = job.teacher.scene.background if job.dome else None
+    pictures = render_teacher(renderer, cameras, stem, background)
     return make_view_set(cameras, pictures, rasterizer, network_of(job), stem.with_name(f"{stem.name}-hits"))
 
 

@@ -10,13 +10,19 @@ from duplex.app.core.arrays import Array
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.baking.distill.views import REACHES
 
+SATURATED = 16.0  # whose sigmoid is 1
+
 
 class ShadingNetwork(nn.Module):
-    """``spec`` as a torch module: valid convolutions, last channels to space, straight RGBA out."""
+    """``spec`` as a torch module: valid convolutions, last channels to space, straight RGBA out.
 
-    def __init__(self, spec: NetworkSpec):
+    ``opaque``: whether A is 1 everywhere, whatever is learned.
+    """
+
+    def __init__(self, spec: NetworkSpec, opaque: bool = False):
         super().__init__()
         self.spec = spec
+        self.opaque = opaque
         self.convolutions = [nn.Conv2d(x.inputs, x.outputs, x.kernel) for x in spec.layers]
         self.layers = nn.ModuleList(self.convolutions)
         self.taps: Tensor
@@ -78,7 +84,8 @@ class ShadingNetwork(nn.Module):
                 x = torch.relu(x)
             elif description.activation == "sigmoid":
                 x = torch.sigmoid(x)
-        return channels_to_space(x, self.spec.channels_to_space)
+        rgba = channels_to_space(x, self.spec.channels_to_space)
+        return torch.cat([rgba[:, :3], torch.ones_like(rgba[:, 3:])], 1) if self.opaque else rgba
 
     def _sums(self, features: Tensor, taps: Tensor, k: int) -> Tensor:
         """The sums of ``taps`` on level ``k``, 1 or more, of the pyramid, interpolated at all pixels."""
@@ -95,10 +102,12 @@ class ShadingNetwork(nn.Module):
             assert parameter is not None
             return parameter.detach().cpu().float().contiguous().numpy()
 
-        return NetworkWeights(
-            tuple(numpy(layer.weight) for layer in self.convolutions),
-            tuple(numpy(layer.bias) for layer in self.convolutions),
-        )
+        weights = [numpy(layer.weight) for layer in self.convolutions]
+        biases = [numpy(layer.bias) for layer in self.convolutions]
+        if self.opaque:
+            weights[-1], biases[-1] = weights[-1].copy(), biases[-1].copy()
+            weights[-1][3::4], biases[-1][3::4] = 0, SATURATED
+        return NetworkWeights(tuple(weights), tuple(biases))
 
     def load(self, weights: NetworkWeights) -> ShadingNetwork:
         """Load exported ``weights``; returns itself."""

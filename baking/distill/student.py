@@ -17,15 +17,16 @@ from duplex.baking.distill.shading import ShadingNetwork
 class Student(nn.Module):
     """Both shells' feature textures and the shading network, with the forward pass for training.
 
-    ``view_channels``: number of channels of the encoded view directions that the network gets; the others are 0.
+    ``opaque``: whether all that the shells cover is; ``view_channels``: number of channels of the encoded view directions
+    that the network gets; the others are 0.
     """
 
     view_channels = VIEW_CHANNELS
 
-    def __init__(self, spec: NetworkSpec, texels: int):
+    def __init__(self, spec: NetworkSpec, texels: int, opaque: bool = False):
         super().__init__()
         self.outer, self.inner = (FeatureTexture(texels, spec.feature_channels, spec.mip_levels) for _ in range(2))
-        self.network = ShadingNetwork(spec)
+        self.network = ShadingNetwork(spec, opaque)
 
     @property
     def textures(self) -> tuple[FeatureTexture, FeatureTexture]:

@@ -89,9 +89,17 @@ class CurvePoint(NamedTuple):
 
 
 class Distiller:
-    """Trains a :class:`Student`; one file holds its whole state."""
+    """Trains a :class:`Student`; one file holds its whole state. ``opaque``: as the student's."""
 
-    def __init__(self, spec: NetworkSpec, texels: int, config: DistillConfig, seed: int, device: torch.device):
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        texels: int,
+        config: DistillConfig,
+        seed: int,
+        device: torch.device,
+        opaque: bool = False,
+    ):
         self.config = config
         self.device = device
         self.seed = seed
@@ -103,7 +111,7 @@ class Distiller:
         self.curve: list[CurvePoint] = []
         self.view_errors: Tensor | None = None
         self.portion = config.batch
-        self.student = Student(spec, texels >> len(config.doublings)).to(device)
+        self.student = Student(spec, texels >> len(config.doublings), opaque).to(device)
         self.student.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.schedule = Schedule(config.steps, WARM_UP, cosine_decay(FINAL_RATE))
         self.optimizer = new_adam(self._groups())

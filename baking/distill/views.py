@@ -15,6 +15,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
+from duplex.app.core.images import over
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, UV_STEPS
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.coordinates.reference_view import ReferenceView
@@ -94,11 +95,19 @@ class ViewSet:
     opacity: list[bool]
 
 
-def render_teacher(renderer: FastRenderer, cameras: list[Camera], stem: Path) -> list[Array]:
-    """The teacher's pictures, stored in files that begin with ``stem``; existing files are not rendered again."""
+def render_teacher(
+    renderer: FastRenderer, cameras: list[Camera], stem: Path, background: tuple[float, float, float] | None = None
+) -> list[Array]:
+    """The teacher's pictures, stored in files that begin with ``stem``; existing files are not rendered again.
+
+    They are opaque if there is a ``background``.
+    """
 
     def drawn(index: int) -> Array:
-        return np.asarray(to_bytes(renderer.render(cameras[index]).cpu().numpy()))
+        rgba = renderer.render(cameras[index]).cpu().numpy()
+        if background is not None:
+            rgba = np.concatenate([over(rgba, background), np.ones_like(rgba[..., 3:])], -1)
+        return np.asarray(to_bytes(rgba))
 
     shapes = [(camera.height, camera.width, 4) for camera in cameras]
     with one_view_a_thread(renderer.teacher.device) as each:

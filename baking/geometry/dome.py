@@ -17,6 +17,7 @@ from duplex.baking.fields.spaces import Contracted
 
 SUBDIVISIONS = 4  # each makes four triangles of one
 TOLERANCE = 1e-3  # of field space
+LEAST_SEEN = 0.02  # above that, a vertex is less than ten pixels from what was seen
 FAR_TOLERANCE = 0.02  # of the dome's distance
 
 
@@ -35,13 +36,17 @@ def on_dome(positions: Array, space: Contracted) -> Array:
     return np.asarray(np.linalg.norm(positions, ord=space.order, axis=1) > space.end - TOLERANCE)
 
 
-def with_dome_shown(shell: Mesh, space: Contracted) -> Mesh:
-    """A shell in the world whose dome counts as seen where no camera saw it: it is the background of all else."""
+def shown_around(shell: Mesh, space: Contracted) -> Mesh:
+    """A shell in the world that is shown a little farther than cameras have seen it, once its texels are filled.
+
+    Photos are few: what they miss lies in small pieces amid what they show, and holes are worse than a guess. The dome
+    is shown whole, as the background of all else.
+    """
     if shell.seen is None:
         return shell
     away = np.linalg.norm((shell.positions - space.center) / space.radius, ord=space.order, axis=1)
-    seen = np.where(away > (1 - FAR_TOLERANCE) * space.far, np.float32(1), shell.seen)
-    return replace(shell, seen=None if (seen == 1).all() else seen)
+    shown = (shell.seen > LEAST_SEEN) | (away > (1 - FAR_TOLERANCE) * space.far)
+    return replace(shell, seen=None if shown.all() else shown.astype(np.float32))
 
 
 def beneath(shell: Mesh, space: Contracted) -> Array:

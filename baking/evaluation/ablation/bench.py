@@ -72,7 +72,7 @@ class Bench:
         job = self.job
         config = replace(job.config.distill, **variant.settings)
         texels = variant.texels or job.config.atlas.texels
-        trainer = Distiller(variant.spec, texels, config, job.seed, job.teacher.device)
+        trainer = Distiller(variant.spec, texels, config, job.seed, job.teacher.device, job.dome is not None)
         trainer.student.view_channels = variant.view_channels
         for texture in trainer.student.textures:
             texture.rounded = variant.rounded
