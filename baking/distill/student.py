@@ -17,7 +17,7 @@ from duplex.baking.distill.shading import ShadingNetwork
 class Student(nn.Module):
     """Both shells' feature textures and the shading network, with the forward pass for training.
 
-    ``opaque``: whether all that the shells cover is; ``view_channels``: number of channels of the encoded view directions
+    ``opaque``: whether all that the shells cover is; ``view_channels``: number of channels of encoded view directions
     that the network gets; the others are 0.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import moderngl
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.geometry.dome import beneath, dome
+from duplex.baking.geometry.dome import beneath, dome, shown_around
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import ShellConfig, Viewpoints, extract_shells, in_world
 
@@ -53,3 +55,14 @@ def test_shells_under_a_dome_leave_no_hole(ctx: moderngl.Context) -> None:
         rasterizer = Rasterizer(ctx, *(in_world(shell, space) for shell in shells))
         holes.append(np.mean([(outer.face < 0).mean() for outer, _ in rasterizer.each(_around(9))]))
     assert holes[0] > 0.3 and holes[1] < 1e-3
+
+
+def test_what_was_nearly_seen_and_the_dome_are_shown() -> None:
+    space = Contracted(radius=0.5)
+    end = space.far * space.radius
+    positions = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [0, 0, end], [end, 0, 0], [0, -end, 3]], np.float32)
+    mesh = Mesh.without_uvs(positions, np.array([[0, 1, 2], [3, 4, 5]], np.int32))
+    assert shown_around(mesh, space).seen is None
+    seen = shown_around(replace(mesh, seen=np.array([1, 0.1, 0, 1, 0.3, 0], np.float32)), space).seen
+    assert seen is not None and seen.tolist() == [1, 1, 0, 1, 1, 1]
+    assert shown_around(replace(mesh, seen=np.array([1, 0.1, 1, 0, 0, 0], np.float32)), space).seen is None
