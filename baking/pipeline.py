@@ -32,7 +32,7 @@ from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.dome import shown_around
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
-from duplex.baking.geometry.seen import count_cameras, pixels_covered, with_seen
+from duplex.baking.geometry.seen import AROUND, FADING, count_cameras, pixels_covered, with_seen
 from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world
 from duplex.baking.geometry.stored import grid_from_arrays, grid_to_arrays, shells_from_arrays, shells_to_arrays
 from duplex.baking.job import BakeJob, needs, network_of
@@ -57,6 +57,7 @@ CARVING_VIEWS = 48
 CARVING_SIZE = 72  # pixels a side
 CULLING_VIEWS = 96
 CULLING_SIZE = 400  # pixels along the shorter side
+BEYOND_PHOTOS = 0.2  # of that: what lies beside the photos of surroundings, and comes into view between them
 BRACKETING_VIEWS = 8
 BRACKETING_RAYS = 4000
 LEVEL_RAYS = 2000
@@ -173,7 +174,10 @@ def _with_seen(
     cameras = list({camera.camera_to_world.tobytes(): camera for camera in reversed(every)}.values())
     reference = job.rig.reference_view(job.config.views.view_size)
     counts = count_cameras(rasterizer, cameras)
-    outer, inner = (with_seen(shell, count, reference) for shell, count in zip(shells, counts, strict=True))
+    outer, inner = (
+        with_seen(shell, count, reference, AROUND if job.dome else FADING)
+        for shell, count in zip(shells, counts, strict=True)
+    )
     return (outer, inner), cameras
 
 
@@ -200,7 +204,8 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
         for camera in (job.dataset[i] for i in chosen):  # whole pictures, evenly spread over the capture
             scale = CULLING_SIZE / min(camera.width, camera.height)
             sides = (min(round(scale * side), 4 * CULLING_SIZE) for side in (camera.width, camera.height))
-            cameras.append(camera.resized(*sides))
+            beyond = round(BEYOND_PHOTOS * CULLING_SIZE) if job.dome else 0
+            cameras.append(camera.resized(*sides).padded(beyond))
     elsewhere = job.rig.elsewhere(CULLING_VIEWS // 2, CULLING_SIZE)
     viewpoints = Viewpoints(cameras, elsewhere, job.dome is not None)
     space = job.teacher.scene.space

@@ -17,7 +17,7 @@ from duplex.baking.fields.spaces import Contracted
 
 SUBDIVISIONS = 4  # each makes four triangles of one
 TOLERANCE = 1e-3  # of field space
-LEAST_SEEN = 0.02  # above that, a vertex is less than ten pixels from what was seen
+LEAST_SEEN = 0.02  # above that, a vertex is near to what was seen
 FAR_TOLERANCE = 0.02  # of the dome's distance
 
 

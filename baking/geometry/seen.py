@@ -21,6 +21,7 @@ from duplex.baking.geometry.gbuffers import Rasterizer
 
 LEAST_CAMERAS = 2  # that have seen a face which counts as seen
 FADING = 10.0  # pixels from the seen part to where the value is 0
+AROUND = 60.0  # the same in a scene with surroundings, where photos are few
 ISLAND = 16.0  # square pixels: smaller seen parts, amid what was not seen, count as unseen
 FAR = 1e6  # pixels: as good as infinite
 DENSITY = 3  # rays for each pixel of a camera's picture, along its width: small faces lie between its pixels
@@ -50,10 +51,10 @@ def pixels_covered(rasterizer: Rasterizer, cameras: Iterable[Camera]) -> tuple[A
     return outer, inner
 
 
-def with_seen(shell: Mesh, counts: Array, reference: ReferenceView) -> Mesh:
+def with_seen(shell: Mesh, counts: Array, reference: ReferenceView, reach: float = FADING) -> Mesh:
     """``shell`` with the values ``seen`` from ``counts`` (f,), the number of cameras that see each face.
 
-    Without values if all of it was seen.
+    Without values if all of it was seen. ``reach``: pixels from the seen part to where the value is 0.
     """
     points, inverse = np.unique(shell.positions, axis=0, return_inverse=True)
     vertex = inverse.reshape(-1)  # vertices are split along the borders of charts
@@ -66,11 +67,11 @@ def with_seen(shell: Mesh, counts: Array, reference: ReferenceView) -> Mesh:
     border[faces[~seen]] = True
     source = np.zeros(len(points), bool)
     source[faces[seen]] = True
-    away = _distances(faces, points, pixel, np.flatnonzero(source))
-    left = _distances(faces, points, pixel, np.flatnonzero(_ends(faces, len(points)) & ~source))
+    away = _distances(faces, points, pixel, np.flatnonzero(source), reach)
+    left = _distances(faces, points, pixel, np.flatnonzero(_ends(faces, len(points)) & ~source), reach)
     left = np.minimum(left, FAR)
     share = left / np.maximum(left + away, 1e-9)  # 0 where the shell ends
-    values = np.where(border, BORDER * np.minimum((1 - away / FADING).clip(0, 1), share), 1.0)
+    values = np.where(border, BORDER * np.minimum((1 - away / reach).clip(0, 1), share), 1.0)
     stored = np.rint(255 * values[vertex]) / 255  # as in a file
     return replace(shell, seen=stored.astype(np.float32))
 
@@ -98,14 +99,14 @@ def _ends(faces: Array, count: int) -> Array:
     return found
 
 
-def _distances(faces: Array, points: Array, pixel: Array, sources: Array) -> Array:
-    """The distance of each point (n,) from the nearest of ``sources`` along edges, pixels; infinite if it is far."""
+def _distances(faces: Array, points: Array, pixel: Array, sources: Array, limit: float) -> Array:
+    """The distance of each point (n,) from the nearest of ``sources`` along edges, pixels; infinite above ``limit``."""
     ends = np.stack([faces, np.roll(faces, -1, 1)]).reshape(2, -1)
     lengths = np.linalg.norm(points[ends[0]].astype(np.float64) - points[ends[1]], axis=1) / pixel[ends].mean(0)
     if not len(sources):
         return np.full(len(points), np.inf)
     graph = _graph(faces, lengths, len(points))
-    return np.asarray(sparse.csgraph.dijkstra(graph, False, sources, limit=FADING, min_only=True))
+    return np.asarray(sparse.csgraph.dijkstra(graph, False, sources, limit=limit, min_only=True))
 
 
 def _graph(faces: Array, weights: Array, count: int) -> sparse.csr_matrix:
