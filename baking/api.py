@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
-from duplex.baking.job import BakeJob, beside_photos, cropped, identity
+from duplex.baking.job import beside_photos, cropped, identity, read_job
 from duplex.baking.pipeline import bake as bake_job
 from duplex.baking.plan import checked_minutes, quality_for
 from duplex.baking.runtime.devices import pick_device, read_seed
@@ -71,11 +71,9 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     Args:
         checkpoint: The checkpoint's file, or the folder that holds it.
         output: The bundle to write. While the bake runs, its workspace is the folder ``<output>.baking``.
-        data: The checkpoint's dataset. Its cameras guide where the views are rendered from, and training uses its
-            photos.
+        data: The checkpoint's dataset: its cameras say from where views are rendered, and its photos are learned from.
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset; by default what suits ``minutes``, or a draft.
-        progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`. An exception that it raises
-            ends the bake and leaves the workspace resumable.
+        progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`; its exceptions end the bake.
         resume, restart: Continue an interrupted bake, or discard it and start again.
         preview: Where to write a bundle of the intermediate result from time to time.
         minutes: That the bake may take; numbers of views and steps follow from them and the speed here.
@@ -93,34 +91,14 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     scene, stages = _sorted_settings(settings, names_of(BakeConfig))
     with reporting(progress), trusting(trusted):
         check_output(output, Workspace.content)
-        preview_file = None if preview is None else Path(preview)
-        _check_preview(preview_file, output)
+        preview_file = _checked_preview(preview, output)
         minutes = checked_minutes(minutes)
         config = bake_config(quality or quality_for(minutes, device), stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         job = beside_photos(dataclasses.replace(cropped(job, crop), minutes=minutes), stages)
         ctx = create_headless_context()
-        with (
-            Workspace(output, job.fingerprint(), resume, restart) as workspace,
-            reserve(preview_file) if preview_file else nullcontext(),
-        ):
+        with Workspace(output, job.fingerprint(), resume, restart) as workspace, _reserved(preview_file):
             return bake_job(job, output, workspace, ctx, preview_file)
-
-
-def read_job(
-    checkpoint: str | Path,
-    data: str | Path | None,
-    config: BakeConfig,
-    *,
-    device: str,
-    seed: int,
-    scene: Mapping[str, Any],
-) -> BakeJob:
-    """The input of a bake: the teacher in ``checkpoint``, the cameras and photos of ``data``, and ``config``."""
-    folder = None if data is None else Path(data)
-    chosen = read_seed(seed)
-    subject = read_subject(Path(checkpoint), folder, device, SceneOptions(**scene))
-    return BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, chosen, subject.to_dataset)
 
 
 def train(  # noqa: PLR0913 - keyword arguments of the public API
@@ -293,8 +271,14 @@ def _sorted_settings(
     return of_scene, {name: value for name, value in settings.items() if name not in scene}
 
 
-def _check_preview(preview: Path | None, output: Path) -> None:
-    if preview and preview.absolute() == output.absolute():
-        raise DuplexError(f"--preview {preview}: the bundle itself: expected another name, which will be overwritten")
-    if preview and (kind_of(preview) not in ("", "file") or not preview.absolute().parent.is_dir()):
-        raise DuplexError(f"--preview {preview}: expected the name of a file in a folder that exists")
+def _checked_preview(preview: str | Path | None, output: Path) -> Path | None:
+    file = None if preview is None else Path(preview)
+    if file and file.absolute() == output.absolute():
+        raise DuplexError(f"--preview {file}: the bundle itself: expected another name, which will be overwritten")
+    if file and (kind_of(file) not in ("", "file") or not file.absolute().parent.is_dir()):
+        raise DuplexError(f"--preview {file}: expected the name of a file in a folder that exists")
+    return file
+
+
+def _reserved(preview: Path | None) -> AbstractContextManager[object]:
+    return reserve(preview) if preview else nullcontext()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from duplex.baking.distill.views import PYRAMID_MARGIN, VIEW_BYTES, at_scales
 from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.geometry.crop import Crop
+from duplex.baking.geometry.crop import CropRegion
 from duplex.baking.rig import Rig
+from duplex.baking.runtime.devices import read_seed
 from duplex.baking.runtime.memory import Needs
 from duplex.baking.runtime.threads import parallel_views
+from duplex.baking.subject import SceneOptions, read_subject
 
 HELD_OUT_VIEWS = 4
 BESIDE_PHOTOS = 1 / 5  # of the preset's views
@@ -58,7 +61,7 @@ class BakeJob:
     photos: tuple[Photo, ...] = ()
     seed: int = 0
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
-    crop: Crop | None = None
+    crop: CropRegion | None = None
     minutes: float | None = None
 
     @property
@@ -88,6 +91,22 @@ class BakeJob:
         return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
+def read_job(
+    checkpoint: str | Path,
+    data: str | Path | None,
+    config: BakeConfig,
+    *,
+    device: str,
+    seed: int,
+    scene: Mapping[str, Any],
+) -> BakeJob:
+    """The input of a bake: the teacher in ``checkpoint``, the cameras and photos of ``data``, and ``config``."""
+    folder = None if data is None else Path(data)
+    chosen = read_seed(seed)
+    subject = read_subject(Path(checkpoint), folder, device, SceneOptions(**scene))
+    return BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, chosen, subject.to_dataset)
+
+
 def beside_photos(job: BakeJob, given: Collection[str]) -> BakeJob:
     """``job`` with fewer views of the teacher, where photos of a scene with surroundings show most of the same.
 
@@ -110,7 +129,7 @@ def cropped(job: BakeJob, crop: Sequence[float] | str | None) -> BakeJob:
     """
     if crop is None:
         return job
-    part = Crop.of(crop, job.to_dataset)
+    part = CropRegion.of(crop, job.to_dataset)
     rig = job.rig if job.rig.poses is None else job.rig.around(part.center)
     return dataclasses.replace(job, crop=part, photos=(), rig=rig)
 

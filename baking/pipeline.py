@@ -27,14 +27,13 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
-from duplex.baking.geometry.bracketing import bracketing, weigh
+from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.density import sample_density
 from duplex.baking.geometry.dome import shown_around
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import AROUND, FADING, count_cameras, pixels_covered, with_seen
-from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world
-from duplex.baking.geometry.stored import grid_from_arrays, grid_to_arrays, shells_from_arrays, shells_to_arrays
+from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world, shells_from_arrays, shells_to_arrays
 from duplex.baking.job import BakeJob, needs, network_of
 from duplex.baking.plan import Pace, Plan, plan, seconds_a_step, seconds_a_view, told
 from duplex.baking.provenance import Provenance, report_of
@@ -44,6 +43,7 @@ from duplex.baking.runtime.workspace import Workspace, is_stored, reading, stage
 from duplex.baking.view_sets import (
     BRACKETING_STREAM,
     LEVEL_STREAM,
+    PER_TRIAL,
     TRIAL_STREAM,
     TRIAL_VIEWS,
     cameras_of,
@@ -76,12 +76,7 @@ def bake(
     grid, shells = duplex_mesh(job, workspace, ctx)
     rasterizer = Rasterizer(ctx, *shells)
     with stage("bracketing", workspace):
-        cameras = cameras_of(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200)
-        bracketed = bracketing(weigh(job.teacher, cameras, BRACKETING_RAYS, job.seed), rasterizer)
-    say(
-        f"bracketing: {100 * bracketed.share:.1f}% of the teacher's weight lies between the shells, "
-        f"{100 * bracketed.missed:.1f}% of its visible rays miss them"
-    )
+        bracketed = _bracketed(job, rasterizer)
     renderer = renderer_of(job, grid)
     with stage("plan", workspace) as save_seconds:
         held_out = held_out_views(job, renderer, rasterizer, workspace.folder)
@@ -118,6 +113,16 @@ def bake(
     return bundle
 
 
+def _bracketed(job: BakeJob, rasterizer: Rasterizer) -> Bracketing:
+    cameras = cameras_of(job, BRACKETING_STREAM, BRACKETING_VIEWS, 200)
+    found = bracketing(weigh(job.teacher, cameras, BRACKETING_RAYS, job.seed), rasterizer)
+    say(
+        f"bracketing: {100 * found.share:.1f}% of the teacher's weight lies between the shells, "
+        f"{100 * found.missed:.1f}% of its visible rays miss them"
+    )
+    return found
+
+
 def _check_needs(job: BakeJob, folder: Path) -> None:
     needed = needs(job)
     needed.check(folder, job.teacher.device)
@@ -129,7 +134,9 @@ def _check_needs(job: BakeJob, folder: Path) -> None:
 def duplex_mesh(job: BakeJob, workspace: Workspace, ctx: moderngl.Context) -> tuple[DensityGrid, tuple[Mesh, Mesh]]:
     """The density grid, and the outer and inner shell extracted from it, with texture coordinates."""
     with stage("density", workspace):
-        grid = workspace.load_or_make("density", lambda: density_of(job), grid_to_arrays, grid_from_arrays)
+        grid = workspace.load_or_make(
+            "density", lambda: density_of(job), DensityGrid.to_arrays, DensityGrid.from_arrays
+        )
     with stage("shells and atlas", workspace):
         shells = workspace.load_or_make(
             "shells", lambda: shells_of(job, grid, ctx), shells_to_arrays, shells_from_arrays
@@ -155,7 +162,8 @@ def planned(
     def made() -> Plan:
         rng = np.random.default_rng([job.seed, TRIAL_STREAM])
         size, side = config.views.view_size, config.views.window_size
-        windows = job.rig.windows(TRIAL_VIEWS, size, side, rng, config.views.near_share)
+        count = min(max(config.views.views // PER_TRIAL, 2), TRIAL_VIEWS)
+        windows = job.rig.windows(count, size, side, rng, config.views.near_share)
         pace = Pace(seconds_a_view(renderer, windows), seconds_a_step(distiller_of(job), sets))
         save_seconds()
         left = 60 * job.minutes - sum(workspace.seconds.values()) if job.minutes else None
@@ -254,7 +262,7 @@ def _finished(
         up=scene.up,
         to_checkpoint=np.array(scene.to_checkpoint or np.eye(4)).reshape(4, 4),
         to_dataset=job.to_dataset,
-        rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
+        rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset), "dome": job.dome is not None},
         cameras=(*job.rig.path().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
         teacher=Provenance.of(teacher, job.crop).to_json(),
         report=report_of(job, seconds, facts),

@@ -26,8 +26,8 @@ from duplex.baking.runtime.threads import one_view_a_thread, parallel_views
 from duplex.baking.settings import as_number
 
 TRIAL_SECONDS = 3.0  # spent on views, at least
-MOST_TRIALS = 8  # rounds of as many views as are rendered at once
-TRIAL_STEPS = 3  # after one that does not count
+TRIAL_STEPS = 3  # after one that does not count; one in a short training
+SHORT = 500  # steps
 TRIAL_SHARES = ((0.1, 0.2), (0.4, 0.3), (0.9, 0.5))  # where in the training steps are tried, and for which share of it
 ENDING = 6.0  # seconds, of packing and writing the bundle
 LEAST_VIEWS, LEAST_STEPS = 40, 200
@@ -111,7 +111,7 @@ def seconds_a_view(renderer: FastRenderer, cameras: Sequence[Camera]) -> float:
     with one_view_a_thread(device) as each:
         list(each(draw, range(together)))  # the first ones of a process are slower
         started = time.monotonic()
-        for turn in range(1, MOST_TRIALS + 1):
+        for turn in range(1, max(len(cameras) // together, 1) + 1):
             list(each(draw, range(turn * together, (turn + 1) * together)))
             if time.monotonic() - started > TRIAL_SECONDS:
                 break
@@ -126,7 +126,7 @@ def seconds_a_step(distiller: Distiller, sets: list[ViewSet]) -> float:
     for share, weight in TRIAL_SHARES:
         distiller.step = int(share * steps)
         taken = []
-        for _ in range(1 + TRIAL_STEPS):
+        for _ in range(1 + (TRIAL_STEPS if steps > SHORT else 1)):
             taken.append(_seconds(advance, distiller.device))
         total += weight * float(np.median(taken[1:]))
     return total

@@ -18,7 +18,7 @@ from duplex.baking.config import BakeConfig, check
 from duplex.baking.fields import spaces
 from duplex.baking.fields.field import ACTIVATIONS, Overrides, Teacher
 from duplex.baking.fields.readings import ENCODINGS, SKIP_ORDERS, WIRINGS
-from duplex.baking.geometry.crop import Crop
+from duplex.baking.geometry.crop import CropRegion
 from duplex.baking.job import BakeJob, needs
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB, peak_gpu_memory, peak_memory_gib
@@ -39,7 +39,7 @@ class Provenance:
     see :class:`~duplex.baking.fields.field.SceneInfo`; ``space``: the JSON object of the field's space; ``bounds``: low
     and high corner in that space, None for a scene without a box; ``dataset_to_world``: (4, 4) as 16 numbers, row by
     row, or None; ``activation``, ``encoding``, ``skip_order``, ``wiring``: what the user, or photos, said, or None;
-    ``crop``: :attr:`~duplex.baking.geometry.crop.Crop.numbers` or None.
+    ``crop``: :attr:`~duplex.baking.geometry.crop.CropRegion.numbers` or None.
     """
 
     family: str
@@ -58,7 +58,7 @@ class Provenance:
     crop: tuple[float, ...] | None
 
     @classmethod
-    def of(cls, teacher: Teacher, crop: Crop | None = None) -> Provenance:
+    def of(cls, teacher: Teacher, crop: CropRegion | None = None) -> Provenance:
         """The provenance of bundles baked from the part ``crop`` of ``teacher``."""
         scene = teacher.scene
         return cls(
@@ -137,14 +137,14 @@ def bounds_of(bundle: Bundle) -> tuple[Corner, Corner] | None:
     return (a, b, c), (d, e, f)
 
 
-def crop_of(bundle: Bundle) -> Crop | None:
+def crop_of(bundle: Bundle) -> CropRegion | None:
     """The part of the teacher's scene that was baked; None for all of it."""
     teacher = _teacher(bundle)
     if "crop" not in teacher:
         return None
     count = len(teacher.elements("crop", 6))
     numbers = [str(x) for x in teacher.numbers("crop", count).tolist()]
-    return Crop.of([f"sphere:{','.join(numbers)}"] if count == 4 else numbers, bundle.to_dataset)
+    return CropRegion.of([f"sphere:{','.join(numbers)}"] if count == 4 else numbers, bundle.to_dataset)
 
 
 def depths_of(bundle: Bundle) -> tuple[float, float] | None:

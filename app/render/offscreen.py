@@ -85,7 +85,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
         background: Straight RGB or RGBA in [0, 1]; by default the background of the teacher's training.
         view: A view by its name in the panel's *show* list: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
         unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"``, ``"hide"``, or
-            ``"auto"``: hidden where the scene is all around, faded around an object.
+            ``"auto"``: hidden where a dome is behind the scene, else faded.
         backend: ``"auto"`` (fragment shaders), ``"fragment"``, ``"compute"`` or ``"onnx"``.
         context: OpenGL context; by default one per thread, which is kept between calls.
 

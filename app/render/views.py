@@ -34,8 +34,8 @@ _LAYER = re.compile(r"layer (\d{1,3}) channels (\d{1,4})-(\d{1,4})")
 class Unseen(StrEnum):
     """What becomes of parts that the cameras of the bake have not seen.
 
-    They fade behind the border of what was seen, are as visible as other parts, or hidden; ``AUTO``: hidden where the
-    scene is all around, and faded around an object.
+    They fade behind the border of what was seen, are as visible as other parts, or hidden; ``AUTO``: hidden where a
+    dome is behind the scene, else faded.
     """
 
     AUTO = "auto"
@@ -55,7 +55,7 @@ def resolved(unseen: Unseen, bundle: Bundle) -> Unseen:
     """What :attr:`Unseen.AUTO` is for ``bundle``."""
     if unseen is not Unseen.AUTO:
         return unseen
-    return Unseen.HIDE if bundle.rig.get("surrounded") is True else Unseen.FADE
+    return Unseen.HIDE if bundle.rig.get("dome") is True else Unseen.FADE
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--unseen",
         choices=tuple(Unseen),
-        help="what becomes of parts that no camera of the bake saw; auto: hide where the scene is all around, fade "
-        "around an object [auto, or as the window was left]",
+        help="what becomes of parts that no camera of the bake saw; auto: hide where a dome is behind "
+        "the scene, else fade [auto, or as the window was left]",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,23 @@ class DensityGrid:
         where = np.zeros(self.sigma.shape, bool) if self.cleared is None else self.cleared.copy()
         where[tuple(cells.T)] = True
         return replace(self, sigma=np.where(where, np.float32(0), self.sigma), cleared=where)
+
+    def to_arrays(self) -> dict[str, Array]:
+        """The grid by the names of its parts, as a workspace keeps it."""
+        cleared = {} if self.cleared is None else {"cleared": self.cleared}
+        return {"sigma": self.sigma, "low": self.low, "step": np.array([self.step]), **cleared}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Array]) -> DensityGrid:
+        """The grid of :meth:`to_arrays`; raises ValueError for other arrays."""
+        sigma, low, step = arrays["sigma"], arrays["low"], float(arrays["step"][0])
+        known = sigma.ndim == 3 and sigma.dtype == np.float32 and low.shape == (3,) and min(sigma.shape) > 1
+        if not known or not (np.isfinite(sigma).all() and np.isfinite(low).all() and 0 < step < math.inf):
+            raise ValueError("not a density grid")
+        cleared = arrays.get("cleared")
+        if cleared is not None and (cleared.shape != sigma.shape or cleared.dtype != bool):
+            raise ValueError("not the cleared samples of a density grid")
+        return cls(sigma, low, step, cleared)
 
     def axes(self) -> list[Array]:
         """Coordinates of the samples along each axis."""

@@ -241,8 +241,8 @@ class Contracted:
         """The contraction."""
         if self.radius != 1 or any(self.center):
             points = (points - points.new_tensor(self.center)) / self.radius
-        inverse = 1 / self._norm(points).clamp(min=1)[..., None]
-        return points * (inverse * (2 - inverse))
+        shrunk = 1 / self._norm(points).clamp(min=1)[..., None]
+        return points * (shrunk * (2 - shrunk))
 
     def unwarp(self, points: Array) -> Array:
         """The inverse of the contraction, out to ``far``."""
@@ -265,8 +265,7 @@ class Contracted:
         if math.isinf(self.order):  # several times as fast as torch's own
             x, y, z = points.abs().unbind(-1)
             return torch.maximum(torch.maximum(x, y), z)
-        size: Tensor = torch.linalg.vector_norm(points, ord=self.order, dim=-1)
-        return size
+        return torch.linalg.vector_norm(points, ord=self.order, dim=-1)  # type: ignore[no-any-return]
 
     def to_json(self) -> dict[str, Any]:
         """Norm and ball; ``far`` is not kept."""

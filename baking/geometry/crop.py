@@ -18,7 +18,7 @@ EXPECTED = "expected low x y z, then a larger high x y z, or sphere:X,Y,Z,RADIUS
 
 
 @dataclass(frozen=True)
-class Crop:
+class CropRegion:
     """What is kept of a scene.
 
     ``numbers``: low x y z and high x y z of a box, or x y z and radius of a ball, in the dataset's frame;
@@ -29,7 +29,7 @@ class Crop:
     to_dataset: Array
 
     @classmethod
-    def of(cls, given: str | Sequence[str | float] | Array, to_dataset: Array) -> Crop:
+    def of(cls, given: str | Sequence[str | float] | Array, to_dataset: Array) -> CropRegion:
         """Read the values of a ``--crop`` flag; raises :class:`DuplexError` for anything else."""
         words = [given] if isinstance(given, str) else list(given)
         shown = " ".join(str(word) for word in words)[:80]

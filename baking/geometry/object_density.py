@@ -11,7 +11,7 @@ from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.field import Teacher
 from duplex.baking.fields.spaces import World
 from duplex.baking.geometry.carving import carve
-from duplex.baking.geometry.crop import Crop
+from duplex.baking.geometry.crop import CropRegion
 from duplex.baking.geometry.density import DensityConfig, sample_density
 from duplex.baking.geometry.photo_hull import alphas_of, without_transparent
 from duplex.baking.geometry.probes import ProbeView, probes_of
@@ -23,7 +23,7 @@ def object_density(
     config: DensityConfig,
     cameras: list[Camera],
     photos: Sequence[Photo] = (),
-    crop: Crop | None = None,
+    crop: CropRegion | None = None,
 ) -> DensityGrid:
     """The teacher's density grid without what only draws the background, as pictures of ``cameras`` show it.
 

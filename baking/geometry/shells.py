@@ -223,3 +223,27 @@ def _simplified(shell: Mesh, faces: int) -> Mesh:
     a, b, c = (positions[triangles[:, i]] for i in range(3))
     sound = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12
     return _subset(Mesh.without_uvs(positions.astype(np.float32), triangles.astype(np.int32)), sound)
+
+
+def shells_to_arrays(shells: tuple[Mesh, Mesh]) -> dict[str, Array]:
+    """Both shells by the names of their parts."""
+    return {
+        f"{i}.{key}": value
+        for i, shell in enumerate(shells)
+        for key, value in (("positions", shell.positions), ("faces", shell.faces), ("uvs", shell.uvs))
+    }
+
+
+def shells_from_arrays(arrays: dict[str, Array]) -> tuple[Mesh, Mesh]:
+    """The shells of :func:`shells_to_arrays`; raises ValueError for other arrays."""
+    first, second = (Mesh(arrays[f"{i}.positions"], arrays[f"{i}.uvs"], arrays[f"{i}.faces"]) for i in range(2))
+    for shell in (first, second):
+        count = len(shell.positions)
+        shapes = (shell.positions.shape, shell.uvs.shape, shell.faces.shape[1:])
+        numbers = np.isfinite(shell.positions).all() and np.isfinite(shell.uvs).all()
+        indices = shell.faces.dtype.kind in "iu" and shell.faces.size > 0
+        if shapes != ((count, 3), (count, 2), (3,)) or not numbers or not indices:
+            raise ValueError("not a mesh")
+        if not 0 <= int(shell.faces.min()) <= int(shell.faces.max()) < count:
+            raise ValueError("not the indices of vertices")
+    return first, second

@@ -169,7 +169,7 @@ def test_unseen_parts_are_noticed_and_shown_as_wanted(
         assert state.sees_unseen
         pictures[unseen] = out.read()
     assert len(set(pictures.values())) == 3 and pictures[Unseen.AUTO] == pictures[Unseen.FADE]
-    state.show(replace(seen_from_above(demo), rig=demo.rig | {"surrounded": True}), demo_file)
+    state.show(replace(seen_from_above(demo), rig=demo.rig | {"dome": True}), demo_file)
     state.draw(0.1, out)
     around = []
     for unseen in (Unseen.AUTO, Unseen.HIDE, Unseen.FADE):
