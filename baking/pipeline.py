@@ -29,7 +29,7 @@ from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.density import sample_density
-from duplex.baking.geometry.dome import shown_around
+from duplex.baking.geometry.dome import cut_around
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import AROUND, FADING, count_cameras, pixels_covered, with_seen
@@ -254,7 +254,7 @@ def _finished(
     scene = teacher.scene
     bundle = export_student(student, shells)
     if job.dome:
-        outer, inner = (replace(s, mesh=shown_around(s.mesh, job.dome)) for s in (bundle.outer, bundle.inner))
+        outer, inner = (replace(s, mesh=cut_around(s.mesh, job.dome)) for s in (bundle.outer, bundle.inner))
         bundle = replace(bundle, outer=outer, inner=inner)
     bundle = dataclasses.replace(
         bundle,
@@ -262,7 +262,7 @@ def _finished(
         up=scene.up,
         to_checkpoint=np.array(scene.to_checkpoint or np.eye(4)).reshape(4, 4),
         to_dataset=job.to_dataset,
-        rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset), "dome": job.dome is not None},
+        rig={**job.rig.to_json(), "dataset_cameras": len(job.dataset)},
         cameras=(*job.rig.path().cameras(PRESET_CAMERAS, *PRESET_SIZE), *job.dataset),
         teacher=Provenance.of(teacher, job.crop).to_json(),
         report=report_of(job, seconds, facts),

@@ -31,7 +31,7 @@ class FrameOptions:
     background: Rgba | None = None
     shells: tuple[bool, bool] = (True, True)
     display: Display = field(default_factory=Display)
-    unseen: Unseen = Unseen.AUTO
+    unseen: Unseen = Unseen.FADE
     timers: Timers = NO_TIMERS
 
 

@@ -71,7 +71,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
     depth: bool = False,
     background: Color | None = None,
     view: str | View = "final",
-    unseen: str = Unseen.AUTO,
+    unseen: str = Unseen.FADE,
     backend: str = AUTO,
     context: RenderContext | None = None,
 ) -> Array | Rendering:
@@ -84,8 +84,7 @@ def render(  # noqa: PLR0913 - keyword arguments of the public API
         depth: Whether to return distances too.
         background: Straight RGB or RGBA in [0, 1]; by default the background of the teacher's training.
         view: A view by its name in the panel's *show* list: ``"final"``, ``"alpha"``, ``"outer depth"`` ...
-        unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"``, ``"hide"``, or
-            ``"auto"``: hidden where a dome is behind the scene, else faded.
+        unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"``, ``"hide"``.
         backend: ``"auto"`` (fragment shaders), ``"fragment"``, ``"compute"`` or ``"onnx"``.
         context: OpenGL context; by default one per thread, which is kept between calls.
 

@@ -22,7 +22,7 @@ from duplex.app.render.passes.tiles import TilePass
 from duplex.app.render.targets import FrameTargets, TargetCache
 from duplex.app.render.timers import Timers
 from duplex.app.render.view_transform import ViewTransform
-from duplex.app.render.views import SURFACE_KINDS, Unseen, View, ViewKind, resolved, views_of
+from duplex.app.render.views import SURFACE_KINDS, Unseen, View, ViewKind, views_of
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import scene_pivot
@@ -136,7 +136,7 @@ class Renderer:
         timers = options.timers
         transform = self.transform_of(_block_camera(camera, network.channels_to_space).padded(network.margin))
         outer, inner = targets.hits
-        hiding = resolved(options.unseen, self.bundle) is Unseen.HIDE
+        hiding = options.unseen is Unseen.HIDE
         with timers.measure("outer shell"):
             self._gbuffer[0].render(transform, hiding=hiding, out=outer)
         with timers.measure("inner shell"):
@@ -150,7 +150,7 @@ class Renderer:
         shaded = targets.backend.render(frame, options.timers)
         picture = self._pictures[options.view.kind]
         with options.timers.measure("present"):
-            showing = resolved(options.unseen, self.bundle) is Unseen.SHOW
+            showing = options.unseen is Unseen.SHOW
             picture.render(frame, shaded, self._background(options), showing, out=targets.picture)
         return FrameResult(targets.picture, frame, shaded)
 

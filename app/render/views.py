@@ -34,11 +34,9 @@ _LAYER = re.compile(r"layer (\d{1,3}) channels (\d{1,4})-(\d{1,4})")
 class Unseen(StrEnum):
     """What becomes of parts that the cameras of the bake have not seen.
 
-    They fade behind the border of what was seen, are as visible as other parts, or hidden; ``AUTO``: hidden where a
-    dome is behind the scene, else faded.
+    They fade behind the border of what was seen, are as visible as other parts, or hidden.
     """
 
-    AUTO = "auto"
     FADE = "fade"
     SHOW = "show"
     HIDE = "hide"
@@ -49,13 +47,6 @@ class Unseen(StrEnum):
         if name not in tuple(cls):
             raise DuplexError(f"unseen {name!r:.60}: expected {', '.join(cls)}")
         return cls(name)
-
-
-def resolved(unseen: Unseen, bundle: Bundle) -> Unseen:
-    """What :attr:`Unseen.AUTO` is for ``bundle``."""
-    if unseen is not Unseen.AUTO:
-        return unseen
-    return Unseen.HIDE if bundle.rig.get("dome") is True else Unseen.FADE
 
 
 @dataclass(frozen=True)

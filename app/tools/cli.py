@@ -44,8 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--unseen",
         choices=tuple(Unseen),
-        help="what becomes of parts that no camera of the bake saw; auto: hide where a dome is behind "
-        "the scene, else fade [auto, or as the window was left]",
+        help="what becomes of parts that no camera of the bake saw [fade, or as the window was left]",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
@@ -110,7 +109,7 @@ def _options(arguments: argparse.Namespace, background: Color | None) -> FrameOp
     """How pictures without a window are drawn."""
     from duplex.app.render.frame import FrameOptions
 
-    return FrameOptions(background=background, unseen=Unseen(arguments.unseen or Unseen.AUTO))
+    return FrameOptions(background=background, unseen=Unseen(arguments.unseen or Unseen.FADE))
 
 
 def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], options: FrameOptions) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from duplex.app.render.views import resolved
 from duplex.app.viewer.actions import Action, SetInspection, ShowHelp
 from duplex.app.viewer.gui.labels import label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
@@ -101,7 +100,7 @@ def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: 
     return PanelFacts(
         look=state.look,
         views=renderer.views,
-        unseen=UnseenFacts(renderer.has_unseen, state.sees_unseen, resolved(state.look.unseen, bundle)),
+        unseen=UnseenFacts(renderer.has_unseen, state.sees_unseen),
         has_limits=scene.elevations is not None,
         controls=scene.controls,
         editor=scene.editor,

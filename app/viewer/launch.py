@@ -37,8 +37,8 @@ def view(
         size: Of the window in pixels; by default as large as last time.
         backend: What runs the network; ``"auto"`` measures which is the fastest.
         background: RGB in [0, 1]; by default the colour that the teacher was trained against.
-        unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"``, ``"hide"``, ``"auto"``; by
-            default what was chosen last.
+        unseen: What becomes of parts that no camera of the bake saw: ``"fade"``, ``"show"`` or ``"hide"``; by default
+            what was chosen last.
 
     Raises:
         NoDisplayError: No window can be opened here.

@@ -31,7 +31,7 @@ class Look:
     smooth: bool = True
     frame_rate: int = 30
     show_cameras: bool = False
-    unseen: Unseen = Unseen.AUTO
+    unseen: Unseen = Unseen.FADE
     limited: bool = False
 
     @property

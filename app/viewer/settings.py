@@ -31,7 +31,7 @@ class Settings:
     scale: float = 1.0
     smooth: bool = True
     frame_rate: int = 30
-    unseen: str = Unseen.AUTO
+    unseen: str = Unseen.FADE
     limited: bool = False
 
     def opened(self, path: Path) -> None:

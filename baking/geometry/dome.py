@@ -6,8 +6,6 @@ dome, at the end of the contracted space, and what a hole would show in black is
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import trimesh
 
@@ -36,17 +34,18 @@ def on_dome(positions: Array, space: Contracted) -> Array:
     return np.asarray(np.linalg.norm(positions, ord=space.order, axis=1) > space.end - TOLERANCE)
 
 
-def shown_around(shell: Mesh, space: Contracted) -> Mesh:
-    """A shell in the world that is shown a little farther than cameras have seen it, once its texels are filled.
+def cut_around(shell: Mesh, space: Contracted) -> Mesh:
+    """A shell in the world without what lies far from all that cameras have seen, once its texels are filled.
 
-    Photos are few: what they miss lies in small pieces amid what they show, and holes are worse than a guess. The dome
-    is shown whole, as the background of all else.
+    Photos are few: what they miss lies in small pieces amid what they show, and holes are worse than a guess. Where
+    the guess ends, the dome is seen, which stays whole.
     """
     if shell.seen is None:
         return shell
     away = np.linalg.norm((shell.positions - space.center) / space.radius, ord=space.order, axis=1)
-    shown = (shell.seen > LEAST_SEEN) | (away > (1 - FAR_TOLERANCE) * space.far)
-    return replace(shell, seen=None if shown.all() else shown.astype(np.float32))
+    kept = (shell.seen > LEAST_SEEN) | (away > (1 - FAR_TOLERANCE) * space.far)
+    used, faces = np.unique(shell.faces[kept[shell.faces].any(1)], return_inverse=True)
+    return Mesh(shell.positions[used], shell.uvs[used], faces.reshape(-1, 3).astype(np.int32))
 
 
 def beneath(shell: Mesh, space: Contracted) -> Array:

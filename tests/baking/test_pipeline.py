@@ -57,7 +57,7 @@ def test_a_scene_under_the_sky_is_opaque(tmp_path: Path, ctx: moderngl.Context) 
     job = BakeJob(teacher, small(BakeConfig()), rig, tuple(eyes))
     output = tmp_path / "scene.bundle"
     bundle = bake(job, output, Workspace(output, job.fingerprint(), False, False), ctx)
-    assert bundle.rig["dome"] is True and job.dome == space
+    assert job.dome == space and bundle.outer.mesh.seen is None
     renderer = Renderer(ctx, bundle)
     between = Camera.look_at((0.5, 0, 1.0), (0.5, 0, -4), size=(64, 64), fov_y=1.3)
     rgba = renderer.image(between, FrameOptions(background=TRANSPARENT)).astype(np.float32) / 255

@@ -19,7 +19,6 @@ class UnseenFacts:
 
     exists: bool
     in_picture: bool
-    becomes: Unseen = Unseen.FADE
 
 
 HINTS = {
@@ -40,7 +39,7 @@ def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Ac
         _, number = imgui.combo("unseen parts", list(Unseen).index(look.unseen), list(Unseen))
         shown = list(Unseen)[number]
         if unseen.in_picture:
-            imgui.text_wrapped(HINTS[unseen.becomes])
+            imgui.text_wrapped(HINTS[look.unseen])
     _, exposure = imgui.slider_float("exposure", look.exposure, -3, 3, "%+.1f stops")
     _, percent = imgui.slider_int("resolution", round(100 * look.scale), 10, 100, "%d%%")
     _, smooth = imgui.checkbox("coarser while moving, for", look.smooth)

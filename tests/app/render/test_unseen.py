@@ -136,5 +136,5 @@ def test_the_python_api_takes_the_name(demo: Bundle) -> None:
     bundle = seen_from_above(demo)
     faded, shown = (render(bundle, below(bundle), unseen=name) for name in ("fade", "show"))
     assert (faded != shown).any() and np.array_equal(faded, render(bundle, below(bundle)))
-    with pytest.raises(DuplexError, match=r"unseen 'dim': expected auto, fade, show, hide"):
+    with pytest.raises(DuplexError, match=r"unseen 'dim': expected fade, show, hide"):
         render(bundle, below(bundle), unseen="dim")

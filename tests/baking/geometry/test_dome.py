@@ -12,7 +12,7 @@ from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.geometry.dome import beneath, dome, shown_around
+from duplex.baking.geometry.dome import beneath, cut_around, dome
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.geometry.shells import ShellConfig, Viewpoints, extract_shells, in_world
 
@@ -57,12 +57,15 @@ def test_shells_under_a_dome_leave_no_hole(ctx: moderngl.Context) -> None:
     assert holes[0] > 0.3 and holes[1] < 1e-3
 
 
-def test_what_was_nearly_seen_and_the_dome_are_shown() -> None:
+def test_what_was_nearly_seen_and_the_dome_stay() -> None:
     space = Contracted(radius=0.5)
     end = space.far * space.radius
     positions = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [0, 0, end], [end, 0, 0], [0, -end, 3]], np.float32)
-    mesh = Mesh.without_uvs(positions, np.array([[0, 1, 2], [3, 4, 5]], np.int32))
-    assert shown_around(mesh, space).seen is None
-    seen = shown_around(replace(mesh, seen=np.array([1, 0.1, 0, 1, 0.3, 0], np.float32)), space).seen
-    assert seen is not None and seen.tolist() == [1, 1, 0, 1, 1, 1]
-    assert shown_around(replace(mesh, seen=np.array([1, 0.1, 1, 0, 0, 0], np.float32)), space).seen is None
+    uvs = positions[:, :2] / end
+    mesh = Mesh(positions, uvs, np.array([[0, 1, 2], [3, 4, 5]], np.int32))
+    assert cut_around(mesh, space) is mesh
+    near = cut_around(replace(mesh, seen=np.array([0, 0.1, 0, 1, 0.3, 0], np.float32)), space)
+    assert near.seen is None and np.array_equal(near.positions, positions) and len(near.faces) == 2
+    far = cut_around(replace(mesh, seen=np.array([0, 0.01, 0, 0, 0, 0], np.float32)), space)
+    assert far.seen is None and np.array_equal(far.positions, positions[3:]) and far.faces.tolist() == [[0, 1, 2]]
+    assert np.array_equal(far.uvs, uvs[3:])
