@@ -22,6 +22,7 @@ from duplex.baking.capture.folder import MODEL_FILES, WORK, CaptureFolder
 from duplex.baking.capture.process import check_installed, reconstruct
 from duplex.baking.capture.shots import Shot, photos_of, read_shots
 from duplex.baking.capture.transforms_writer import IMAGES, MODEL
+from duplex.baking.datasets.photos import MAX_NOTES, left_out
 from duplex.baking.datasets.reading import is_dataset
 from duplex.baking.runtime.progress import Listener, reporting, say, track
 
@@ -133,14 +134,24 @@ def _photos(paths: list[Path], output: CaptureFolder) -> list[Shot]:
     shots = read_shots(paths)
     names = _free_names(shots)
     output.name_images(names)
-    images, kept = output.path / IMAGES, []
+    images, kept, broken = output.path / IMAGES, list[Shot](), list[DuplexError]()
     with track("turning photos upright", len(shots)) as progress:
         for shot, name in zip(shots, names, strict=True):
             written = Shot(images / name, shot.width, shot.height, True, shot.focal, shot.camera)
-            if not _is_written(written):
-                _write_image(shot, written.path)
-            kept.append(written)
+            try:
+                if not _is_written(written):
+                    _write_image(shot, written.path)
+                _grey(written, output.path / WORK / _small_name(len(kept)))
+            except DuplexError as error:  # cut off behind a sound header
+                written.path.unlink(missing_ok=True)
+                broken.append(error)
+            else:
+                kept.append(written)
             progress.advance()
+    if not kept:
+        raise broken[0]
+    for each in broken[:MAX_NOTES]:
+        say(left_out(each))
     return kept
 
 
@@ -203,7 +214,7 @@ def _task(shots: list[Shot], of_video: bool, seed: int) -> dict[str, object]:
     images = []
     with track("shrinking photos", len(shots)) as progress:
         for i, shot in enumerate(shots):
-            name = f"{i:05d}.png"
+            name = _small_name(i)
             grey = _grey(shot, work / name)
             focal = shot.focal and shot.focal * max(grey) / max(shot.width, shot.height)
             image = {"name": name, "photo": shot.path.name, "small": grey, "focal": focal}
@@ -212,6 +223,10 @@ def _task(shots: list[Shot], of_video: bool, seed: int) -> dict[str, object]:
     model = ONE_LENS if one_camera else OWN_LENSES
     flags = {"one_camera": one_camera, "model": model, "of_video": of_video}
     return {"images": images, **flags, "seed": seed % (1 << 31), "threads": os.cpu_count() or 1}
+
+
+def _small_name(index: int) -> str:
+    return f"{index:05d}.png"
 
 
 def _grey(shot: Shot, file: Path) -> tuple[int, int]:

@@ -32,7 +32,7 @@ def test_a_video_of_fox_is_posed(data: Path, tmp_path: Path) -> None:
     frames = [np.asarray(Image.open(photo).convert("RGB").resize((720, 1280))) for photo in photos]
     write_video(tmp_path / "walk.mp4", frames)
     report = pose(tmp_path / "walk.mp4", tmp_path / "poses")
-    assert report.photos >= 30 and len(report.placed) >= 0.9 * report.photos
+    assert report.photos >= 25 and len(report.placed) >= 0.9 * report.photos  # of 50 frames, a step apart
 
 
 def test_a_folder_with_unusable_photos_is_posed_without_them(data: Path, tmp_path: Path) -> None:
