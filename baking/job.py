@@ -112,7 +112,7 @@ def beside_photos(job: BakeJob, given: Collection[str]) -> BakeJob:
 
     Training then learns more, and from its beginning, from the photos. Settings that were ``given`` stay.
     """
-    if not (job.rig.surrounded and job.photos):
+    if not (job.dome and job.photos):
         return job
     changes = {"views": max(round(BESIDE_PHOTOS * job.config.views.views), 2), **PHOTOS_FIRST}
     stages = {

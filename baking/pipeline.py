@@ -226,7 +226,7 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
 
     shells = extract_shells(grid, viewpoints, job.config.shells, ctx, space, share_of)
     pixels: tuple[Array | None, Array | None] = (None, None)
-    if job.rig.surrounded:
+    if job.dome:
         pixels = pixels_covered(Rasterizer(ctx, *(in_world(shell, space) for shell in shells)), viewpoints.own)
     outer, inner = (
         # rounded as in the bundle, so that training and viewer draw the same triangles

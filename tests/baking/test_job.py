@@ -10,6 +10,7 @@ import numpy as np
 from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import bake_config
 from duplex.baking.datasets.photos import Photo
+from duplex.baking.fields.spaces import Contracted
 from duplex.baking.job import BakeJob, beside_photos, cropped, needs
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB
@@ -28,14 +29,15 @@ def test_needs_grow_with_the_settings(octahedron: Path) -> None:
 def test_photos_of_surroundings_replace_views_unless_told_otherwise(octahedron: Path, tmp_path: Path) -> None:
     teacher = load_teacher(octahedron)
     rig = Rig.from_scene(teacher.scene)
+    unbounded = replace(teacher, scene=replace(teacher.scene, space=Contracted()))
     photo = Photo(rig.evenly(1, 64)[0], tmp_path / "a.png")
-    job = BakeJob(teacher, bake_config("draft", {}), replace(rig, surrounded=True), photos=(photo,))
+    job = BakeJob(unbounded, bake_config("draft", {}), rig, photos=(photo,))
     changed, kept = beside_photos(job, {}).config, beside_photos(job, {"views", "photo_share"}).config
     assert (changed.views.views, changed.distill.photo_steps, changed.distill.photo_share) == (180, 1.0, 0.75)
     assert (kept.views.views, kept.distill.photo_steps, kept.distill.photo_share) == (900, 1.0, 0.5)
     assert changed.shells == job.config.shells and changed.density == job.config.density
     assert beside_photos(replace(job, photos=()), {}).config == job.config  # nothing but views to learn from
-    assert beside_photos(replace(job, rig=rig), {}).config == job.config  # an object
+    assert beside_photos(replace(job, teacher=teacher), {}).config == job.config  # an object
 
 
 def test_what_is_cropped_is_not_learned_from_photos(octahedron: Path, tmp_path: Path) -> None:
