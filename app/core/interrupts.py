@@ -36,7 +36,7 @@ class _Ending:
 
 _ending = _Ending()
 _answered: set[int] = set()
-_leaving = _thread.allocate_lock()
+_telling = _thread.RLock()  # who has it may finish the sentence: nobody ends the program meanwhile
 
 
 def install() -> None:
@@ -88,12 +88,13 @@ def pending() -> bool:
 
 def report() -> int:
     """Say on stderr, once, that the command was interrupted; returns the exit status."""
-    if not _ending.told:
-        _ending.told = pending()
-        try:
-            print("interrupted", file=sys.stderr, flush=True)
-        except OSError:  # the terminal is gone
-            _leave()
+    with _telling:
+        if not _ending.told:
+            _ending.told = pending()
+            try:
+                print("interrupted", file=sys.stderr, flush=True)
+            except OSError:  # the terminal is gone
+                _leave()
     return _status()
 
 
@@ -152,9 +153,7 @@ def _repeat(number: int) -> None:
 
 def _leave() -> NoReturn:
     try:
-        if not _leaving.acquire(blocking=False):
-            time.sleep(1)  # the other thread is about to
-        elif not _ending.told:
+        if _telling.acquire(timeout=1) and not _ending.told:
             cursor = SHOW_CURSOR if os.isatty(2) else ""
             os.write(2, f"{cursor}interrupted\n".encode())
     finally:

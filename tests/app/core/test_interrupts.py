@@ -139,6 +139,24 @@ def test_a_second_one_ends_it_at_once(body: str) -> None:
     assert (status, errors) == (130, "interrupted\n") and seconds < 1
 
 
+def test_a_second_one_does_not_cut_the_sentence_off() -> None:
+    process = start(
+        program("""
+        class Slow(type(sys.stderr)):
+            def write(self, text):
+                written = super().write(text)
+                self.flush()
+                time.sleep(0.2)
+                return written
+        sys.stderr = Slow(sys.stderr.buffer)
+        ready()
+        sleep()
+    """)
+    )
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    assert end(process, signal.SIGINT, times=2)[:2] == (130, "interrupted\n")
+
+
 @pytest.mark.parametrize(
     ("name", "head", "use"),
     [
