@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.files import identity_of
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, UV_STEPS
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
@@ -135,9 +136,9 @@ def cropped(job: BakeJob, crop: Sequence[float] | str | None) -> BakeJob:
 
 
 def identity(photo: Photo) -> list[Any]:
-    """JSON values that identify a photo without reading its pixels: paths, modification times, lens, camera."""
+    """JSON values that identify a photo without decoding its pixels: its files, lens and camera."""
     masks = (photo.mask, photo.dynamic_mask)
-    files = [(str(file.absolute()), file.stat().st_mtime_ns) for file in (photo.path, *masks) if file]
+    files = [identity_of(file) for file in (photo.path, *masks) if file]
     lens = dataclasses.asdict(photo.distortion) if photo.distortion else None
     return [files, lens, photo.shift, photo.crop_radius, photo.camera.to_json()]
 

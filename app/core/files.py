@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from duplex.app.core.unfinished import MARK_FILE, Unfinished, remove_all
 
 ATTEMPTS = 5  # to reserve a name
 PAUSE = 50  # milliseconds between two attempts, at most
+HEAD = 1 << 16  # bytes that tell two files of one name and size apart
 
 Stamp = tuple[int, int]  # modification time in nanoseconds, size in bytes
 
@@ -31,6 +33,19 @@ def stamp_of(path: Path) -> Stamp | None:
     except (OSError, ValueError):  # ValueError: the name holds a null byte
         return None
     return status.st_mtime_ns, status.st_size
+
+
+def identity_of(path: Path) -> tuple[str, int, str]:
+    """What tells the file at ``path`` from others: its absolute path, its size, and a SHA-256 of its first 64 KiB.
+
+    A copy put back with another date is the same file. Of one that cannot be read its path alone tells.
+    """
+    try:
+        with path.open("rb") as file:
+            head = hashlib.sha256(file.read(HEAD)).hexdigest()
+            return str(path.absolute()), file.seek(0, 2), head
+    except OSError:
+        return str(path.absolute()), 0, ""
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from duplex.app.core.apart import apart, trusting
 from duplex.app.core.errors import DuplexError
-from duplex.app.core.files import reserve_folder, stamp_of
+from duplex.app.core.files import identity_of, reserve_folder
 from duplex.baking.capture import decoding, video
 from duplex.baking.capture.failures import Matching
 from duplex.baking.capture.folder import MODEL_FILES, WORK, CaptureFolder
@@ -109,7 +109,7 @@ def posed(source: Path, folder: Path, *, seed: int = 0, resume: bool = False, re
     """
     of_video = video.is_video(source)
     paths = [source] if of_video else photos_of(source)
-    known = [[str(path.absolute()), stamp_of(path)] for path in paths]
+    known = [identity_of(path) for path in paths]
     fingerprint = hashlib.sha256(json.dumps([known, LONGEST, seed]).encode()).hexdigest()
     check_installed()
     with reserve_folder(folder):

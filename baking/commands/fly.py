@@ -29,14 +29,18 @@ def main() -> int:
     parser.add_argument("source", type=Path, help="the folder of the photos, with or without cameras, or a video")
     parser.add_argument("-o", "--output", type=Path, help="the bundle to write [SOURCE.bundle in the current folder]")
     parser.add_argument("--quality", choices=PRESETS, default="draft", help="preset of all settings [draft]")
+    parser.add_argument("--restart", action="store_true", help="throw away what an interrupted run has begun")
     arguments = parser.parse_args()
     source = arguments.source
     output = arguments.output or Path(f"{source.resolve().stem}.bundle")
-    return console.run(lambda: fly(source, output, arguments.quality))
+    return console.run(lambda: fly(source, output, arguments.quality, arguments.restart))
 
 
-def fly(source: Path, output: Path, quality: str) -> int:
-    """Make the bundle ``output`` of ``source``, unless it is there, and open it; returns the exit status."""
+def fly(source: Path, output: Path, quality: str, restart: bool = False) -> int:
+    """Make the bundle ``output`` of ``source``, unless it is there, and open it; returns the exit status.
+
+    What an interrupted run has begun is gone on with, or with ``restart`` thrown away.
+    """
     if output.exists():
         say(f"{output} is there already: remove it to make it anew")
         return view(output)
@@ -45,17 +49,17 @@ def fly(source: Path, output: Path, quality: str) -> int:
         say(f"{teacher} is there already: remove it to train anew")
     else:
         say("1 of 2: training")
-        begun = [Path(f"{teacher}.training"), Path(f"{teacher}.poses")]
-        report = train(source, teacher, quality=quality, resume=any(path.exists() for path in begun))
+        begun = not restart and any(Path(f"{teacher}.{part}").exists() for part in ("training", "poses"))
+        report = train(source, teacher, quality=quality, resume=begun, restart=restart)
         if report.psnr is not None:
             say(f"{report.psnr:.1f} dB on held-out photos")
     say("2 of 2: baking")
     poses = Path(f"{teacher}.poses")
     preview = output.with_suffix(".preview.bundle")
     with Watching(preview) as window:
-        resume = Path(f"{output}.baking").exists()
+        begun = not restart and Path(f"{output}.baking").exists()
         data = poses if poses.exists() else source
-        bake(teacher, output, data=data, quality=quality, preview=preview, resume=resume)
+        bake(teacher, output, data=data, quality=quality, preview=preview, resume=begun, restart=restart)
         print(f"{output}: {output.stat().st_size / 1e6:.1f} MB", flush=True)
         if window.finish(output):
             return 0

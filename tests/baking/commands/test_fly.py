@@ -36,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def bake(teacher: Path, output: Path, **options: Any) -> None:
         preview = options.pop("preview")
-        found.append(("bake", teacher.name, output.name, options["data"].name, options["resume"]))
+        found.append(("bake", teacher.name, output.name, options["data"].name, options["resume"], options["restart"]))
         preview.write_bytes(b"so far")
         output.write_bytes(b"finished")
 
@@ -55,14 +55,25 @@ def test_what_an_earlier_run_made_is_used(calls: list[Any], tmp_path: Path, monk
     for name in ("photos.th.training", "photos.bundle.baking"):
         (tmp_path / name).mkdir()
     assert fly.fly(source, output, "draft") == 0
-    trained = ("train", "photos", "photos.th", {"quality": "draft", "resume": True})
-    baked = ("bake", "photos.th", "photos.bundle", "photos.th.poses", True)
+    trained = ("train", "photos", "photos.th", {"quality": "draft", "resume": True, "restart": False})
+    baked = ("bake", "photos.th", "photos.bundle", "photos.th.poses", True, False)
     assert calls == [trained, baked, ("view", "photos.bundle")]
     assert not list(tmp_path.glob("*.preview.*"))
     output.unlink()
     fly.fly(source, output, "draft")
     fly.fly(source, output, "draft")
     assert [call[0] for call in calls[3:]] == ["bake", "view", "view"]
+
+
+def test_what_an_earlier_run_began_is_thrown_away_if_asked(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fly.start, "__file__", str(tmp_path / "no-window.py"))
+    for name in ("photos.th.training", "photos.th.poses", "photos.bundle.baking"):
+        (tmp_path / name).mkdir()
+    assert fly.fly(tmp_path / "photos", tmp_path / "photos.bundle", "draft", restart=True) == 0
+    trained = ("train", "photos", "photos.th", {"quality": "draft", "resume": False, "restart": True})
+    assert calls[:2] == [trained, ("bake", "photos.th", "photos.bundle", "photos.th.poses", False, True)]
 
 
 def test_the_window_of_the_preview_gets_the_finished_scene(
