@@ -11,8 +11,11 @@ def viewer() -> int:
     return run("duplex.app.tools.cli")
 
 
-def run(module: str) -> int:
-    """Load a command's module and call its ``main``; returns the exit status."""
+def run(module: str, extra: str = "") -> int:
+    """Load a command's module and call its ``main``; returns the exit status.
+
+    ``extra``: of this package, which holds what the module imports; one sentence says so where it is missing.
+    """
     leave_out_current_folder()  # before anything is imported
     import importlib
     import warnings
@@ -22,7 +25,16 @@ def run(module: str) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries tell users nothing; python -W shows them
     interrupts.install()
-    return interrupts.interruptible(importlib.import_module(module).main)
+    try:
+        main = importlib.import_module(module).main
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not extra or missing in ("", "duplex"):
+            raise
+        remedy = f"python3 -m pip install 'duplex-radiance[{extra}]'"
+        print(f"error: {missing} is not installed, which this command needs: {remedy}", file=sys.stderr)
+        return 2
+    return interrupts.interruptible(main)
 
 
 def leave_out_current_folder() -> None:

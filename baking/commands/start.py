@@ -9,23 +9,24 @@ from duplex.app import start
 
 def bake() -> int:
     """``duplex-bake``."""
-    return start.run("duplex.baking.commands.bake")
+    return start.run("duplex.baking.commands.bake", "bake")
 
 
 def evaluate() -> int:
     """``duplex-eval``."""
-    return start.run("duplex.baking.commands.evaluate")
+    return start.run("duplex.baking.commands.evaluate", "bake")
 
 
 def train() -> int:
     """``duplex-train``, and ``duplex-train poses``, which works without torch."""
-    poses = sys.argv[1:2] == ["poses"]
-    return start.run(f"duplex.baking.commands.{'poses' if poses else 'train'}")
+    if sys.argv[1:2] == ["poses"]:
+        return start.run("duplex.baking.commands.poses", "photos")
+    return start.run("duplex.baking.commands.train", "bake")
 
 
 def fly() -> int:
     """``run.py PHOTOS``."""
-    return start.run("duplex.baking.commands.fly")
+    return start.run("duplex.baking.commands.fly", "bake")
 
 
 if __name__ == "__main__":

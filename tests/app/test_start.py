@@ -46,6 +46,27 @@ def test_warnings_of_libraries_are_shown_to_those_who_ask(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments", "missing", "extra"),
+    [
+        ("bake", ["x.th"], "torch", "bake"),
+        ("evaluate", ["x.bundle"], "torch", "bake"),
+        ("train", ["photos", "-o", "x.th"], "torch", "bake"),
+        ("train", ["poses", "photos"], "rich", "photos"),
+    ],
+)
+def test_a_command_whose_extra_is_not_installed_says_so(
+    name: str, arguments: list[str], missing: str, extra: str, tmp_path: Path
+) -> None:
+    command = script(tmp_path / "bin", name)
+    file = Path(command[1])
+    file.write_text(f"import sys\nsys.modules[{missing!r}] = None\n{file.read_text()}")
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    remedy = f"python3 -m pip install 'duplex-radiance[{extra}]'"
+    assert done.stderr == f"error: {missing} is not installed, which this command needs: {remedy}\n"
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("viewer", ["--info"]),
