@@ -33,7 +33,7 @@ MEMORY = 3 << 29  # bytes that a child takes beyond its libraries
 MAX_ARRAY = 1 << 30  # bytes of a result
 MAX_HEADER = 1 << 16  # bytes of its description
 LENGTHS = struct.Struct("<IQ")  # bytes of a message's header and of what follows it
-DTYPES = ("|u1", "<u2", "|b1")
+DTYPES = ("|u1", "<u2", "<i4", "|b1")
 MAX_AXES = 4
 PROGRAM = "import sys; sys.path += sys.argv[1:]; from duplex.app.core.apart_child import serve; serve()"
 WATCH_SECONDS = 0.1

@@ -20,6 +20,7 @@ FREE_BYTES = 1 << 20  # that a part may hold whatever it takes in the file
 MAX_EXPANSION = 100  # bytes of a part for each byte that it takes in the file
 MAX_DIRECTORY_BYTES = 1 << 18
 MANIFEST = "manifest.json"
+STORED = (".png", ".webp", ".coarse", ".fine")  # ends of the names of parts that deflate no more
 REMEDY = "a damaged or forged bundle; bake again"
 
 
@@ -134,7 +135,7 @@ def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts}.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed date: equal input gives equal bytes
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(STORED) else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
     return buffer.getvalue()

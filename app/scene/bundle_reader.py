@@ -20,6 +20,9 @@ from duplex.app.scene import glb
 from duplex.app.scene.archive import Archive
 from duplex.app.scene.bundle import MAX_TEXTURE_SIDE, SHELLS, VERSION, Bundle, BundleShell
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.codec import shell_mesh
+from duplex.app.scene.codec.features import read_texels
+from duplex.app.scene.codec.mesh_space import MeshSpace
 from duplex.app.scene.coordinates.reference_view import reference_of_version_1
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
@@ -29,6 +32,8 @@ from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Refer
 MAX_CAMERAS = 4096
 MAX_REFERENCES = 16
 MAX_MESH_BYTES = 1 << 28
+MAX_PACKED_BYTES = 1 << 27  # of each part of a shell's packed features
+UNPACKING_SECONDS = 20  # of processor time for a shell's features
 MAX_WEIGHTS_BYTES = 1 << 23  # of the safetensors part and of the ONNX part
 MAX_THUMBNAIL_BYTES = 1 << 22
 MAX_STATED = 1 << 40  # of any count in the manifest
@@ -93,7 +98,7 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
     poses = tuple(Camera.from_json(each) for each in cameras.elements("cameras", MAX_CAMERAS))
     to_checkpoint, to_dataset = _frame(scene, "to_checkpoint"), _frame(scene, "to_dataset", IDENTITY)
     report = archive.json("report.json")
-    onnx = archive.read("shading.onnx", MAX_WEIGHTS_BYTES)
+    onnx = archive.read("shading.onnx", MAX_WEIGHTS_BYTES) if "shading.onnx" in archive.sizes else b""
     if manifest.whole("version", 1, VERSION) == 1 and network.can_be_scaled:
         network = replace(network, reference=reference_of_version_1(cameras.child("rig"), report))
         onnx = b"" if network.scaled else onnx  # which has no feature pyramid
@@ -115,7 +120,7 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
         rig=cameras.members("rig"),
         teacher=manifest.members("teacher"),
         report=report.as_members(),
-        thumbnail=archive.read("thumbnail.png", MAX_THUMBNAIL_BYTES),
+        thumbnail=archive.read(manifest.text("thumbnail", default="thumbnail.png"), MAX_THUMBNAIL_BYTES),
         onnx=onnx,
         references=_references(archive, manifest, name),
     )
@@ -157,21 +162,55 @@ def _shell(archive: Archive, entry: Node, network: NetworkSpec, name: str) -> Bu
     size = entry.child("texture_size")
     width, height = (size.whole(i, 1, MAX_TEXTURE_SIDE) for i in range(2))
     count = network.feature_channels // 4
-    textures = entry.child("textures")
-    names = [textures.text(i) for i in range(len(entry.elements("textures", MAX_STATED)))]
-    if len(names) != count:
-        raise DuplexError(f"{name}: {len(names)} feature textures: the network takes {count}")
     return BundleShell(
         mesh,
-        np.stack([_rgba(archive, texture, (width, height), name) for texture in names]),
+        _packed_texels(archive, entry, (width, height), 4 * count, name)
+        if "features" in entry
+        else _pictures(archive, entry, (width, height), count, name),
         entry.numbers("scale", 4 * count).astype(np.float32),
         entry.numbers("offset", 4 * count).astype(np.float32),
     )
 
 
+def _pictures(archive: Archive, entry: Node, size: Size, count: int, name: str) -> Array:
+    """The texels (count, height, width, 4) of a shell whose features are pictures."""
+    textures = entry.child("textures")
+    names = [textures.text(i) for i in range(len(entry.elements("textures", MAX_STATED)))]
+    if len(names) != count:
+        raise DuplexError(f"{name}: {len(names)} feature textures: the network takes {count}")
+    return np.stack([_rgba(archive, texture, size, name) for texture in names])
+
+
+def _packed_texels(archive: Archive, entry: Node, size: Size, channels: int, name: str) -> Array:
+    """The texels (channels / 4, height, width, 4) of a shell whose features are packed."""
+    features = entry.child("features")
+    features.text("codec", ("wavelet",))
+    names = [features.text(key) for key in ("model", "coarse", "fine")]
+    parts = [archive.read(part, MAX_PACKED_BYTES) for part in names]
+    where = f"{name}: {names[0]}"
+    lengths = [len(part) for part in parts[:2]]
+    width, height = size
+    texels = apart(
+        read_texels,
+        where,
+        lengths,
+        [height, width, channels],
+        where,
+        content=b"".join(parts),
+        seconds=UNPACKING_SECONDS,
+    )
+    return np.ascontiguousarray(texels.reshape(height, width, channels // 4, 4).transpose(2, 0, 1, 3))
+
+
 def _mesh(archive: Archive, entry: Node, name: str) -> Mesh:
     part = entry.text("mesh")
-    mesh = glb.read(archive.read(part, MAX_MESH_BYTES), f"{name}: {part}")
+    content = archive.read(part, MAX_MESH_BYTES)
+    if "charts" in entry:
+        space = MeshSpace.from_json(entry.child("space")) if "space" in entry else MeshSpace()
+        charts = archive.read(entry.text("charts"), MAX_MESH_BYTES)
+        mesh = shell_mesh.read(content, charts, space, f"{name}: {part}")
+    else:
+        mesh = glb.read(content, f"{name}: {part}")
     vertices, faces = (entry.whole(key, 0, MAX_STATED) for key in ("vertices", "faces"))
     if (len(mesh.positions), len(mesh.faces)) != (vertices, faces):
         raise DuplexError(
@@ -191,12 +230,20 @@ def _rgba(archive: Archive, part: str, size: Size, name: str) -> Array:
     return apart(read_rgba, where, size, archive.packed_size(part), where, content=archive.read(part, limit))  # type: ignore[no-any-return]
 
 
+def _weight(tensors: dict[str, Array], layer: str) -> Array:
+    """A layer's weights, float32; whole numbers are in units of a scale for each output."""
+    weight = tensors[f"{layer}.weight"]
+    if weight.dtype != np.int16:
+        return weight.astype(np.float32)
+    return (weight * tensors[f"{layer}.scale"].reshape(-1, 1, 1, 1)).astype(np.float32)
+
+
 def _weights(archive: Archive, network: NetworkSpec, name: str) -> NetworkWeights:
     try:
         tensors = safetensors.load(archive.read("shading.safetensors", MAX_WEIGHTS_BYTES))
         layers = range(len(network.layers))
         weights = NetworkWeights(
-            tuple(tensors[f"layers.{i}.weight"].astype(np.float32) for i in layers),
+            tuple(_weight(tensors, f"layers.{i}") for i in layers),
             tuple(tensors[f"layers.{i}.bias"].astype(np.float32) for i in layers),
         )
     except (SafetensorError, KeyError, ValueError, TypeError):

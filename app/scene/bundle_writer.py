@@ -32,15 +32,21 @@ def write_bundle(bundle: Bundle) -> bytes:
     parts["cameras.json"] = json.dumps(cameras).encode()
     parts["report.json"] = json.dumps(bundle.report, indent=1).encode()
     parts["thumbnail.png"] = bundle.thumbnail
-    references = [_add_reference(parts, i, reference) for i, reference in enumerate(bundle.references)]
-    return pack(_manifest(bundle, shells, references), parts)
+    references = [add_reference(parts, i, reference) for i, reference in enumerate(bundle.references)]
+    version = VERSION if _needs_version_2(bundle) else 1
+    return pack(manifest_of(bundle, version, shells, references), parts)
 
 
-def _manifest(bundle: Bundle, shells: dict[str, Any], references: list[dict[str, Any]]) -> dict[str, Any]:
-    """The manifest without its ``parts`` member, which :func:`pack` adds."""
+def manifest_of(
+    bundle: Bundle, version: int, shells: dict[str, Any], references: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The manifest without its ``parts`` member, which :func:`~duplex.app.scene.archive.pack` adds.
+
+    ``shells``, ``references``: their objects and entries.
+    """
     return {
         "format": "duplex",
-        "version": VERSION if _needs_version_2(bundle) else 1,
+        "version": version,
         "shells": shells,
         "double_sided": bundle.double_sided,
         "network": bundle.network.to_json(),
@@ -77,7 +83,7 @@ def _add_shell(parts: Parts, name: str, shell: BundleShell) -> dict[str, Any]:
     }
 
 
-def _add_reference(parts: Parts, index: int, reference: Reference) -> dict[str, Any]:
+def add_reference(parts: Parts, index: int, reference: Reference) -> dict[str, Any]:
     """Add the image of ``reference`` to ``parts``; returns its entry in the manifest."""
     file = f"reference{index}.png"
     parts[file] = _png(reference.rgba)

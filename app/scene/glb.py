@@ -68,7 +68,7 @@ def write(mesh: Mesh) -> bytes:
         "bufferViews": views,
         "buffers": [{"byteLength": len(binary)}],
     }
-    return _container(document, binary)
+    return container(document, binary)
 
 
 def _stored_positions(positions: Array, faces: Array) -> tuple[Array, dict[str, Any]]:
@@ -133,7 +133,7 @@ def _accessors(vertices: Array, texture: Array, indices: Array, seen: Array | No
     return accessors
 
 
-def _container(document: dict[str, Any], binary: bytes) -> bytes:
+def container(document: dict[str, Any], binary: bytes) -> bytes:
     """The glTF binary container: header, JSON chunk, binary chunk."""
     text = _padded(json.dumps(document, separators=(",", ":")).encode(), b" ")
     header = struct.pack("<III", MAGIC, VERSION, 12 + 8 + len(text) + 8 + len(binary))
@@ -155,9 +155,9 @@ def read(content: bytes, name: str) -> Mesh:
     Raises :class:`DuplexError`, which gives ``name``, for any other content.
     """
     try:
-        text, binary = _chunks(content)
+        text, binary = chunks(content)
         document = Node(parse_json(text), name, REMEDY)
-        node, primitive = _primitive(document)
+        node, primitive = first_primitive(document)
         attributes = primitive.child("attributes")
         faces = _accessor(document, binary, primitive.whole("indices", 0, MAX_INDEX), "SCALAR", 3 * MAX_FACES)
         places = (attributes.whole(key, 0, MAX_INDEX) for key in ("POSITION", "TEXCOORD_0"))
@@ -177,7 +177,7 @@ def read(content: bytes, name: str) -> Mesh:
     return Mesh(positions, uvs.astype(np.float32), faces.astype(np.int32).reshape(-1, 3), seen)
 
 
-def _chunks(content: bytes) -> tuple[bytes, memoryview]:
+def chunks(content: bytes) -> tuple[bytes, memoryview]:
     """The JSON document and the binary chunk of a glTF binary container."""
     magic, version, length = struct.unpack_from("<III", content)
     if magic != MAGIC or version != VERSION or length != len(content):
@@ -189,7 +189,7 @@ def _chunks(content: bytes) -> tuple[bytes, memoryview]:
     return content[20 : 20 + size], memoryview(content)[28 + size : 28 + size + after]
 
 
-def _primitive(document: Node) -> tuple[Node, Node]:
+def first_primitive(document: Node) -> tuple[Node, Node]:
     """The first node with a mesh, and that mesh's first primitive."""
     for node in document.elements("nodes", MAX_INDEX):
         if "mesh" in node:

@@ -1,4 +1,4 @@
-"""``duplex-bake``: parse, bake, print. The subcommands ``inspect`` and ``export`` have their own modules."""
+"""``duplex-bake``: parse, bake, print. Its subcommands have their own modules."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import sys
 from pathlib import Path
 
 from duplex.baking.api import bake
-from duplex.baking.commands import console, export, inspect
+from duplex.baking.commands import compress, console, export, inspect
 from duplex.baking.commands.scene_arguments import add_scene_arguments, scene_options
 from duplex.baking.config import PRESETS, BakeConfig
 from duplex.baking.runtime.memory import peak_memory_gib
 from duplex.baking.settings import add_flags, given_settings
 
-SUBCOMMANDS = {"inspect": inspect.main, "export": export.main}
+SUBCOMMANDS = {
+    "inspect": inspect.main,
+    "export": export.main,
+    "compress": compress.main,
+    "expand": compress.expand,
+}
 
 
 def main() -> int:
@@ -23,7 +28,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "duplex-bake",
         description="Bake a trained NeRF into a bundle that duplex-viewer draws.",
-        epilog="duplex-bake inspect FILE says what a checkpoint is; duplex-bake export BUNDLE writes its shells.",
+        epilog="duplex-bake inspect FILE says what a checkpoint is; duplex-bake export BUNDLE writes its shells; "
+        "duplex-bake compress BUNDLE stores it in few bytes, and duplex-bake expand BUNDLE in standard parts again.",
     )
     parser.add_argument("checkpoint", type=Path, help="the checkpoint's file, or the folder that holds it")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the bundle to write")

@@ -23,6 +23,7 @@ from duplex.baking.settings import setting
 
 SMOOTHING = 4  # rounds of voting between neighbours
 SMALL_CHART = 24  # faces
+TINY_CHART = 3e-5  # share of a shell's area, about four texels of a draft's
 STEEP = 0.2  # smallest cosine between a face's normal and its projection axis
 FOLD_ROUNDS = 4
 MAX_SHRINKS = 12
@@ -113,6 +114,11 @@ def _directions(shell: Mesh) -> Array:
         vote = near @ (np.eye(6)[direction] * (size >= SMALL_CHART)[:, None])
         joined = np.argmax(vote - forbidden, 1)
         direction = np.where((size < SMALL_CHART) & (vote.max(1) > 0), joined, direction)
+    area = np.linalg.norm(normal, axis=1) / max(float(np.linalg.norm(normal, axis=1).sum()), 1e-30)
+    for _ in range(SMOOTHING):  # tiny ones join whatever is beside them: a seam would cost more than their few texels
+        tiny = np.bincount(chart := _charts((p, q), direction), area)[chart] < TINY_CHART
+        vote = near @ (np.eye(6)[direction] * ~tiny[:, None])
+        direction = np.where(tiny & (vote.max(1) > 0), vote.argmax(1), direction)
     return np.asarray(direction)
 
 

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 from fuzzing.mutators.media import png
 
+from builders.balls import wavy_scene
 from builders.bundles import seen_from_above
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera, look_at
+from duplex.app.scene.codec.mesh_space import MeshSpace
 from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import PHOTO, TEACHER, Reference
+from duplex.baking.compression.packing import Compression
 
+SURROUNDINGS = MeshSpace("contracted", (0.1, 0.2, -0.1), 0.5, True, 20.0)
 ROOM = {"surrounded": True, "forward": False, "hemisphere": False, "radius": 1.5, "fov": 0.9}
 ROOM |= {"center": [0.0, 0, 0], "up": [0.0, 0, 1]}
 FRONT = ROOM | {"forward": True, "eye": [0.0, -3, 0], "target": [0.0, 0, 0], "spread": 0.3}
@@ -46,6 +50,10 @@ def write(folder: Path) -> None:
     }
     for name, value in made.items():
         _save(folder / "small" / name, value)
+    for name, value in {"object": wavy_scene(), "surroundings": wavy_scene(space=SURROUNDINGS)}.items():
+        (folder / "packed" / name).mkdir(parents=True)
+        packed = Compression(value, 10).file(0.5)
+        (folder / "packed" / name / "scene.bundle").write_bytes(packed)
     for name, value in {"large": bundle(12, 64), "room": replace(bundle(4, 32), rig=ROOM)}.items():
         _save(folder / "large" / name, value)
 
