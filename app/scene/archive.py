@@ -81,6 +81,10 @@ class Archive:
         """How many bytes of the file the part ``name`` takes; 0 if it is missing."""
         return next((entry.compress_size for entry in self._entries if entry.filename == name), 0)
 
+    def packed_sizes(self) -> dict[str, int]:
+        """How many bytes of the file each part takes, in their order."""
+        return {entry.filename: entry.compress_size for entry in self._entries}
+
     def json(self, name: str) -> Node:
         """The parsed JSON part ``name``; raises :class:`DuplexError` as :meth:`read` does, or above 4 MiB."""
         if self.sizes.get(name, 0) > MAX_JSON_BYTES:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +107,11 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
     if "bracketing" in report:
         report.number("bracketing", 0, 1)
     shells = manifest.child("shells")
-    outer, inner = (_shell(archive, shells.child(shell), network, f"{name}: {shell}") for shell in SHELLS)
+    jobs = [copy_context() for _ in SHELLS]  # each knows whether the file is trusted
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        outer, inner = pool.map(
+            lambda job, shell: job.run(_shell, archive, shells.child(shell), network, f"{name}: {shell}"), jobs, SHELLS
+        )
     return Bundle(
         outer,
         inner,

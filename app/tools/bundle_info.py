@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from duplex.app.core.errors import in_short, printable
+from duplex.app.scene.archive import Archive
 from duplex.app.scene.bundle_reader import read_bundle
 
 MAX_LINE = 10_000  # characters
@@ -13,6 +14,8 @@ MAX_LINE = 10_000  # characters
 def bundle_info(path: Path) -> str:
     """One line for each fact about the bundle at ``path``; raises :class:`~duplex.app.core.errors.DuplexError`."""
     bundle = read_bundle(path)
+    with Archive(path) as archive:
+        parts = archive.packed_sizes()
     low, high = bundle.bounds
     texture = bundle.outer.texels.shape
     lines = {

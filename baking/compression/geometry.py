@@ -65,7 +65,7 @@ def _welded(mesh: Mesh, whole: Array, step: float, origin: Array) -> tuple[Latti
     seen = None
     if mesh.seen is not None:
         seen = np.full(len(positions), SEEN_STEPS, np.uint8)
-        np.minimum.at(seen, where, np.round(SEEN_STEPS * mesh.seen).astype(np.uint8))
+        np.minimum.at(seen, where, np.floor(SEEN_STEPS * mesh.seen).astype(np.uint8))  # so a border stays one
     lattice = Lattice(positions.astype(np.uint16), faces[kept].astype(np.int32), step, origin)
     return lattice, mesh.uvs[mesh.faces[kept]], group, seen
 

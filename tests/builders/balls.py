@@ -52,7 +52,8 @@ def wavy_scene(texels: int = 64, rings: int = 16, space: MeshSpace = WORLD) -> B
     ]
     eye = look_at(np.array([4.0, 1, 1]), np.zeros(3), np.array([0.0, 0, 1]))
     cameras = tuple(Camera.from_fov(eye, 80, side, 0.7) for side in (60, 80))
-    return Bundle(shells[0], shells[1], spec, NetworkWeights(tuple(weights), biases), cameras=cameras)
+    rig = {"center": [0.0, 0, 0], "radius": 4.0, "up": [0.0, 0, 1], "hemisphere": True, "fov": 0.7}
+    return Bundle(shells[0], shells[1], spec, NetworkWeights(tuple(weights), biases), cameras=cameras, rig=rig)
 
 
 def _smooth(side: int, seed: int) -> Array:

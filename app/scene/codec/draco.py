@@ -113,7 +113,9 @@ def decode_part(content: bytes, name: str) -> Array:
     """As :func:`decode`; raises :class:`DuplexError`, which begins with ``name``, for what is no such mesh."""
     try:
         return decode(content)
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
+    except DuplexError:
+        raise
+    except Exception as error:  # DracoPy has kinds of its own
         raise DuplexError(f"{name}: not a mesh in Draco's format ({str(error)[:80]}): {glb.REMEDY}") from None
 
 

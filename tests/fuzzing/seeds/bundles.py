@@ -50,10 +50,9 @@ def write(folder: Path) -> None:
     }
     for name, value in made.items():
         _save(folder / "small" / name, value)
-    for name, value in {"object": wavy_scene(), "surroundings": wavy_scene(space=SURROUNDINGS)}.items():
-        (folder / "packed" / name).mkdir(parents=True)
-        packed = Compression(value, 10).file(0.5)
-        (folder / "packed" / name / "scene.bundle").write_bytes(packed)
+    for name, value in {"packed": wavy_scene(32, 8), "packed surroundings": wavy_scene(32, 8, SURROUNDINGS)}.items():
+        (folder / "small" / name).mkdir()
+        (folder / "small" / name / "scene.bundle").write_bytes(Compression(value, 10).file(2.0))
     for name, value in {"large": bundle(12, 64), "room": replace(bundle(4, 32), rig=ROOM)}.items():
         _save(folder / "large" / name, value)
 
