@@ -23,6 +23,7 @@ def bundle_info(path: Path) -> str:
         "faces": f"{len(bundle.outer.mesh.faces)} outer, {len(bundle.inner.mesh.faces)} inner",
         "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
         "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",
+        "parts": ", ".join(f"{name} {size}" for name, size in parts.items()),
         "bounds": " to ".join(" ".join(f"{x:.3f}" for x in corner) for corner in (low, high)),
         "cameras": str(len(bundle.cameras)),
         "teacher": ", ".join(f"{key} {value}" for key, value in bundle.teacher.items()),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.scenery import BALL, NDC, Scenery, teacher_in, traced
+from builders.scenes.scenery import BALL, NDC, Scenery, teacher_in, traced
 from duplex.app.core.metrics import psnr
 from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.renderer import Renderer

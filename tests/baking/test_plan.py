@@ -10,7 +10,7 @@ import moderngl
 import numpy as np
 import pytest
 
-from builders.scenery import BALL, NDC, teacher_in
+from builders.scenes.scenery import BALL, NDC, teacher_in
 from duplex.app.core.errors import DuplexError
 from duplex.baking import pipeline
 from duplex.baking.config import BakeConfig

@@ -39,6 +39,7 @@ def test_info_needs_no_opengl(demo: Bundle, demo_file: Path) -> None:
     result = viewer(demo_file, "--info")
     assert result.returncode == 0
     assert f"{len(demo.outer.mesh.faces)} outer" in result.stdout and "multiply-adds" in result.stdout
+    assert "outer.glb 43" in result.stdout
 
 
 def test_a_library_that_a_window_lacks_is_one_sentence() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders.scenery import BALL, NDC, UP, teacher_in, traced
+from builders.scenes.scenery import BALL, NDC, UP, teacher_in, traced
 from duplex.app.core.metrics import psnr
 from duplex.app.scene.camera import Camera, look_at
 from duplex.baking.checkpoints.loading import load_teacher

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from builders.scenery import NDC
+from builders.scenes.scenery import NDC
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Node
 from duplex.baking.fields import spaces

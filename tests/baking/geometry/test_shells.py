@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builders import synthetic
-from builders.scenery import BALL, FAR_WALL, NDC, RADIUS, teacher_in
+from builders.scenes.scenery import BALL, FAR_WALL, NDC, RADIUS, teacher_in
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.mesh import Mesh

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from builders.datasets import folders
-from builders.scenery import traced
+from builders.scenes.scenery import traced
 from builders.training import constant_psnr, job_of, trainer_of
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera

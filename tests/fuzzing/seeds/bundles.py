@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from fuzzing.mutators.media import png
 
-from builders.balls import wavy_scene
+from builders.scenes.balls import wavy_scene
 from builders.bundles import seen_from_above
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle, BundleShell
