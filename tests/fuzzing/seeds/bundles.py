@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from fuzzing.mutators.media import png
 
-from builders.scenes.balls import wavy_scene
 from builders.bundles import seen_from_above
+from builders.scenes.balls import wavy_scene
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.bundle_writer import write_bundle
