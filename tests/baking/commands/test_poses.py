@@ -29,7 +29,7 @@ def test_photos_are_posed_without_torch(tmp_path: Path) -> None:
 
 def test_a_dataset_of_that_name_needs_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
-    monkeypatch.setattr("duplex.app.start.run", lambda module: called.append(module) or 0)
+    monkeypatch.setattr("duplex.app.start.run", lambda module, extra: called.append(module) or 0)
     for arguments in (["duplex-train", "poses", "x"], ["duplex-train", "./poses", "-o", "x.th"]):
         monkeypatch.setattr(sys, "argv", arguments)
         start.train()
