@@ -28,10 +28,10 @@ from duplex.app.scene.codec.entropy import (
 )
 from duplex.app.scene.codec.wavelet import ORIENTATIONS
 
-FRACTION_BITS = 16  # of the mixing matrix
+FRACTION_BITS = 22  # of the mixing matrix
 MAX_LEVELS = 8
-MAX_SCALE = 1 << 10
-MAX_MIX = 1 << 24
+MAX_SCALE = 1 << 14
+MAX_MIX = 1 << 28
 FREE_TEXELS = 1 << 20  # that any part may hold
 VALUES_FOR_A_BYTE = 256
 STRIP = 64  # rows that are mixed at once
@@ -44,7 +44,7 @@ class PackedFeatures:
     * ``coarse``: (h, w, k) int32, and ``details``: the bands of each level, the coarsest first, each (.., .., k) int32.
     * ``scales``: (levels + 1, 3) int32: a level's coefficients of an orientation times their scale are its values in
       fixed point; the first row's first number is that of the coarse band.
-    * ``mix``: (k, c) int32 and ``shift``: (c,) int32: a texel is ``(values @ mix + shift) >> 16``, within 0 to 255.
+    * ``mix``: (k, c) int32 and ``shift``: (c,) int32: a texel is ``(values @ mix + shift) >> 22``, within 0 to 255.
     * ``entropy``: the model of the entropy coding; ``coarse_classes``: (k,) uint8, of each channel's coarse band.
     """
 

@@ -32,8 +32,8 @@ def packed() -> PackedFeatures:
         rng.integers(-20, 20, (8, 16, 5)).astype(np.int32),
         bands,
         np.array([[20, 1, 1], [40, 40, 30], [64, 64, 50]], np.int32),
-        rng.integers(-20_000, 20_000, (5, 8)).astype(np.int32),
-        np.full(8, 128 << 16, np.int32),
+        rng.integers(-1_280_000, 1_280_000, (5, 8)).astype(np.int32),
+        np.full(8, 128 << 22, np.int32),
         model,
         np.full(5, 30, np.uint8),
     )
@@ -51,7 +51,7 @@ def test_texels_are_whole_numbers_of_whole_numbers(packed: PackedFeatures) -> No
     value = packed.coarse[:, :, :1] * 0 + np.array([3, 0, 0, 0, 0])
     flat = [tuple(np.zeros_like(band) for band in level) for level in packed.details]
     alone = PackedFeatures(value, flat, packed.scales, packed.mix, packed.shift, packed.entropy, packed.coarse_classes)  # type: ignore[arg-type]
-    expected = [min(max((3 * 20 * int(m) + (128 << 16)) >> 16, 0), 255) for m in packed.mix[0]]
+    expected = [min(max((3 * 20 * int(m) + (128 << 22)) >> 22, 0), 255) for m in packed.mix[0]]
     assert (alone.texels() == np.array(expected)).all()
 
 

@@ -14,7 +14,7 @@ import pytest
 from duplex.app.scene.bundle_reader import read_bundle
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "small.bundle"
-SHA = "91f529f751cdcf08840fa29c4cbe330da3ca1d69c016f7324ba1f06817d6a80d"
+SHA = "28cededdbd606db3f74d2d9b9effe6eccf208ae3efe2cbcfa2f6351f17dc3c6a"
 
 
 def digest(file: Path) -> str:
