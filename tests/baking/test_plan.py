@@ -17,7 +17,7 @@ from duplex.baking.config import BakeConfig
 from duplex.baking.geometry.density import DensityConfig
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import bake
-from duplex.baking.plan import ENDING, LEAST_STEPS, LEAST_VIEWS, Pace, Plan, checked_minutes, plan, quality_for
+from duplex.baking.plan import ENDING, LEAST_STEPS, LEAST_VIEWS, SLACK, Pace, Plan, checked_minutes, plan, quality_for
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.progress import ProgressEvent, reporting
 from duplex.baking.runtime.workspace import Workspace
@@ -29,7 +29,7 @@ def test_without_minutes_the_settings_stay_and_their_time_is_told() -> None:
     pace = Pace(view=0.2, step=0.05)
     found = plan(CONFIG.views, CONFIG.distill, pace, None)
     assert (found.views, found.steps) == (CONFIG.views.views, CONFIG.distill.steps)
-    assert found.seconds == pytest.approx(0.2 * (900 + 225) + 0.05 * 2500 + ENDING)
+    assert found.seconds == pytest.approx(SLACK * (0.2 * (900 + 225) + 0.05 * 2500) + ENDING)
 
 
 @pytest.mark.parametrize("pace", [Pace(0.2, 0.05), Pace(2.0, 0.05), Pace(0.01, 0.4)])
@@ -39,7 +39,7 @@ def test_minutes_are_filled_and_the_dearer_is_saved(pace: Pace) -> None:
     for few, more in pairwise(plans):
         assert few.views < more.views and few.steps < more.steps
     shares = plans[0].views / CONFIG.views.views, plans[0].steps / CONFIG.distill.steps
-    assert (shares[0] < shares[1]) == (pace.seconds(CONFIG.views, 0) > pace.step * CONFIG.distill.steps)
+    assert (shares[0] < shares[1]) == (pace.seconds(CONFIG.views, 0) > SLACK * pace.step * CONFIG.distill.steps)
 
 
 def test_when_no_time_is_left_there_still_is_a_bake() -> None:
