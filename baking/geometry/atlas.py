@@ -8,6 +8,8 @@ folds over itself is split by depth. xatlas then only packs.
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +30,11 @@ STEEP = 0.2  # smallest cosine between a face's normal and its projection axis
 FOLD_ROUNDS = 4
 MAX_SHRINKS = 12
 LEAST_SHARE = 1 / 64  # of the usual texels of an area that appears small, and as many more of one that appears large
+MOST_KEPT = 8  # of the packer's objects
+REST = 0.1  # seconds
 UNSEEN_SCALE = 0.3  # of lengths in the atlas
+
+_kept: deque[tuple[float, xatlas.Atlas]] = deque()
 
 
 @dataclass(frozen=True)
@@ -208,4 +214,16 @@ def _pack(uvs: Array, faces: Array, materials: Array, density: float, config: At
     options.texels_per_unit = density
     options.bilinear = True
     atlas.generate(pack_options=options)
+    _keep(atlas)
     return atlas
+
+
+def _keep(atlas: xatlas.Atlas) -> None:
+    """Keep ``atlas`` for a while, so that its threads have come to rest when it is destroyed.
+
+    xatlas tells them to end without their lock: a thread that is just about to wait misses it and is joined forever.
+    """
+    _kept.append((time.monotonic(), atlas))
+    while len(_kept) > MOST_KEPT:
+        made, _ = _kept.popleft()
+        time.sleep(max(made + REST - time.monotonic(), 0))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+
 import numpy as np
+import pytest
 
 from duplex.app.scene.mesh import Mesh
+from duplex.baking.geometry import atlas
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
 
 
@@ -56,3 +61,35 @@ def test_a_folded_chart_is_split() -> None:
     begins = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
     spread = np.maximum.reduceat(height[order], begins) - np.minimum.reduceat(height[order], begins)
     assert spread.max() < 0.5 * 0.1 * 2 * np.pi  # less than half a turn
+
+
+def test_the_packer_s_objects_rest_before_they_are_destroyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Packer:
+        def __init__(self) -> None:
+            self.made = time.monotonic()
+
+        def __del__(self) -> None:
+            ages.append(time.monotonic() - self.made)
+
+    ages: list[float] = []
+    monkeypatch.setattr(atlas, "_kept", deque())
+    for _ in range(3 * atlas.MOST_KEPT):
+        atlas._keep(Packer())
+    assert len(ages) == 2 * atlas.MOST_KEPT and min(ages) >= atlas.REST
+
+
+def test_tiny_charts_join_what_is_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single faces that stand across a plane make no charts of their own."""
+    y, x = np.mgrid[:41, :41]
+    height = np.where((x % 8 == 4) & (y % 8 == 4), 12.0, 0.0)
+    points = np.stack([x, y, height], -1).reshape(-1, 3).astype(np.float32)
+    corner = (y[:-1, :-1] * 41 + x[:-1, :-1]).reshape(-1)
+    faces = np.concatenate(
+        [np.stack([corner, corner + 1, corner + 42], 1), np.stack([corner, corner + 42, corner + 41], 1)]
+    )
+    plane = Mesh.without_uvs(points, faces.astype(np.int32))
+    counts = []
+    for share in (0.0, 0.05):
+        monkeypatch.setattr(atlas, "TINY_CHART", share)
+        counts.append(len(np.unique(atlas._charts(atlas._edges(plane), atlas._directions(plane)))))
+    assert counts[1] == 1 < counts[0]
