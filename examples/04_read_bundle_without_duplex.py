@@ -58,6 +58,8 @@ def main(bundle: Path) -> dict[str, Any]:
     with zipfile.ZipFile(bundle) as parts:
         manifest = json.loads(parts.read("manifest.json"))
         for name, shell in manifest["shells"].items():
+            if "textures" not in shell:
+                sys.exit(f"{bundle}: a small bundle: duplex-bake expand {bundle} -o FILE gives it standard parts")
             positions, _, faces = read_mesh(parts.read(shell["mesh"]))
             textures = [np.asarray(Image.open(io.BytesIO(parts.read(file)))) for file in shell["textures"]]
             texels = np.concatenate(textures, -1)

@@ -77,6 +77,13 @@ def _add_shell(parts: Parts, name: str, shell: BundleShell) -> dict[str, Any]:
         "vertices": len(shell.mesh.positions),
         "faces": len(shell.mesh.faces),
         "textures": textures,
+        **texture_facts(shell),
+    }
+
+
+def texture_facts(shell: BundleShell) -> dict[str, Any]:
+    """What the manifest says of a shell's texels, however they are stored."""
+    return {
         "texture_size": [shell.texels.shape[2], shell.texels.shape[1]],
         "scale": [float(x) for x in shell.scale],
         "offset": [float(x) for x in shell.offset],

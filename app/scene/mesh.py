@@ -12,6 +12,16 @@ MAX_FACES = 2_000_000  # of a shell
 BORDER = 128 / 255  # the value of a vertex where the seen part of a shell ends
 
 
+def adjacent_faces(faces: Array) -> tuple[Array, Array]:
+    """Pairs of faces (p, q), int64, that share an edge; ``faces``: (f, 3) vertex indices."""
+    ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), 1)
+    key = (ends[:, 0] << 32) + ends[:, 1]
+    order = np.argsort(key, kind="stable")
+    face = np.tile(np.arange(len(faces)), 3)[order]
+    same = np.flatnonzero(key[order][1:] == key[order][:-1])
+    return face[same], face[same + 1]
+
+
 @dataclass(frozen=True)
 class Mesh:
     """A triangle mesh.

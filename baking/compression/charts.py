@@ -15,6 +15,7 @@ from duplex.app.scene.codec.charts import (
     directions_of,
     projected,
 )
+from duplex.app.scene.mesh import adjacent_faces
 
 MAX_LAYERS = 256 // DIRECTIONS
 NEARLY = 16  # steps of a texture coordinate: errors that differ by less are as if equal
@@ -78,12 +79,7 @@ def _fitted(corners: Array, wanted: Array, chart: Array, direction: Array) -> tu
 
 def _layers(faces: Array, direction: Array, group: Array, count: int) -> Array:
     """The layer of each group (count,) int64: adjacent groups of one direction have different ones."""
-    ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), 1)
-    key = (ends[:, 0] << 32) + ends[:, 1]
-    order = np.argsort(key, kind="stable")
-    face = np.tile(np.arange(len(faces)), 3)[order]
-    same = np.flatnonzero(key[order][1:] == key[order][:-1])
-    p, q = face[same], face[same + 1]
+    p, q = adjacent_faces(faces)
     between = (group[p] != group[q]) & (direction[p] == direction[q])
     near = sparse.coo_matrix((np.ones(between.sum()), (group[p[between]], group[q[between]])), (count, count))
     near = (near + near.T).tocsr()

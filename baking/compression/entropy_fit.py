@@ -16,6 +16,8 @@ from duplex.app.scene.codec.entropy import (
     classes_of,
     code_coarse,
     code_details,
+    present_in,
+    shapes_of,
 )
 
 SAMPLES = 5_000  # coefficients of a level and orientation, of each channel's
@@ -28,12 +30,10 @@ LEAST_SHARE = 1e-6
 MOST_SCALES = 40  # from the middle: what is smaller than exp of that would be computed slowly, as a denormal number
 
 
-def fit_entropy(coarse: Array, details: Details, seed: int = 0) -> tuple[EntropyModel, Array]:
+def fit_entropy(coarse: Array, details: Details) -> tuple[EntropyModel, Array]:
     """The model of a shell's quantised coefficients, and the classes (k,) of its coarse band."""
-    levels = len(details)
-    present = np.array([[(band != 0).any((0, 1)) for band in level] for level in details])
-    shapes = [rows.shape[:2] for rows, _, _ in details]
-    rng = np.random.default_rng(seed)
+    present, shapes = present_in(details), shapes_of(details)
+    rng = np.random.default_rng(0)
     seen: dict[tuple[int, int], list[tuple[Array, Array]]] = {}
 
     def visit(level: int, k: int, terms: Array, symbols: Array | None) -> Array:
@@ -43,7 +43,7 @@ def fit_entropy(coarse: Array, details: Details, seed: int = 0) -> tuple[Entropy
         return symbols
 
     code_details(shapes, present, visit, details)
-    weights = np.zeros((levels, 3, TERMS + 1), np.uint16)
+    weights = np.zeros((len(details), 3, TERMS + 1), np.uint16)
     for (level, k), parts in seen.items():
         terms, symbols = (np.concatenate(each) for each in zip(*parts, strict=True))
         weights[level, k] = _fitted(terms, symbols)
@@ -57,9 +57,9 @@ def fit_entropy(coarse: Array, details: Details, seed: int = 0) -> tuple[Entropy
         return symbols
 
     code_details(shapes, present, lambda level, k, t, s: tally(classes_of(weights[level, k], t), s), details)
-    largest = max(int(np.abs(band).max()) for level in details for band in level)
-    coarse_classes = _coarse_classes(coarse, counts)
-    largest = max(largest, int(np.abs(_coarse_steps(coarse)).max()), 1)
+    steps = np.abs(_coarse_steps(coarse))
+    coarse_classes = _coarse_classes(steps, counts)
+    largest = max(1, int(steps.max()), *(int(np.abs(band).max()) for level in details for band in level))
     return EntropyModel(weights, _distributions(counts), largest), coarse_classes
 
 
@@ -76,9 +76,8 @@ def _coarse_steps(coarse: Array) -> Array:
     return np.stack(found)
 
 
-def _coarse_classes(coarse: Array, counts: Array) -> Array:
-    """The class of each channel of the coarse band, by its mean size; adds its symbols to ``counts``."""
-    steps = np.abs(_coarse_steps(coarse))
+def _coarse_classes(steps: Array, counts: Array) -> Array:
+    """The class of each channel of the coarse band, by its mean size; adds its ``steps`` (k, n) to ``counts``."""
     scales = (UNIT * steps.mean(1)).clip(0, MAX_WEIGHT - 1).astype(np.int64)
     nothing = np.zeros((1, TERMS), np.int32)
     classes = np.array([classes_of(np.array([scale] + [0] * TERMS), nothing)[0] for scale in scales])

@@ -7,7 +7,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import BundleShell
 from duplex.app.scene.codec import wavelet
-from duplex.app.scene.codec.entropy import Details, EntropyModel
+from duplex.app.scene.codec.entropy import Details
 from duplex.app.scene.codec.features import FRACTION_BITS, PackedFeatures
 from duplex.baking.compression.entropy_fit import fit_entropy
 
@@ -46,12 +46,7 @@ class Unpacked:
             for level, gains in zip(self.details, self.gains[1:], strict=True)
         ]
         coarse = np.round(self.coarse * self.gains[0, 0] / step).astype(np.int32)
-        return self.stored(coarse, details, *fit_entropy(coarse, details), step)
-
-    def stored(
-        self, coarse: Array, details: Details, model: EntropyModel, coarse_classes: Array, step: float
-    ) -> PackedFeatures:
-        """The features of quantised coefficients, in steps of ``step``, and their model."""
+        model, coarse_classes = fit_entropy(coarse, details)
         scales = np.maximum(np.round(UNIT / self.gains), 1).astype(np.int32)
         to_texels = 255 / self.shell.scale.astype(np.float64) * (1 << FRACTION_BITS)
         mix = np.round(self.unmixing * step / UNIT * to_texels).astype(np.int32)

@@ -13,10 +13,8 @@ from duplex.app.scene.codec.shell_mesh import SEEN_STEPS, mesh_of, write_charts
 from duplex.app.scene.mesh import Mesh
 from duplex.baking.compression.charts import find_charts
 
-MAX_ERROR = (
-    1.0  # texels by which texture coordinates may differ from the mesh's own, of all but OUTLIERS of the corners
-)
-OUTLIERS = 0.01
+MAX_ERROR = 1.0  # texels by which texture coordinates may differ from the mesh's own
+OUTLIERS = 0.01  # share of the faces that may differ by more
 
 
 def compress_mesh(mesh: Mesh, bits: int, space: MeshSpace, texels: int) -> tuple[bytes, bytes] | None:

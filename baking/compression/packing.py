@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,25 +14,26 @@ from safetensors import numpy as safetensors
 from duplex.app.core.apart import trusting
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.tree import Node
 from duplex.app.render.backends.onnx_model import network_to_onnx
 from duplex.app.render.offscreen import render
 from duplex.app.scene import glb
-from duplex.app.scene.archive import pack
+from duplex.app.scene.archive import REMEDY, pack
 from duplex.app.scene.bundle import SHELLS, VERSION, Bundle, BundleShell
-from duplex.app.scene.bundle_writer import Parts, manifest_of
+from duplex.app.scene.bundle_writer import Parts, manifest_of, texture_facts
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.codec import shell_mesh
-from duplex.app.scene.codec.features import PackedFeatures
-from duplex.app.scene.codec.mesh_space import CONTRACTED, NDC, MeshSpace
+from duplex.app.scene.codec.mesh_space import MeshSpace
 from duplex.app.scene.network import NetworkWeights
 from duplex.baking.compression.features import Unpacked
 from duplex.baking.compression.geometry import compress_mesh
+from duplex.baking.distill.export import THUMBNAIL
+from duplex.baking.fields.spaces import Contracted, Ndc, from_json
 from duplex.baking.settings import setting
 
 LEAST_STEP, MOST_STEP = 0.1, 30.0  # that are tried for a number of bytes
 TRIALS = 8
 WEIGHT_STEPS = 511  # of a weight's size in its output's largest
-THUMBNAIL = (320, 240)
 DIGITS = 6  # of cameras' numbers
 THUMBNAIL_QUALITY = 75
 
@@ -100,39 +100,28 @@ class Compression:
             _mesh_parts(shell, position_bits, space, name) for name, shell in zip(SHELLS, shells, strict=True)
         ]
 
+        self.about = {
+            "cameras.json": _compact({"rig": bundle.rig, "cameras": [_rounded(c) for c in bundle.cameras]}),
+            "report.json": _compact(bundle.report),
+            "thumbnail.webp": _thumbnail(bundle, "WEBP"),
+        }
+
     def file(self, step: float) -> bytes:
         """The bytes of the bundle's file of format 2, with features quantised in ``step``."""
-        packed = [each.packed(step) for each in self.features]
-        return self.with_features(packed)
-
-    def with_features(self, packed: Sequence[PackedFeatures]) -> bytes:
-        """The bytes of the bundle's file with the ``packed`` features of both shells."""
         bundle = self.bundle
-        parts, later = Parts(), Parts()
+        parts, coarse, fine = Parts(), Parts(), Parts()
         shells = {}
-        for name, shell, (mesh, entry) in zip(SHELLS, (bundle.outer, bundle.inner), self.meshes, strict=True):
+        shapes = zip(SHELLS, (bundle.outer, bundle.inner), self.meshes, self.features, strict=True)
+        for name, shell, (mesh, entry), features in shapes:
+            names = {part: f"{name}.{part}" for part in ("model", "coarse", "fine")}
+            contents = dict(zip(names.values(), features.packed(step).write(), strict=True))
+            fine[names["fine"]] = contents.pop(names["fine"])
+            coarse |= contents
             parts |= mesh
-            shells[name] = entry | _facts(shell)
+            shells[name] = entry | texture_facts(shell) | {"features": {"codec": "wavelet"} | names}
         parts["shading.safetensors"] = _weights(bundle.weights)
-        for name, features in zip(SHELLS, packed, strict=True):
-            names = [f"{name}.{part}" for part in ("model", "coarse", "fine")]
-            contents = features.write()
-            parts |= dict(zip(names[:2], contents[:2], strict=True))
-            later[names[2]] = contents[2]
-            shells[name]["features"] = {"codec": "wavelet"} | dict(zip(("model", "coarse", "fine"), names, strict=True))
-        parts["cameras.json"] = _compact({"rig": bundle.rig, "cameras": [_rounded(c) for c in bundle.cameras]})
-        parts["report.json"] = _compact(bundle.report)
-        parts["thumbnail.webp"] = _thumbnail(bundle, "WEBP")
         manifest = manifest_of(bundle, VERSION, shells, []) | {"thumbnail": "thumbnail.webp"}
-        return pack(manifest, parts | later)
-
-
-def _facts(shell: BundleShell) -> dict[str, Any]:
-    return {
-        "texture_size": [shell.texels.shape[2], shell.texels.shape[1]],
-        "scale": [float(x) for x in shell.scale],
-        "offset": [float(x) for x in shell.offset],
-    }
+        return pack(manifest, parts | coarse | self.about | fine)
 
 
 def _mesh_parts(shell: BundleShell, bits: int, space: MeshSpace, name: str) -> tuple[Parts, dict[str, Any]]:
@@ -150,19 +139,12 @@ def _mesh_parts(shell: BundleShell, bits: int, space: MeshSpace, name: str) -> t
 
 
 def _space_of(bundle: Bundle) -> MeshSpace:
-    """The space in which the shells were unwrapped, by what the bundle says of its teacher."""
-    space = bundle.teacher.get("space") or {}
+    """The space in which the shells were unwrapped, by what the bundle says of its teacher, as far as they reach."""
+    space = from_json(Node(bundle.teacher.get("space"), "teacher: space", REMEDY))
+    if not isinstance(space, Contracted | Ndc):
+        return MeshSpace()
     points = np.concatenate([shell.mesh.positions for shell in (bundle.outer, bundle.inner)]).astype(np.float64)
-    if space.get("name") == CONTRACTED:
-        center, radius = space.get("center", (0.0, 0.0, 0.0)), space.get("radius", 1.0)
-        boxed = space.get("order", "inf") == "inf"
-        offset = np.abs((points - center) / radius)
-        far = offset.max() if boxed else np.linalg.norm(offset, axis=1).max()
-        return MeshSpace(CONTRACTED, (float(center[0]), float(center[1]), float(center[2])), radius, boxed, float(far))
-    if space.get("name") == NDC:
-        x, y, near = space["x"], space["y"], space["near"]
-        return MeshSpace(NDC, (x, y, 0.0), near, far=float(-points[:, 2].min()))
-    return MeshSpace()
+    return space.of_meshes.reaching(points)
 
 
 def _weights(weights: NetworkWeights) -> bytes:

@@ -18,6 +18,7 @@ from torch import Tensor
 from duplex.app.core.arrays import Array
 from duplex.app.core.tree import MAX_NUMBER, Node
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.codec.mesh_space import CONTRACTED, NDC, MeshSpace
 
 MIN_RADIUS = 1e-6
 
@@ -159,9 +160,12 @@ class Ndc:
 
     def unwarp(self, points: Array) -> Array:
         """Points in the world, at most ``far`` away."""
-        points = np.asarray(points, np.float64)
-        depth = np.clip(2 * self.near / np.maximum(1 - points[:, 2], 1e-9), 0.1 * self.near, self.far)
-        return np.stack([points[:, 0] * depth / self.x, points[:, 1] * depth / self.y, -depth], -1)
+        return self.of_meshes.to_world(np.asarray(points, np.float64))
+
+    @property
+    def of_meshes(self) -> MeshSpace:
+        """The same space as bundles know it."""
+        return MeshSpace(NDC, (self.x, self.y, 0.0), self.near, far=self.far)
 
     def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
         """Distances up to where the depth is ``far``."""
@@ -213,7 +217,7 @@ class Contracted:
 
     def distances(self, near: float, far: float, count: int) -> Tensor:
         """Half of the samples evenly up to the radius, the other half evenly in 1 / distance."""
-        low, high = (_to_unit(value / self.radius) for value in (near, far))
+        low, high = self.share(torch.tensor([near, far], dtype=torch.float64)).tolist()
         s = torch.linspace(low, high, count)
         return self.radius * torch.where(s < 0.5, 2 * s, 1 / (2 - 2 * s))
 
@@ -246,10 +250,12 @@ class Contracted:
 
     def unwarp(self, points: Array) -> Array:
         """The inverse of the contraction, out to ``far``."""
-        points = np.asarray(points, np.float64)
-        size = np.maximum(np.linalg.norm(points, ord=self.order, axis=-1, keepdims=True), 1e-9)
-        reach = 1 / np.maximum(2 - size, 1 / self.far)
-        return np.array(self.center) + self.radius * np.where(size <= 1, points, points / size * reach)
+        return self.of_meshes.to_world(np.asarray(points, np.float64))
+
+    @property
+    def of_meshes(self) -> MeshSpace:
+        """The same space as bundles know it."""
+        return MeshSpace(CONTRACTED, self.center, self.radius, math.isinf(self.order), self.far)
 
     def travelled(self, origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
         """Distances times the length of the directions."""
@@ -257,8 +263,7 @@ class Contracted:
 
     def stretch(self, points: Tensor) -> Tensor:
         """The inverse contraction's derivative along a line of sight."""
-        stretched: Tensor = self.radius / (2 - self._norm(points).clamp(1, 2 - 1 / self.far)) ** 2
-        return stretched
+        return self.radius / (2 - self._norm(points).clamp(1, 2 - 1 / self.far)) ** 2
 
     def _norm(self, points: Tensor) -> Tensor:
         """Of points (..., 3): (...)."""
@@ -290,11 +295,6 @@ def from_json(space: Node) -> Space:
     return World()
 
 
-def _to_unit(distance: float) -> float:
-    return distance / 2 if distance < 1 else 1 - 1 / (2 * distance)
-
-
 def _scaled(distances: Tensor, directions: Tensor) -> Tensor:
     """``distances`` (n, s), in lengths of ``directions`` (n, 3), in world units."""
-    length: Tensor = directions.norm(dim=-1, keepdim=True)
-    return distances * length
+    return distances * directions.norm(dim=-1, keepdim=True)  # type: ignore[no-any-return]

@@ -19,7 +19,7 @@ from scipy import sparse
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle import MAX_TEXTURE_SIDE
-from duplex.app.scene.mesh import Mesh
+from duplex.app.scene.mesh import Mesh, adjacent_faces
 from duplex.baking.geometry.locality import in_order
 from duplex.baking.settings import setting
 
@@ -53,12 +53,12 @@ def unwrap(shell: Mesh, config: AtlasConfig, pixels: Array | None = None) -> Mes
     """
     direction = _directions(shell)
     for _ in range(FOLD_ROUNDS):
-        chart = _charts(_edges(shell), direction)
+        chart = _charts(adjacent_faces(shell.faces), direction)
         folded = _folded(shell, direction, chart)
         if not folded.any():
             break
         direction = direction + 6 * folded
-    chart = _charts(_edges(shell), direction)
+    chart = _charts(adjacent_faces(shell.faces), direction)
     corner = shell.faces.astype(np.int64) + chart[:, None] * len(shell.positions)
     unique, first, faces = np.unique(corner, return_index=True, return_inverse=True)
     vertex = unique % len(shell.positions)
@@ -81,24 +81,12 @@ def _scales(shell: Mesh, chart: Array, pixels: Array) -> Array:
     return np.asarray(np.sqrt((density / max(usual, 1e-12)).clip(LEAST_SHARE, 1 / LEAST_SHARE)))
 
 
-def _edges(shell: Mesh) -> tuple[Array, Array]:
-    """Pairs of faces (p, q) that share an edge."""
-    f = shell.faces
-    ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), 1)
-    key = ends[:, 0].astype(np.int64) * len(shell.positions) + ends[:, 1]
-    face = np.tile(np.arange(len(f)), 3)
-    order = np.argsort(key, kind="stable")
-    key, face = key[order], face[order]
-    pairs = np.flatnonzero(key[1:] == key[:-1])
-    return face[pairs], face[pairs + 1]
-
-
 def _directions(shell: Mesh) -> Array:
     """The projection axis of each face, (f,) int64: 0 to 5 for +x, +y, +z, -x, -y, -z."""
     count = len(shell.faces)
     a, b, c = (shell.positions[shell.faces[:, i]].astype(np.float64) for i in range(3))
     normal = np.cross(b - a, c - a)
-    p, q = _edges(shell)
+    p, q = adjacent_faces(shell.faces)
     near = sparse.coo_matrix((np.ones(2 * len(p)), (np.r_[p, q], np.r_[q, p])), (count, count)).tocsr()
     degree = np.maximum(np.asarray(near.sum(1)).reshape(-1, 1), 1)
     smooth = normal

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from duplex.app.core.arrays import Array
+from duplex.app.scene.mesh import adjacent_faces
 
 DIRECTIONS = 6  # +x, +y, +z, -x, -y, -z
 FRACTION_BITS = 16  # of the similarities' factors
@@ -51,12 +52,7 @@ def charts_of(faces: Array, kinds: Array) -> Array:
 
     Faces that share an edge and are of one of the ``kinds`` (f,) belong together.
     """
-    ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), 1)
-    key = (ends[:, 0] << 32) + ends[:, 1]
-    order = np.argsort(key, kind="stable")
-    face = np.tile(np.arange(len(faces)), 3)[order]
-    same = np.flatnonzero(key[order][1:] == key[order][:-1])
-    p, q = face[same], face[same + 1]
+    p, q = adjacent_faces(faces)
     joined = kinds[p] == kinds[q]
     first = _components(len(faces), p[joined], q[joined])
     return np.asarray(np.unique(first, return_inverse=True)[1].reshape(-1))

@@ -7,8 +7,11 @@ classes, and each class has a two-sided geometric distribution, whose two number
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import constriction
 import numpy as np
@@ -29,6 +32,17 @@ LEAST_ZERO = 64  # of the probability of 0, in 1/65536
 Details = list[tuple[Array, Array, Array]]
 Code = Callable[[Array, "Array | None"], Array]  # classes (n,) and, when encoding, symbols (n,), to symbols (n,)
 Visit = Callable[[int, int, Array, "Array | None"], Array]  # level, orientation, terms (n, 6), symbols, to symbols
+
+
+def _thresholds() -> Array:
+    """The lowest scale of each class but the first, (39,) int64."""
+    scales = [LOWEST]
+    for _ in range(CLASSES - 2):
+        scales.append(scales[-1] * GROWTH[0] // GROWTH[1])
+    return np.array(scales, np.int64)
+
+
+THRESHOLDS = _thresholds()
 
 
 @dataclass(frozen=True)
@@ -59,13 +73,11 @@ class EntropyModel:
         sizes[:, 0] = (1 << TOTAL_BITS) - 2 * sizes[:, 1:].sum(1)  # and what is beyond the largest
         return np.concatenate([sizes[:, :0:-1], sizes], 1)
 
-
-def thresholds() -> Array:
-    """The lowest scale of each class but the first, (39,) int64."""
-    scales = [LOWEST]
-    for _ in range(CLASSES - 2):
-        scales.append(scales[-1] * GROWTH[0] // GROWTH[1])
-    return np.array(scales, np.int64)
+    @cached_property
+    def distributions(self) -> list[Any]:
+        """What constriction makes of each class's table."""
+        categorical = constriction.stream.model.Categorical
+        return [categorical(table / float(1 << TOTAL_BITS), perfect=False) for table in self.tables()]
 
 
 def code_coarse(shape: tuple[int, int], classes: Array, code: Code, given: Array | None) -> Array:
@@ -82,6 +94,16 @@ def code_coarse(shape: tuple[int, int], classes: Array, code: Code, given: Array
         steps[:, 0] = np.cumsum(steps[:, 0])
         found[:, :, c] = np.cumsum(steps, axis=1)
     return found
+
+
+def present_in(details: Details) -> Array:
+    """Which bands of each channel are not all 0, (levels, 3, c) bool."""
+    return np.array([[(band != 0).any((0, 1)) for band in level] for level in details])
+
+
+def shapes_of(details: Details) -> list[tuple[int, int]]:
+    """Height and width of each level's bands."""
+    return [rows.shape[:2] for rows, _, _ in details]
 
 
 def code_details(shapes: list[tuple[int, int]], present: Array, visit: Visit, given: Details) -> Details:
@@ -139,7 +161,7 @@ def _terms(
 def classes_of(weights: Array, terms: Array) -> Array:
     """The classes (n,) of coefficients with ``terms`` (n, 6) and a model's ``weights`` (7,)."""
     scales = int(weights[0]) + ((terms @ weights[1:].astype(np.int32)) >> 4)
-    return np.searchsorted(thresholds(), scales, side="right")
+    return np.searchsorted(THRESHOLDS, scales, side="right")
 
 
 def _around(sizes: Array) -> Array:
@@ -159,35 +181,25 @@ def _enlarged(sizes: Array) -> tuple[Array, Array]:
     return tuple(each.repeat(2, 1).repeat(2, 2) for each in (wide, sizes))  # type: ignore[return-value]
 
 
-class Coder:
-    """Codes symbols by the tables of a model, with asymmetric numeral systems (constriction's ``AnsCoder``)."""
+def _groups(classes: Array) -> tuple[Array, list[tuple[int, int, int]]]:
+    """The order that brings equal ``classes`` together, and each one's number, begin and end in it."""
+    order = np.argsort(classes.astype(np.uint8), kind="stable")
+    ends = np.searchsorted(classes[order], np.arange(CLASSES), side="right").tolist()
+    return order, [(i, a, b) for i, (a, b) in enumerate(itertools.pairwise([0, *ends])) if b > a]
+
+
+class Encoder:
+    """Collects symbols; :meth:`finish` gives their bytes, by asymmetric numeral systems (constriction)."""
 
     def __init__(self, model: EntropyModel):
-        self.largest = model.largest
-        categorical = constriction.stream.model.Categorical
-        self.models = [categorical(table / float(1 << TOTAL_BITS), perfect=False) for table in model.tables()]
-
-    @staticmethod
-    def _groups(classes: Array) -> tuple[Array, list[tuple[int, int, int]]]:
-        """The order that brings equal ``classes`` together, and each one's number, begin and end in it."""
-        order = np.argsort(classes.astype(np.uint8), kind="stable")
-        ends = np.searchsorted(classes[order], np.arange(CLASSES), side="right").tolist()
-        spans = zip(range(CLASSES), [0, *ends], ends, strict=False)
-        return order, [(i, a, b) for i, a, b in spans if b > a]
-
-
-class Encoder(Coder):
-    """Collects symbols; :meth:`finish` gives their bytes."""
-
-    def __init__(self, model: EntropyModel):
-        super().__init__(model)
+        self.model = model
         self._parts: list[tuple[int, Array]] = []
 
     def code(self, classes: Array, symbols: Array | None) -> Array:
         """Remember ``symbols`` (n,) of ``classes`` (n,)."""
         assert symbols is not None
-        order, groups = self._groups(classes)
-        arranged = symbols[order].astype(np.int32) + self.largest
+        order, groups = _groups(classes)
+        arranged = symbols[order].astype(np.int32) + self.model.largest
         self._parts += [(i, arranged[a:b]) for i, a, b in groups]
         return symbols
 
@@ -195,15 +207,15 @@ class Encoder(Coder):
         """The bytes of all symbols."""
         coder = constriction.stream.stack.AnsCoder()
         for i, symbols in reversed(self._parts):
-            coder.encode_reverse(symbols, self.models[i])
+            coder.encode_reverse(symbols, self.model.distributions[i])
         return bytes(coder.get_compressed().astype("<u4").tobytes())
 
 
-class Decoder(Coder):
+class Decoder:
     """Reads the symbols of ``content`` in the order in which they were encoded."""
 
     def __init__(self, model: EntropyModel, content: bytes):
-        super().__init__(model)
+        self.model = model
         if len(content) % 4:
             raise ValueError("no whole words")
         words = np.frombuffer(content, "<u4").astype(np.uint32)
@@ -213,12 +225,12 @@ class Decoder(Coder):
 
     def code(self, classes: Array, _: Array | None = None) -> Array:
         """The next symbols (n,) int32, of ``classes`` (n,)."""
-        order, groups = self._groups(classes)
+        order, groups = _groups(classes)
         arranged = np.empty(len(classes), np.int32)
         for i, a, b in groups:
-            arranged[a:b] = self._coder.decode(self.models[i], b - a)
+            arranged[a:b] = self._coder.decode(self.model.distributions[i], b - a)
         symbols = np.empty(len(classes), np.int32)
-        symbols[order] = arranged - self.largest
+        symbols[order] = arranged - self.model.largest
         return symbols
 
     def finish(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from duplex.app.core.arrays import Array
@@ -25,6 +24,8 @@ from duplex.app.scene.codec.entropy import (
     classes_of,
     code_coarse,
     code_details,
+    present_in,
+    shapes_of,
 )
 from duplex.app.scene.codec.wavelet import ORIENTATIONS
 
@@ -76,7 +77,7 @@ class PackedFeatures:
 
     def write(self) -> tuple[bytes, bytes, bytes]:
         """The model, the coarse band with all levels but the finest, and the finest level."""
-        present = self._present()
+        present = present_in(self.details)
         tensors = {
             "scales": self.scales.astype(np.int32),
             "mix": self.mix.astype(np.int32),
@@ -89,12 +90,8 @@ class PackedFeatures:
         }
         first, second = Encoder(self.entropy), Encoder(self.entropy)
         code_coarse(self.coarse.shape[:2], self.coarse_classes, first.code, self.coarse)
-        shapes = [rows.shape[:2] for rows, _, _ in self.details]
-        code_details(shapes, present, _visit(self.entropy.weights, first, second), self.details)
+        code_details(shapes_of(self.details), present, _visit(self.entropy.weights, first, second), self.details)
         return bytes(safetensors.save(tensors)), first.finish(), second.finish()
-
-    def _present(self) -> Array:
-        return np.array([[(band != 0).any((0, 1)) for band in level] for level in self.details])
 
 
 def read_texels(content: bytes, lengths: list[int], shape: list[int], name: str) -> Array:
@@ -110,14 +107,11 @@ def read_texels(content: bytes, lengths: list[int], shape: list[int], name: str)
     try:
         parts = content[:model], content[model : model + coarse], content[model + coarse :]
         return _decoded(*parts, height, width, channels).texels()
-    except DuplexError:
-        raise
-    except (SafetensorError, KeyError, ValueError, TypeError, IndexError) as error:
-        raise DuplexError(f"{name}: not the features of a shell ({str(error)[:80]}): a damaged bundle") from None
     except BaseException as error:  # a panic of constriction is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
-        raise DuplexError(f"{name}: not the features of a shell: a damaged bundle; bake again") from None
+        reason = str(error)[:80]
+        raise DuplexError(f"{name}: not the features of a shell ({reason}): a damaged bundle; bake again") from None
 
 
 def _visit(weights: Array, first: Encoder | Decoder, second: Encoder | Decoder) -> Visit:

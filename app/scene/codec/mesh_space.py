@@ -6,7 +6,7 @@ machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,12 @@ class MeshSpace:
     def to_json(self) -> dict[str, Any]:
         """As the manifest keeps it."""
         return vars(self) | {"center": list(self.center)}
+
+    def reaching(self, points: Array) -> MeshSpace:
+        """The same space as far as ``points`` (n, 3) of the world."""
+        if self.name == CONTRACTED:
+            return replace(self, far=max(float(self._size((points - self.center) / self.radius).max()), 1.0))
+        return replace(self, far=max(float(-points[:, 2].min()), SMALLEST)) if self.name == NDC else self
 
     def to_world(self, points: Array) -> Array:
         """``points`` (n, 3) float64 of this space in the world."""

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from duplex.app.scene.mesh import Mesh
+from duplex.app.scene.mesh import Mesh, adjacent_faces
 from duplex.baking.geometry import atlas
 from duplex.baking.geometry.atlas import AtlasConfig, unwrap
 
@@ -91,5 +91,5 @@ def test_tiny_charts_join_what_is_beside_them(monkeypatch: pytest.MonkeyPatch) -
     counts = []
     for share in (0.0, 0.05):
         monkeypatch.setattr(atlas, "TINY_CHART", share)
-        counts.append(len(np.unique(atlas._charts(atlas._edges(plane), atlas._directions(plane)))))
+        counts.append(len(np.unique(atlas._charts(adjacent_faces(plane.faces), atlas._directions(plane)))))
     assert counts[1] == 1 < counts[0]

@@ -18,6 +18,7 @@ from duplex.app.scene.codec.entropy import (
     classes_of,
     code_coarse,
     code_details,
+    present_in,
 )
 
 SHAPES = [(4, 6), (8, 12), (16, 24)]
@@ -42,7 +43,7 @@ def model_of(largest: int = 64) -> EntropyModel:
 
 
 def encoded(coarse: Array, details: Details, model: EntropyModel) -> tuple[bytes, Array]:
-    present = np.array([[(band != 0).any((0, 1)) for band in level] for level in details])
+    present = present_in(details)
     coder = Encoder(model)
     code_coarse(coarse.shape[:2], np.array([20, 21, 22]), coder.code, coarse)
     code_details(SHAPES, present, lambda i, k, t, s: coder.code(classes_of(model.weights[i, k], t), s), details)
