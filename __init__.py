@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the module ``typing`` would take longer to load than this o
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.viewer.launch import view
     from duplex.baking.api import bake, evaluate, open_checkpoint, train
+    from duplex.baking.bundles.recompression import compress
     from duplex.baking.capture.posing import pose
     from duplex.baking.checkpoints.registry import register
 
@@ -32,6 +33,7 @@ __all__ = [
     "RenderContext",
     "Rendering",
     "bake",
+    "compress",
     "evaluate",
     "load",
     "open_checkpoint",
@@ -51,6 +53,7 @@ _HOMES = {  # public name: module and the name in that module
     "RenderContext": ("duplex.app.render.context", "RenderContext"),
     "Rendering": ("duplex.app.render.offscreen", "Rendering"),
     "bake": ("duplex.baking.api", "bake"),
+    "compress": ("duplex.baking.bundles.recompression", "compress"),
     "evaluate": ("duplex.baking.api", "evaluate"),
     "load": ("duplex.app.scene.bundle_reader", "load"),
     "open_checkpoint": ("duplex.baking.api", "open_checkpoint"),

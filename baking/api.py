@@ -7,7 +7,6 @@ results are returned, and invalid input raises :class:`~duplex.app.core.errors.D
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +20,7 @@ from duplex.app.core.outputs import check_output, kind_of
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.scene.bundle import Bundle
 from duplex.baking.capture.posing import with_cameras
+from duplex.baking.compression.packing import checked_megabytes
 from duplex.baking.config import BakeConfig, bake_config
 from duplex.baking.datasets.reading import read_dataset
 from duplex.baking.datasets.up_axis import up_note
@@ -39,7 +39,7 @@ from duplex.baking.plan import checked_minutes, quality_for
 from duplex.baking.runtime.devices import pick_device, read_seed
 from duplex.baking.runtime.progress import Listener, reporting, say
 from duplex.baking.runtime.workspace import Workspace
-from duplex.baking.settings import as_number, names_of
+from duplex.baking.settings import as_number, check_names, names_of
 from duplex.baking.subject import SceneOptions, read_background, read_bounds, read_subject, test_photos
 from duplex.baking.training.config import TrainConfig, train_config
 from duplex.baking.training.job import TrainingReport, TrainingWorkspace, TrainJob
@@ -61,6 +61,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     preview: str | Path | None = None,
     minutes: float | None = None,
     crop: Sequence[float] | str | None = None,
+    uncompressed: bool = False,
+    megabytes: float | None = None,
     seed: int = 0,
     device: str = "auto",
     trusted: bool = False,
@@ -78,6 +80,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         preview: Where to write a bundle of the intermediate result from time to time.
         minutes: That the bake may take; numbers of views and steps follow from them and the speed here.
         crop: The part that is baked, in the dataset's frame: low x y z, high x y z, or ``"sphere:x,y,z,radius"``.
+        uncompressed: Store standard parts (glTF, PNG, ONNX) and reference pictures, which take ten times the bytes.
+        megabytes: That the bundle may take; by default what ``rate_weight`` gives.
         seed: Of all random numbers, 0 to 2^63 - 1.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
         trusted: Decode the dataset's pictures in this process, not in one of its own that may crash without harm.
@@ -92,10 +96,11 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     with reporting(progress), trusting(trusted):
         check_output(output, Workspace.content)
         preview_file = _checked_preview(preview, output)
-        minutes = checked_minutes(minutes)
+        minutes, megabytes = checked_minutes(minutes), checked_megabytes(megabytes, uncompressed)
         config = bake_config(quality or quality_for(minutes, device), stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
-        job = beside_photos(dataclasses.replace(cropped(job, crop), minutes=minutes), stages)
+        asked = {"minutes": minutes, "compressed": not uncompressed, "megabytes": megabytes}
+        job = beside_photos(dataclasses.replace(cropped(job, crop), **asked), stages)
         ctx = create_headless_context()
         with Workspace(output, job.fingerprint(), resume, restart) as workspace, _reserved(preview_file):
             return bake_job(job, output, workspace, ctx, preview_file)
@@ -262,11 +267,7 @@ def _sorted_settings(
     settings: Mapping[str, Any], stages: frozenset[str], scene: frozenset[str] = SCENE_NAMES
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the scene and those of the stages; raises :class:`DuplexError` for an unknown name."""
-    for name in settings:
-        if name not in scene | stages:
-            near = difflib.get_close_matches(name, sorted(scene | stages), 1)
-            remedy = f": did you mean {near[0]}?" if near else ": see the settings in docs/api.md"
-            raise DuplexError(f"{name}={settings[name]!r:.60}: no such setting{remedy}")
+    check_names(settings, scene | stages)
     of_scene = {name: value for name, value in settings.items() if name in scene}
     return of_scene, {name: value for name, value in settings.items() if name not in scene}
 

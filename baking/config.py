@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duplex.app.core.errors import DuplexError
+from duplex.baking.compression.packing import StorageConfig
+from duplex.baking.compression.tuning import TuningConfig
 from duplex.baking.distill.trainer import DistillConfig
 from duplex.baking.distill.views import ViewConfig
 from duplex.baking.geometry.atlas import AtlasConfig
@@ -24,6 +26,8 @@ class BakeConfig:
     atlas: AtlasConfig = field(default_factory=AtlasConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
 
 
 PRESETS: Presets = checked_presets(
@@ -39,6 +43,7 @@ PRESETS: Presets = checked_presets(
             "view_size": 400,
             "width": 32,
             "steps": 8000,
+            "rate_steps": 1600,
         },
         "high": {
             "grid": 448,
@@ -49,6 +54,7 @@ PRESETS: Presets = checked_presets(
             "view_size": 800,
             "width": 32,
             "steps": 60000,
+            "rate_steps": 6000,
             "crop_size": 64,
         },
     },

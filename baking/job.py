@@ -38,6 +38,7 @@ PHOTO_REACH = 2  # times the side of the teacher's pictures: the largest that ph
 BASE_BYTES = 700e6  # Python, torch and the driver
 CELL_BYTES = 60  # per density cell, during shell extraction
 MARCH_BYTES = 40  # per sample of a marched ray
+LATENT_BYTES = 60  # per feature of a texel, while it learns to be small: coefficient, gradient, moments, price
 FEATURE_BYTES = 36  # per feature of a texel: value, gradient, two moments, mip levels
 CROP_BYTES = 40  # per channel of a crop's pixel
 PHOTO_BYTES = 160  # per pixel of a photo, while its hits are computed
@@ -52,7 +53,8 @@ class BakeJob:
     ``dataset``: training cameras of the dataset, in the teacher's world; ``photos``: to train on; both are empty
     without a dataset; ``seed``: of all random numbers; ``to_dataset``: (4, 4), from the teacher's world to the frame of
     the dataset's files; ``crop``: the part of the scene that is baked, None for all of it; ``minutes``: that the
-    bake may take, which then chooses the numbers of views and steps.
+    bake may take, which then chooses the numbers of views and steps; ``compressed``: whether the bundle is stored in
+    few bytes, ``megabytes`` at most.
     """
 
     teacher: Teacher
@@ -64,6 +66,8 @@ class BakeJob:
     to_dataset: Array = field(default_factory=lambda: np.eye(4))
     crop: CropRegion | None = None
     minutes: float | None = None
+    compressed: bool = True
+    megabytes: float | None = None
 
     @property
     def dome(self) -> Contracted | None:
@@ -86,6 +90,8 @@ class BakeJob:
             [self.teacher.overrides.activation, self.teacher.overrides.encoding],
             self.seed,
             self.minutes,
+            self.compressed,
+            self.megabytes,
             self.crop and self.crop.numbers,
             [UV_STEPS, LEVEL_STEPS],  # in which a workspace stores hits
         ]
@@ -154,7 +160,7 @@ def needs(job: BakeJob) -> Needs:
     channels = 2 * config.distill.features + VIEW_CHANNELS + 2 * config.distill.width
     photo_pixels = [height**2 * photo.camera.width / photo.camera.height for photo, height in scaled_photos(job)]
     memory = BASE_BYTES + max(CELL_BYTES * cells, MARCH_BYTES * marched, PHOTO_BYTES * max(photo_pixels, default=0))
-    training = FEATURE_BYTES * features + CROP_BYTES * crops * channels
+    training = (FEATURE_BYTES + (LATENT_BYTES if job.compressed else 0)) * features + CROP_BYTES * crops * channels
     pixels: float = (config.views.views + config.views.larger) * (config.views.window_size + 2 * PYRAMID_MARGIN) ** 2
     pixels += HELD_OUT_VIEWS * (config.views.view_size + 2 * PYRAMID_MARGIN) ** 2
     pixels += sum(photo_pixels)

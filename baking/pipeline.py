@@ -15,9 +15,12 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.files import write_atomically
 from duplex.app.scene import glb
 from duplex.app.scene.bundle import Bundle
+from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.mesh import Mesh
+from duplex.baking.compression.packing import Compression, mesh_space, store_mesh
+from duplex.baking.compression.tuning import Tuner, features_within
 from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
 from duplex.baking.distill.student import Student
@@ -25,7 +28,6 @@ from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
-from duplex.baking.fields.spaces import Space
 from duplex.baking.geometry.atlas import unwrap
 from duplex.baking.geometry.bracketing import Bracketing, bracketing, weigh
 from duplex.baking.geometry.density import sample_density
@@ -106,11 +108,34 @@ def bake(
                 write_atomically(preview, write_bundle(finished()))
 
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
-        del sets, views, photos, held_out  # they map files that workspace.remove deletes
-    bundle = finished()
-    write_atomically(output, write_bundle(bundle))
+    if job.compressed:
+        with stage("compression", workspace):
+            content = _compressed(job, trainer, finished, sets, held_out, ctx)
+    else:
+        content = write_bundle(finished())
+    del sets, views, photos, held_out  # they map files that workspace.remove deletes
+    write_atomically(output, content)
     workspace.remove()
-    return bundle
+    return read_bundle(output)
+
+
+def _compressed(
+    job: BakeJob,
+    trainer: Distiller,
+    finished: Callable[[], Bundle],
+    sets: list[ViewSet],
+    held_out: ViewSet,
+    ctx: moderngl.Context,
+) -> bytes:
+    """The bytes of a small file, after features and network have learned to be small."""
+    config, background = job.config, job.teacher.scene.background
+    bundle = finished()
+    compression = Compression(bundle, config.storage.position_bits, ctx)
+    tuner = Tuner(trainer, bundle.shells, config.tuning, config.storage.feature_step)
+    tuner.train(sets, background, features_within(job.megabytes, compression.fixed))
+    stored = finished()
+    stored = replace(stored, report=stored.report | {"stored_psnr": trainer.unseen(held_out, background)})
+    return compression.file_within(tuner.packed, config.storage.feature_step, job.megabytes, stored)
 
 
 def _bracketed(job: BakeJob, rasterizer: Rasterizer) -> Bracketing:
@@ -228,18 +253,20 @@ def shells_of(job: BakeJob, grid: DensityGrid, ctx: moderngl.Context) -> tuple[M
     pixels: tuple[Array | None, Array | None] = (None, None)
     if job.dome:
         pixels = pixels_covered(Rasterizer(ctx, *(in_world(shell, space) for shell in shells)), viewpoints.own)
-    outer, inner = (
-        # rounded as in the bundle, so that training and viewer draw the same triangles
-        _stored(unwrap(shell, job.config.atlas, covered), space)
-        for shell, covered in zip(shells, pixels, strict=True)
-    )
+    unwrapped = [unwrap(shell, job.config.atlas, covered) for shell, covered in zip(shells, pixels, strict=True)]
+    outer, inner = _as_stored(job, [in_world(shell, space) for shell in unwrapped])
     say(f"shells: {len(outer.faces)} outer and {len(inner.faces)} inner faces")
     return outer, inner
 
 
-def _stored(shell: Mesh, space: Space) -> Mesh:
-    world = in_world(shell, space)
-    return glb.read(glb.write(replace(world, positions=world.positions.astype(np.float32))), "shell")
+def _as_stored(job: BakeJob, shells: list[Mesh]) -> list[Mesh]:
+    """The ``shells`` rounded as in the bundle, so that training and viewer draw the same triangles."""
+    shells = [replace(shell, positions=shell.positions.astype(np.float32)) for shell in shells]
+    if not job.compressed:
+        return [glb.read(glb.write(shell), "shell") for shell in shells]
+    space = mesh_space(job.teacher.scene.space, shells)
+    texels, bits = job.config.atlas.texels, job.config.storage.position_bits
+    return [store_mesh(shell, texels, bits, space, "shell").mesh for shell in shells]
 
 
 def _finished(

@@ -104,6 +104,14 @@ def seed_of(bundle: Bundle) -> int:
     return Node(bundle.report, "report.json", REMEDY).whole("seed", 0, MAX_SEED, 0)
 
 
+def view_size_of(bundle: Bundle) -> int:
+    """The side in pixels of the pictures that the bake learned from; the default if the bundle does not record it."""
+    try:
+        return Node(bundle.report, "report.json").child("settings").child("views").whole("view_size", 32, 2048)
+    except DuplexError:
+        return BakeConfig().views.view_size
+
+
 def rig_of(bundle: Bundle) -> Rig:
     """The rig that a bundle was baked with; raises :class:`DuplexError` if it records no valid one."""
     data = Node(bundle.rig, "cameras.json: rig", REMEDY)

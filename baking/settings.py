@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import numbers
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -131,6 +132,15 @@ def names_of(config_type: type) -> frozenset[str]:
         for field in dataclasses.fields(stage)
         if _HELP in field.metadata
     )
+
+
+def check_names(given: Mapping[str, Any], names: frozenset[str]) -> None:
+    """Raise :class:`DuplexError` for a setting that is none of ``names``."""
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, sorted(names), 1)
+            remedy = f": did you mean {near[0]}?" if near else ": see the settings in docs/api.md"
+            raise DuplexError(f"{name}={given[name]!r:.60}: no such setting{remedy}")
 
 
 def configured(config_type: type[Config], presets: Presets, quality: str, given: Mapping[str, Any]) -> Config:

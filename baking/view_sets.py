@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from duplex.app.scene.camera import Camera
-from duplex.baking.distill.views import ViewSet, make_view_set, read_pictures, render_teacher
+from duplex.app.scene.network import NetworkSpec
+from duplex.baking.datasets.photos import Photo
+from duplex.baking.distill.views import ViewConfig, ViewSet, make_view_set, read_pictures, render_teacher
 from duplex.baking.fields.density_grid import DensityGrid
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.geometry.gbuffers import Rasterizer
 from duplex.baking.job import HELD_OUT_VIEWS, BakeJob, network_of, scaled_photos
+from duplex.baking.rig import Rig
 
 # Each purpose draws its cameras from its own random stream, so that no two purposes share a camera.
 VIEW_STREAM = 1
@@ -48,10 +51,15 @@ def held_out_views(job: BakeJob, renderer: FastRenderer, rasterizer: Rasterizer,
 
 def teacher_views(job: BakeJob, renderer: FastRenderer, rasterizer: Rasterizer, folder: Path) -> ViewSet:
     """The teacher's views for training."""
-    config = job.config.views
-    rng = np.random.default_rng([job.seed, VIEW_STREAM])
-    windows = job.rig.windows(config.views, config.view_size, config.window_size, rng, config.near_share)
-    return _rendered(job, renderer, [*windows, *_larger_windows(job, rasterizer)], rasterizer, folder / "views")
+    cameras = training_cameras(job.rig, job.config.views, job.seed, rasterizer)
+    return _rendered(job, renderer, cameras, rasterizer, folder / "views")
+
+
+def training_cameras(rig: Rig, config: ViewConfig, seed: int, rasterizer: Rasterizer) -> list[Camera]:
+    """The cameras of the views for training: windows of pictures, and of larger ones."""
+    rng = np.random.default_rng([seed, VIEW_STREAM])
+    windows = rig.windows(config.views, config.view_size, config.window_size, rng, config.near_share)
+    return [*windows, *_larger_windows(rig, config, seed, rasterizer)]
 
 
 def _rendered(
@@ -62,20 +70,19 @@ def _rendered(
     return make_view_set(cameras, pictures, rasterizer, network_of(job), stem.with_name(f"{stem.name}-hits"))
 
 
-def _larger_windows(job: BakeJob, rasterizer: Rasterizer) -> list[Camera]:
+def _larger_windows(rig: Rig, config: ViewConfig, seed: int, rasterizer: Rasterizer) -> list[Camera]:
     """Windows of larger pictures which show the scene, for what only a large picture resolves.
 
     They are added to the other views: in their place the network would learn too little of the whole.
     """
-    config = job.config.views
-    rng = np.random.default_rng([job.seed, LARGER_STREAM])
+    rng = np.random.default_rng([seed, LARGER_STREAM])
     chosen: list[Camera] = []
     for i, factor in enumerate(LARGER):
         wanted = config.larger * (i + 1) // len(LARGER)
         for _ in range(MAX_TRIES * config.larger):
             if len(chosen) >= wanted:
                 break
-            (camera,) = job.rig.windows(1, factor * config.view_size, config.window_size, rng, 0.0)
+            (camera,) = rig.windows(1, factor * config.view_size, config.window_size, rng, 0.0)
             outer, _ = rasterizer.layers(camera.resized(PROBE_SIZE, PROBE_SIZE))
             if (outer.face >= 0).mean() > LEAST_SHOWN:
                 chosen.append(camera)
@@ -84,9 +91,15 @@ def _larger_windows(job: BakeJob, rasterizer: Rasterizer) -> list[Camera]:
 
 def photo_views(job: BakeJob, rasterizer: Rasterizer, folder: Path) -> ViewSet | None:
     """The photos to train on, at several scales; None without photos, or if all are smaller than a crop."""
-    scaled = scaled_photos(job)
+    return views_of_photos(scaled_photos(job), network_of(job), rasterizer, folder)
+
+
+def views_of_photos(
+    scaled: list[tuple[Photo, int]], spec: NetworkSpec, rasterizer: Rasterizer, folder: Path
+) -> ViewSet | None:
+    """Photos at the heights beside them, for the network ``spec``; None without any."""
     if not scaled:
         return None
     cameras, pictures, opacity = read_pictures(scaled, folder / "photos")
-    found = make_view_set(cameras, pictures, rasterizer, network_of(job), folder / "photo-hits")
+    found = make_view_set(cameras, pictures, rasterizer, spec, folder / "photo-hits")
     return replace(found, opacity=opacity)

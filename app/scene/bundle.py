@@ -70,6 +70,11 @@ class Bundle:
     onnx: bytes = b""
     references: tuple[Reference, ...] = ()
 
+    @property
+    def shells(self) -> tuple[BundleShell, BundleShell]:
+        """The outer and the inner one."""
+        return self.outer, self.inner
+
     @cached_property
     def bounds(self) -> Array:
         """Bounding box of both shells: its low and high corner, (2, 3) float64, world."""

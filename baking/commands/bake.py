@@ -51,6 +51,14 @@ def main() -> int:
         metavar="X",
         help="bake this part alone: low x y z, high x y z in the dataset's frame, or sphere:X,Y,Z,RADIUS",
     )
+    parser.add_argument(
+        "--uncompressed",
+        action="store_true",
+        help="store glTF, PNG, ONNX and reference pictures, in ten times the bytes",
+    )
+    parser.add_argument(
+        "--megabytes", type=float, metavar="N", help="most that the bundle may take [what --rate-weight gives]"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers [0]")
     add_scene_arguments(parser)
     add_flags(parser, BakeConfig, "draft")
@@ -69,6 +77,8 @@ def _bake(arguments: argparse.Namespace) -> int:
         preview=arguments.preview,
         minutes=arguments.minutes,
         crop=arguments.crop,
+        uncompressed=arguments.uncompressed,
+        megabytes=arguments.megabytes,
         seed=arguments.seed,
         device=arguments.device,
         trusted=arguments.trusted,
@@ -76,9 +86,12 @@ def _bake(arguments: argparse.Namespace) -> int:
         **given_settings(arguments, BakeConfig),
     )
     report = bundle.report
+    found = f"{report['curve'][-1][2]:.1f} dB"
+    if not arguments.uncompressed:
+        found = f"{report['stored_psnr']:.1f} dB, {found} before compression"
     print(
-        f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB, {bundle.faces} faces, "
-        f"bracketing {100 * report['bracketing']:.1f}%, unseen views {report['curve'][-1][2]:.1f} dB, "
+        f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.2f} MB, {bundle.faces} faces, "
+        f"bracketing {100 * report['bracketing']:.1f}%, unseen views {found}, "
         f"{sum(report['seconds'].values()):.0f} s, peak memory {peak_memory_gib():.1f} GiB"
     )
     return 0

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
 from duplex.app.core.metrics import psnr
 from duplex.app.render.offscreen import render
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
+from duplex.baking.bundles.recompression import DEFAULT, RecompressionConfig, compress
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_trusted
-from duplex.baking.compression.packing import CompressionConfig, compress, expanded
-from duplex.baking.settings import add_flags, configured, given_settings
+from duplex.baking.compression.packing import expanded
+from duplex.baking.settings import add_flags, given_settings
 
-DEFAULT = "default"  # the only preset
 CAMERAS = 4  # from which both are compared
 SIZE = 800  # pixels a side
 
@@ -27,11 +26,15 @@ SIZE = 800  # pixels a side
 def main(arguments: list[str]) -> int:
     """Entry point of ``duplex-bake compress``; ``arguments``: the command line after ``compress``."""
     parser = argparse.ArgumentParser(
-        "duplex-bake compress", description="Store a bundle in few bytes, nearly as it is, without reference pictures."
+        "duplex-bake compress",
+        description="Store a bundle in few bytes, without reference pictures: its features learn to be small.",
     )
     _add_files(parser)
-    parser.add_argument("--megabytes", type=float, metavar="N", help="most that the file may take [what --step gives]")
-    add_flags(parser, CompressionConfig, DEFAULT)
+    parser.add_argument("--megabytes", type=float, metavar="N", help="most that the file may take")
+    parser.add_argument("--teacher", type=Path, help="learn from this checkpoint [from the bundle's own pictures]")
+    parser.add_argument("--data", type=Path, help="learn from the photos of this dataset too")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
+    add_flags(parser, RecompressionConfig, DEFAULT)
     given = parser.parse_args(arguments)
     return console.run(lambda: _compress(given))
 
@@ -53,18 +56,22 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _compress(arguments: argparse.Namespace) -> int:
-    if arguments.megabytes is not None and not arguments.megabytes > 0:
-        raise DuplexError(f"--megabytes {arguments.megabytes:g}: expected a positive number")
-    settings = given_settings(arguments, CompressionConfig)
-    config = configured(CompressionConfig, {DEFAULT: {}}, DEFAULT, settings).storage
     bundle = read_bundle(arguments.bundle, trusted=arguments.trusted)
-    write_atomically(arguments.output, compress(bundle, config, arguments.megabytes))
-    before, after = (path.stat().st_size / 1e6 for path in (arguments.bundle, arguments.output))
+    before = arguments.bundle.stat().st_size / 1e6
+    small = compress(
+        bundle,
+        arguments.output,
+        megabytes=arguments.megabytes,
+        teacher=arguments.teacher,
+        data=arguments.data,
+        device=arguments.device,
+        trusted=arguments.trusted,
+        **given_settings(arguments, RecompressionConfig),
+    )
+    after = arguments.output.stat().st_size / 1e6
     alike = ""
     if bundle.cameras:
-        alike = (
-            f", {_likeness(bundle, read_bundle(arguments.output)):.1f} dB to the pictures of {arguments.bundle.name}"
-        )
+        alike = f", {_likeness(bundle, small):.1f} dB to the pictures of {arguments.bundle.name}"
     print(f"{arguments.output}: {after:.2f} of {before:.2f} MB{alike}")
     return 0
 

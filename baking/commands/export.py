@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from duplex.app.scene.bundle_reader import read_bundle
+from duplex.baking.bundles.mesh_export import FORMATS, FRAMES, export_meshes
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_trusted
-from duplex.baking.mesh_export import FORMATS, FRAMES, export_meshes
 
 
 def main(arguments: list[str]) -> int:

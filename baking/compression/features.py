@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from duplex.app.core.arrays import Array
@@ -9,6 +11,7 @@ from duplex.app.scene.bundle import BundleShell
 from duplex.app.scene.codec import wavelet
 from duplex.app.scene.codec.entropy import Details
 from duplex.app.scene.codec.features import FRACTION_BITS, PackedFeatures
+from duplex.app.scene.network import NetworkWeights
 from duplex.baking.compression.entropy_fit import fit_entropy
 
 LEVELS = 5
@@ -45,13 +48,21 @@ class Unpacked:
             tuple(_rounded(band * gain / step) for band, gain in zip(level, gains, strict=True))  # type: ignore[misc]
             for level, gains in zip(self.details, self.gains[1:], strict=True)
         ]
-        coarse = np.round(self.coarse * self.gains[0, 0] / step).astype(np.int32)
-        model, coarse_classes = fit_entropy(coarse, details)
+        return self.stored(np.round(self.coarse * self.gains[0, 0] / step).astype(np.int32), details, step)
+
+    def stored(self, coarse: Array, details: Details, step: float) -> PackedFeatures:
+        """What is stored of coefficients that are whole numbers of a quantisation ``step``."""
         scales = np.maximum(np.round(UNIT / self.gains), 1).astype(np.int32)
         to_texels = 255 / self.shell.scale.astype(np.float64) * (1 << FRACTION_BITS)
         mix = np.round(self.unmixing * step / UNIT * to_texels).astype(np.int32)
         shift = np.round((self.mean - self.shell.offset) * to_texels).astype(np.int32) + (1 << FRACTION_BITS - 1)
-        return PackedFeatures(coarse, details, scales, mix, shift, model, coarse_classes)
+        return PackedFeatures(coarse, details, scales, mix, shift, *fit_entropy(coarse, details))
+
+
+def unpacked_of(shells: Sequence[BundleShell], weights: NetworkWeights) -> list[Unpacked]:
+    """The coefficients of the outer and the inner of ``shells``, for a network with ``weights``."""
+    layer, count = weights.weights[0], 4 * len(shells[0].texels)
+    return [Unpacked(shell, layer[:, i * count : (i + 1) * count]) for i, shell in enumerate(shells)]
 
 
 def _rounded(coefficients: Array) -> Array:

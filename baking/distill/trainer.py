@@ -168,8 +168,8 @@ class Distiller:
 
     def _advance(self, sampler: CropSampler, background: Tensor) -> None:
         self._prepare()
-        crops = sampler(self._counts(len(sampler.sets)), self.generator)
-        errors = self._backward(crops, background)
+        crops = sampler(self.counts(len(sampler.sets)), self.generator)
+        errors = self.backward(crops, background)
         self.optimizer.step()
         self.step += 1
         sampler.learned(crops, errors)
@@ -193,7 +193,7 @@ class Distiller:
         pairs = ((over(drawn, background), over(wanted, background)) for drawn, wanted in self.pictures(views))
         return float(np.mean([psnr_of_known(*pair) for pair in pairs]))
 
-    def _counts(self, sets: int) -> list[int]:
+    def counts(self, sets: int) -> list[int]:
         """Number of crops of each set of views in the next batch."""
         photos = 0
         if sets > 1 and self.step >= (1 - self.config.photo_steps) * self.config.steps:
@@ -212,7 +212,7 @@ class Distiller:
         self.refined += 1
         self.optimizer = renewed_adam(self.optimizer, self._groups())
 
-    def _backward(self, crops: Crops, background: Tensor) -> Tensor:
+    def backward(self, crops: Crops, background: Tensor) -> Tensor:
         """Accumulate the batch's gradient in the parameters, in smaller portions when memory runs out.
 
         Returns the mean squared errors (b,) of the crops where the shells are hit.

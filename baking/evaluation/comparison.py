@@ -227,9 +227,9 @@ def height_of(camera: Camera, size: int) -> int:
     return min(max(round(size * camera.height / max(camera.width, camera.height)), 1), camera.height)
 
 
-def photos_of(bundle: Bundle, folder: Path) -> list[Photo]:
-    """The test photos of the dataset in ``folder``, with their cameras in the bundle's world."""
-    photos = read_photos(folder, "test", principal_shift_of(bundle))
+def photos_of(bundle: Bundle, folder: Path, split: str = "test") -> list[Photo]:
+    """The photos of the dataset in ``folder``, ``test`` or ``train``, with their cameras in the bundle's world."""
+    photos = read_photos(folder, split, principal_shift_of(bundle))
     numbers = dataset_to_world_of(bundle)
     if numbers is None:
         return photos

@@ -14,7 +14,6 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
-from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.evaluation.comparison import (
     Compared,
     Judge,
@@ -29,11 +28,7 @@ from duplex.baking.evaluation.comparison import (
     summary,
 )
 from duplex.baking.evaluation.metrics import Metrics
-from duplex.baking.evaluation.teacher_renderer import TeacherRenderer, as_baked
-from duplex.baking.fields.field import Teacher
-from duplex.baking.provenance import overrides_of
-from duplex.baking.runtime.devices import pick_device
-from duplex.baking.runtime.progress import say
+from duplex.baking.evaluation.teacher_renderer import TeacherRenderer, teacher_of
 from duplex.baking.settings import as_number
 
 DEFAULT_VIEWS = 8
@@ -132,7 +127,7 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
     teacher = None
     if options.teacher:
         fast = options.renderer == "fast"
-        teacher = TeacherRenderer(_teacher(options.teacher, options.device, bundle), bundle, fast)
+        teacher = TeacherRenderer(teacher_of(bundle, options.teacher, options.device), bundle, fast)
     photos = photos_of(bundle, options.data) if options.data else []
     judge = Judge(bundle, Renderer(create_headless_context(), bundle), Metrics(options.lpips))
     compared = {}
@@ -155,10 +150,3 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
     if teacher and options.frames:
         report["steadiness"] = motion(judge, teacher, options.frames, options.size)
     return Evaluation(report, compared, judge)
-
-
-def _teacher(checkpoint: Path, device: str, bundle: Bundle) -> Teacher:
-    teacher = as_baked(load_teacher(checkpoint, pick_device(device), overrides_of(bundle)), bundle)
-    if teacher.sha256 != bundle.teacher.get("sha256"):
-        say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
-    return teacher

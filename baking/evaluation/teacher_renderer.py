@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -11,13 +12,24 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.images import over
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
+from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import BakeConfig
 from duplex.baking.fields import rendering
 from duplex.baking.fields.fast_rendering import FastRenderer
 from duplex.baking.fields.field import Teacher
 from duplex.baking.job import BakeJob
 from duplex.baking.pipeline import density_of
-from duplex.baking.provenance import bounds_of, config_of, crop_of, depths_of, rig_of, seed_of, space_of
+from duplex.baking.provenance import (
+    bounds_of,
+    config_of,
+    crop_of,
+    depths_of,
+    overrides_of,
+    rig_of,
+    seed_of,
+    space_of,
+)
+from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 
 REFERENCE_GRID = 288  # samples along the longest side of the density grid
@@ -73,3 +85,11 @@ def as_baked(teacher: Teacher, bundle: Bundle) -> Teacher:
             say("note: only a part of the scene was baked; --fast draws no more of the teacher either")
     scene = replace(teacher.scene, background=bundle.background, space=space, near=near, far=far, bounds=bounds)
     return replace(teacher, scene=scene)
+
+
+def teacher_of(bundle: Bundle, checkpoint: Path, device: str) -> Teacher:
+    """The teacher in ``checkpoint`` as ``bundle``'s bake read it; a note says if it is another one."""
+    teacher = as_baked(load_teacher(checkpoint, pick_device(device), overrides_of(bundle)), bundle)
+    if teacher.sha256 != bundle.teacher.get("sha256"):
+        say(f"note: {teacher.path} is not the checkpoint that this bundle was baked from")
+    return teacher

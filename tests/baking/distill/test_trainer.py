@@ -139,7 +139,7 @@ def test_a_batch_in_portions_gives_the_same_gradient(monkeypatch: pytest.MonkeyP
 
         monkeypatch.setattr(t, "_composited", limited)
         crops = CropSampler([views()], 16, CPU)([2], torch.Generator().manual_seed(0))
-        errors = t._backward(crops, torch.ones(3))
+        errors = t.backward(crops, torch.ones(3))
         assert t.portion == at_most and errors.shape == (2,)
         gradients.append(t.student.outer.texels.grad.clone())  # type: ignore[union-attr]
     assert gradients[0].abs().max() > 0

@@ -10,7 +10,7 @@ import trimesh
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.bundle import Bundle
-from duplex.baking.mesh_export import export_meshes
+from duplex.baking.bundles.mesh_export import export_meshes
 
 
 def test_every_written_file_is_returned(demo: Bundle, tmp_path: Path) -> None:
