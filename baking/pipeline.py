@@ -37,7 +37,7 @@ from duplex.baking.geometry.object_density import object_density
 from duplex.baking.geometry.seen import AROUND, FADING, count_cameras, pixels_covered, with_seen
 from duplex.baking.geometry.shells import Viewpoints, extract_shells, in_world, shells_from_arrays, shells_to_arrays
 from duplex.baking.job import BakeJob, needs, network_of
-from duplex.baking.plan import Pace, Plan, plan, seconds_a_step, seconds_a_view, told
+from duplex.baking.plan import TUNING_COST, Pace, Plan, plan, seconds_a_step, seconds_a_view, told
 from duplex.baking.provenance import Provenance, report_of
 from duplex.baking.runtime.memory import GIB
 from duplex.baking.runtime.progress import say
@@ -183,20 +183,23 @@ def planned(
     ``sets``: views on which steps of the training are tried; ``save_seconds``: tells the workspace the time so far.
     """
     config = job.config
+    smaller = config.tuning.rate_steps / config.distill.steps if job.compressed else 0.0
 
     def made() -> Plan:
         rng = np.random.default_rng([job.seed, TRIAL_STREAM])
         size, side = config.views.view_size, config.views.window_size
         count = min(max(config.views.views // PER_TRIAL, 2), TRIAL_VIEWS)
         windows = job.rig.windows(count, size, side, rng, config.views.near_share)
-        pace = Pace(seconds_a_view(renderer, windows), seconds_a_step(distiller_of(job), sets))
+        step = (1 + TUNING_COST * smaller) * seconds_a_step(distiller_of(job), sets)
+        pace = Pace(seconds_a_view(renderer, windows), step)
         save_seconds()
         left = 60 * job.minutes - sum(workspace.seconds.values()) if job.minutes else None
         return told(plan(config.views, config.distill, pace, left), config.views)
 
     found = workspace.load_or_make("plan", made, Plan.to_arrays, Plan.from_arrays)
     views, distill = replace(config.views, views=found.views), replace(config.distill, steps=found.steps)
-    return replace(job, config=replace(config, views=views, distill=distill))
+    tuning = replace(config.tuning, rate_steps=round(smaller * found.steps))
+    return replace(job, config=replace(config, views=views, distill=distill, tuning=tuning))
 
 
 def _with_seen(

@@ -30,6 +30,7 @@ TRIAL_STEPS = 3  # after one that does not count; one in a short training
 SHORT = 500  # steps
 TRIAL_SHARES = ((0.1, 0.2), (0.4, 0.3), (0.9, 0.5))  # where in the training steps are tried, and for which share of it
 SLACK = 1.15  # of what trials take: hits on the shells, held-out pictures and saving come on top
+TUNING_COST = 1.7  # steps of a training that one step takes which makes a bundle small
 ENDING = 6.0  # seconds, of packing and writing the bundle
 LEAST_VIEWS, LEAST_STEPS = 40, 200
 MOST_MINUTES = 10_000

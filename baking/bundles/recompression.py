@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import moderngl
 import numpy as np
 import torch
 
@@ -134,7 +135,7 @@ def _view_sets(
     cameras = training_cameras(
         rig_of(bundle), ViewConfig(views=config.views, view_size=size), seed_of(bundle), rasterizer
     )
-    draw = _teachers(bundle, sources.teacher, sources.device) if sources.teacher else _own(bundle)
+    draw = _teachers(bundle, sources.teacher, sources.device) if sources.teacher else _own(bundle, rasterizer.ctx)
     pictures = []
     with track("pictures", len(cameras)) as progress:
         for camera in cameras:
@@ -162,9 +163,9 @@ def _teachers(bundle: Bundle, checkpoint: Path, device: str) -> Callable[[Camera
     return draw
 
 
-def _own(bundle: Bundle) -> Callable[[Camera], Array]:
+def _own(bundle: Bundle, ctx: moderngl.Context) -> Callable[[Camera], Array]:
     """Draws the bundle itself, (h, w, 4) uint8, premultiplied."""
-    renderer = Renderer(create_headless_context(), bundle)
+    renderer = Renderer(ctx, bundle)
     options = FrameOptions(background=(0, 0, 0, 0), unseen=Unseen.SHOW)
     return lambda camera: renderer.image(camera, options)
 

@@ -15,7 +15,8 @@ from duplex.baking.runtime.progress import ProgressEvent
 
 pytestmark = pytest.mark.system
 
-SMALL = {"grid": 48, "scan": 32, "faces": 1500, "texels": 64, "views": 8, "view_size": 48, "steps": 30, "crop_size": 24}
+SMALL = {"grid": 48, "scan": 32, "faces": 1500, "texels": 64, "views": 8, "view_size": 48, "steps": 30, "crop_size": 24,
+         "rate_steps": 8}  # fmt: skip
 
 
 class Cancelled(Exception):

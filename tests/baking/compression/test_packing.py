@@ -15,13 +15,13 @@ from duplex.app.render.offscreen import render
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
-from duplex.baking.compression.packing import Compression, StorageConfig, compress
+from duplex.baking.compression.packing import StorageConfig, as_it_is
 
 
 @pytest.fixture(scope="module")
 def small(demo: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("small") / "small.bundle"
-    file.write_bytes(compress(demo, StorageConfig()))
+    file.write_bytes(as_it_is(demo, StorageConfig()))
     return file
 
 
@@ -51,11 +51,10 @@ def test_equal_bundles_give_equal_bytes_and_what_is_expanded_is_what_was_read(sm
 
 
 def test_a_coarser_step_takes_fewer_bytes_and_looks_worse(demo: Bundle, tmp_path: Path) -> None:
-    compression = Compression(demo, 12)
     found = []
     for step in (0.5, 4.0):
         file = tmp_path / f"{step}.bundle"
-        file.write_bytes(compression.file(step))
+        file.write_bytes(as_it_is(demo, StorageConfig(feature_step=step)))
         found.append((file.stat().st_size, likeness(demo, read_bundle(file))))
     (large, good), (tiny, bad) = found
     assert tiny < 0.4 * large and 30 < bad < good - 8
@@ -63,16 +62,16 @@ def test_a_coarser_step_takes_fewer_bytes_and_looks_worse(demo: Bundle, tmp_path
 
 @pytest.mark.slow
 def test_megabytes_are_kept_to(demo: Bundle) -> None:
-    size = len(compress(demo, StorageConfig(), 0.4))
+    size = len(as_it_is(demo, StorageConfig(), 0.4))
     assert 0.38e6 < size <= 0.4e6
     with pytest.raises(DuplexError, match=r"--megabytes 0.05: this scene takes 0\.\d\d MB .*--faces"):
-        compress(demo, StorageConfig(), 0.05)
+        as_it_is(demo, StorageConfig(), 0.05)
 
 
 def test_a_shell_with_another_atlas_keeps_its_mesh(demo: Bundle, tmp_path: Path) -> None:
     bent = replace(demo.outer.mesh, uvs=(demo.outer.mesh.uvs**2).astype(np.float32))
     file = tmp_path / "bent.bundle"
-    file.write_bytes(compress(replace(demo, outer=replace(demo.outer, mesh=bent)), StorageConfig(step=4.0)))
+    file.write_bytes(as_it_is(replace(demo, outer=replace(demo.outer, mesh=bent)), StorageConfig(feature_step=4.0)))
     found = read_bundle(file)
     assert len(found.outer.mesh.faces) == len(demo.outer.mesh.faces)
     assert {"outer.glb", "inner.charts"} < set(parts_of(file)) and "outer.charts" not in parts_of(file)
