@@ -99,8 +99,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         minutes, megabytes = checked_minutes(minutes), checked_megabytes(megabytes, uncompressed)
         config = bake_config(quality or quality_for(minutes, device), stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
-        asked = {"minutes": minutes, "compressed": not uncompressed, "megabytes": megabytes}
-        job = beside_photos(dataclasses.replace(cropped(job, crop), **asked), stages)
+        job = dataclasses.replace(job, minutes=minutes, compressed=not uncompressed, megabytes=megabytes)
+        job = beside_photos(cropped(job, crop), stages)
         ctx = create_headless_context()
         with Workspace(output, job.fingerprint(), resume, restart) as workspace, _reserved(preview_file):
             return bake_job(job, output, workspace, ctx, preview_file)

@@ -7,6 +7,7 @@ from pathlib import Path
 from duplex.app.core.errors import in_short, printable
 from duplex.app.scene.archive import Archive
 from duplex.app.scene.bundle_reader import read_bundle
+from duplex.app.scene.part_sizes import sizes_by_kind
 
 MAX_LINE = 10_000  # characters
 
@@ -17,9 +18,11 @@ def bundle_info(path: Path) -> str:
     with Archive(path) as archive:
         parts = archive.packed_sizes()
     low, high = bundle.bounds
+    total = path.stat().st_size
     texture = bundle.outer.texels.shape
     lines = {
-        "bundle": f"{path}, {path.stat().st_size} bytes",
+        "bundle": f"{path}, {total} bytes",
+        "sizes": ", ".join(f"{kind} {size}" for kind, size in sizes_by_kind(path, total).items()),
         "faces": f"{len(bundle.outer.mesh.faces)} outer, {len(bundle.inner.mesh.faces)} inner",
         "features": f"{bundle.network.feature_channels} a shell, {texture[2]} x {texture[1]} texels",
         "network": f"{len(bundle.network.layers)} layers, {bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",

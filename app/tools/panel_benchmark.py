@@ -121,5 +121,5 @@ class _BenchedPanel:
             files=FileFacts((), has_dialog=False),
             inspect=InspectFacts(Inspection(), second_views(renderer), bundle.references, None, Measurements()),
             speed=speed,
-            bundle=BundleFacts(bundle, "scene.bundle", 0),
+            bundle=BundleFacts(bundle, "scene.bundle", 0, {}),
         )

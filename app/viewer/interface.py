@@ -107,5 +107,5 @@ def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: 
         files=files,
         inspect=inspect,
         speed=speed,
-        bundle=BundleFacts(bundle, scene.path.name, scene.bytes),
+        bundle=BundleFacts(bundle, scene.path.name, scene.bytes, scene.sizes),
     )

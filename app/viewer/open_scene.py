@@ -17,6 +17,7 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot, trained_elevations
+from duplex.app.scene.part_sizes import sizes_by_kind
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
@@ -30,6 +31,7 @@ class OpenScene:
     ``backend``: with ``auto``, :meth:`choose_backend` measures which one is fastest. ``stamp``: the file's when it was
     read, to notice changes. ``camera_index``: the bundle's camera that was last jumped to, -1 at first. ``elevations``:
     of the lowest and the highest camera of the bake, radians above the horizon, None where that means nothing.
+    ``sizes``: of the file's kinds of parts.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class OpenScene:
         self.undecided = backend == AUTO
         self.camera_index = -1
         self.stamp: Stamp = stamp_of(path) or (0, 0)
+        self.sizes = sizes_by_kind(path, self.bytes)
         self.renderer = Renderer(ctx, bundle, backend)
         self._edges: list[WireframePass] = []
         pivot = scene_pivot(bundle)

@@ -102,7 +102,7 @@ def compress(  # noqa: PLR0913 - keyword arguments of the public API
     with reporting(progress), trusting(trusted):
         check_output(Path(output), "the bundle to write")
         bundle = scene if isinstance(scene, Bundle) else read_bundle(scene, trusted=trusted)
-        sources = Sources(teacher and Path(teacher), data and Path(data), device)
+        sources = Sources(Path(teacher) if teacher else None, Path(data) if data else None, device)
         write_atomically(Path(output), recompress(bundle, config, sources, megabytes))
     return read_bundle(output)
 

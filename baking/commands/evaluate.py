@@ -189,4 +189,5 @@ def _text(report: dict[str, Any]) -> str:
         f"{report['macs_per_pixel']:.0f} multiply-adds a pixel"
         + (f", bracketing {100 * bracketing:.1f}%" if bracketing is not None else "")
     )
+    lines.append(", ".join(f"{kind} {size / 1e3:.0f} kB" for kind, size in report["part_bytes"].items()))
     return "\n".join(lines)

@@ -32,8 +32,11 @@ class Latents(nn.Module):
             for level, of_level in zip(start.details, gains[1:], strict=True)
             for band, gain in zip(level, of_level, strict=True)
         )
+        self.sizes: Tensor
         self.register_buffer("sizes", _tensor(1 / gains))
+        self.unmixing: Tensor
         self.register_buffer("unmixing", _tensor(start.unmixing))
+        self.mean: Tensor
         self.register_buffer("mean", _tensor(start.mean))
 
     @property

@@ -240,10 +240,11 @@ def photos_of(bundle: Bundle, folder: Path, split: str = "test") -> list[Photo]:
     return [replace(photo, camera=photo.camera.moved(to_world)) for photo in photos]
 
 
-def facts(bundle: Bundle, size: int) -> dict[str, Any]:
-    """The report's facts of a bundle of ``size`` bytes: faces, texels, multiply-adds per pixel, bracketing."""
+def facts(bundle: Bundle, sizes: dict[str, int]) -> dict[str, Any]:
+    """The report's facts of a bundle with ``sizes`` of its kinds of parts: faces, texels, multiply-adds, bracketing."""
     return {
-        "bundle_bytes": size,
+        "bundle_bytes": sum(sizes.values()),
+        "part_bytes": sizes,
         "faces": bundle.faces,
         "texels": bundle.texels,
         "macs_per_pixel": bundle.network.macs_per_pixel,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
+from duplex.app.scene.part_sizes import sizes_by_kind
 from duplex.baking.evaluation.comparison import (
     Compared,
     Judge,
@@ -123,7 +125,7 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
     """Evaluate the bundle ``source``, drawn by the viewer's renderer; raises :class:`DuplexError`."""
     options.check()
     bundle = source if isinstance(source, Bundle) else read_bundle(source, trusted=False)
-    size = len(write_bundle(bundle)) if isinstance(source, Bundle) else source.stat().st_size
+    sizes = _sizes(write_bundle(source) if isinstance(source, Bundle) else source)
     teacher = None
     if options.teacher:
         fast = options.renderer == "fast"
@@ -146,7 +148,13 @@ def evaluate(source: Bundle | Path, options: EvaluationOptions) -> Evaluation:
         report["photos"] = {**summary(compared["photos"]), "holes": holes(judge, options.size)}
     if options.teacher_photos:
         report["photos"]["teacher"] = summary(against_photos(judge, photos, options.size, teacher))
-    report |= facts(bundle, size)
+    report |= facts(bundle, sizes)
     if teacher and options.frames:
         report["steadiness"] = motion(judge, teacher, options.frames, options.size)
     return Evaluation(report, compared, judge)
+
+
+def _sizes(source: Path | bytes) -> dict[str, int]:
+    if isinstance(source, bytes):
+        return sizes_by_kind(io.BytesIO(source), len(source))
+    return sizes_by_kind(source, source.stat().st_size)

@@ -114,6 +114,11 @@ JOBS: Sequence[TortureJob] = (
     TortureJob(
         "export", tuple(f"meshes/{name}" for name in MESHES), command(BAKE, "export", "@scene.bundle", "-o", "meshes")
     ),
+    TortureJob(
+        "compress",
+        ("small.bundle",),
+        command(BAKE, "compress", "@scene.bundle", "-o", "small.bundle", "--views", "4", "--rate-steps", "2"),
+    ),
     TortureJob("inspect", ("x.png",), command(BAKE, "inspect", "@octahedron", "--preview", "x.png", "--size", "32")),
     TortureJob(
         "video",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imgui_bundle import imgui
@@ -13,11 +14,12 @@ from duplex.app.scene.bundle import Bundle
 
 @dataclass(frozen=True, eq=False)
 class BundleFacts:
-    """``bundle``, the ``name`` of its file, and the file's size in ``bytes``."""
+    """``bundle``, the ``name`` of its file, the file's size in ``bytes``, and the ``sizes`` of its kinds of parts."""
 
     bundle: Bundle
     name: str
     bytes: int
+    sizes: Mapping[str, int]
 
 
 def draw_bundle(facts: BundleFacts) -> None:
@@ -28,6 +30,7 @@ def draw_bundle(facts: BundleFacts) -> None:
     lines = {
         "file": facts.name,
         "size": f"{facts.bytes / 1e6:.2f} MB",
+        **{f"  {kind}": f"{size / 1e3:.0f} kB" for kind, size in facts.sizes.items()},
         "faces": f"{len(bundle.outer.mesh.faces)} + {len(bundle.inner.mesh.faces)}",
         "features": f"{bundle.network.feature_channels} at {width} x {height}",
         "network": f"{bundle.network.macs_per_pixel:.0f} multiply-adds a pixel",

@@ -14,7 +14,7 @@ def test_evaluation_prints_one_json_object(baked: Path, octahedron: Path) -> Non
     )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    facts = ["bundle_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
+    facts = ["bundle_bytes", "part_bytes", "faces", "texels", "macs_per_pixel", "bracketing"]
     assert list(report) == ["teacher", "photos", "teacher_renderer", *facts]
     assert report["teacher_renderer"] == "standard"
     assert report["photos"] is None

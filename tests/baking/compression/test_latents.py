@@ -14,9 +14,7 @@ from duplex.baking.compression.rate import rate_of
 def test_the_gradient_of_the_inverse_transform_is_right() -> None:
     generator = torch.Generator().manual_seed(0)
     shapes = [(3, 3), *[(3, 3)] * 3, *[(6, 6)] * 3]
-    bands = [
-        torch.randn(*shape, 2, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes
-    ]
+    bands = [torch.randn(*shape, 2, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
     assert torch.autograd.gradcheck(_Inverse.apply, bands)
 
 

@@ -53,6 +53,6 @@ def test_what_cannot_be_is_one_sentence(baked: Path, tmp_path: Path) -> None:
         compress(baked, output, megabytes=0.0)
     with pytest.raises(duplex.DuplexError, match=r"this scene takes 0\.\d\d MB .*--faces"):
         compress(baked, output, megabytes=0.001, rate_steps=0)
-    with pytest.raises(duplex.DuplexError, match="rate_step.*did you mean rate_steps"):
+    with pytest.raises(duplex.DuplexError, match=r"rate_step=3: .*did you mean rate_steps"):
         compress(baked, output, rate_step=3)
     assert not output.exists()
