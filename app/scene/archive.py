@@ -133,13 +133,25 @@ class Archive:
 
 
 def pack(manifest: dict[str, Any], parts: dict[str, bytes]) -> bytes:
-    """The bytes of a ZIP file of ``parts`` and ``manifest``, to which a member ``parts`` with their sizes is added."""
-    manifest = {**manifest, "parts": {name: len(content) for name, content in parts.items()}}
+    """The bytes of a ZIP file of ``parts`` and ``manifest``.
+
+    The manifest, which comes first, gets members ``parts``, with their sizes, and ``offsets``: where the entry of each
+    part begins, in bytes after the end of the manifest's own.
+    """
+    _, offsets = _zip(parts)
+    sizes = {name: len(content) for name, content in parts.items()}
+    content = json.dumps({**manifest, "parts": sizes, "offsets": offsets}, indent=1).encode()
+    return _zip({MANIFEST: content, **parts})[0]
+
+
+def _zip(parts: dict[str, bytes]) -> tuple[bytes, dict[str, int]]:
+    """The bytes of a ZIP file of ``parts``, and where each one's entry begins."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in {MANIFEST: json.dumps(manifest, indent=1).encode(), **parts}.items():
+        for name, content in parts.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # a fixed date: equal input gives equal bytes
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(STORED) else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)
-    return buffer.getvalue()
+        offsets = {entry.filename: entry.header_offset for entry in archive.infolist()}
+    return buffer.getvalue(), offsets

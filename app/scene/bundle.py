@@ -16,6 +16,7 @@ from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import Reference
 
 VERSION = 2  # of the bundle format
+WEIGHTS = "shading.safetensors"  # the part of the network
 SHELLS = ("outer", "inner")
 MAX_TEXTURE_SIDE = 4096  # texels
 

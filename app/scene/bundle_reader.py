@@ -20,7 +20,7 @@ from duplex.app.core.file_kinds import BUNDLE, wrong_kind
 from duplex.app.core.tree import Node
 from duplex.app.scene import glb
 from duplex.app.scene.archive import Archive
-from duplex.app.scene.bundle import MAX_TEXTURE_SIDE, SHELLS, VERSION, Bundle, BundleShell
+from duplex.app.scene.bundle import MAX_TEXTURE_SIDE, SHELLS, VERSION, WEIGHTS, Bundle, BundleShell
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.codec import shell_mesh
 from duplex.app.scene.codec.features import read_texels
@@ -33,6 +33,7 @@ from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Refer
 
 MAX_CAMERAS = 4096
 MAX_REFERENCES = 16
+MAX_NETWORKS = 16
 MAX_MESH_BYTES = 1 << 28
 MAX_PACKED_BYTES = 1 << 27  # of each part of a shell's packed features
 UNPACKING_SECONDS = 20  # of processor time for a shell's features
@@ -91,8 +92,9 @@ def _told_by_kind(path: Path) -> Iterator[None]:
 
 def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
     """Build the bundle from an open archive, what is small first; messages start with ``name``."""
-    network = NetworkSpec.from_json(manifest.child("network"))
-    weights = _weights(archive, network, f"{name}: shading.safetensors")
+    described = _network(manifest)
+    network = NetworkSpec.from_json(described)
+    weights = _weights(archive, network, described.text("weights", default=WEIGHTS), name)
     scene = manifest.child("scene")
     if abs(float(np.linalg.norm(scene.numbers("up", 3))) - 1) > 1e-3:
         raise scene.wrong("up", "a unit vector")
@@ -130,6 +132,13 @@ def _read(archive: Archive, manifest: Node, name: str) -> Bundle:
         onnx=onnx,
         references=_references(archive, manifest, name),
     )
+
+
+def _network(manifest: Node) -> Node:
+    """The description of the shading network: the first of ``networks``, or the only one of earlier files."""
+    if "networks" not in manifest:
+        return manifest.child("network")
+    return manifest.elements("networks", MAX_NETWORKS, least=1)[0]
 
 
 def _triple(holder: Node, key: str) -> tuple[float, float, float]:
@@ -244,9 +253,10 @@ def _weight(tensors: dict[str, Array], layer: str) -> Array:
     return (weight * tensors[f"{layer}.scale"].reshape(-1, 1, 1, 1)).astype(np.float32)
 
 
-def _weights(archive: Archive, network: NetworkSpec, name: str) -> NetworkWeights:
+def _weights(archive: Archive, network: NetworkSpec, part: str, name: str) -> NetworkWeights:
+    name = f"{name}: {part}"
     try:
-        tensors = safetensors.load(archive.read("shading.safetensors", MAX_WEIGHTS_BYTES))
+        tensors = safetensors.load(archive.read(part, MAX_WEIGHTS_BYTES))
         layers = range(len(network.layers))
         weights = NetworkWeights(
             tuple(_weight(tensors, f"layers.{i}") for i in layers),

@@ -13,7 +13,7 @@ from safetensors import numpy as safetensors
 from duplex.app.core.arrays import Array
 from duplex.app.scene import glb
 from duplex.app.scene.archive import pack
-from duplex.app.scene.bundle import SHELLS, VERSION, Bundle, BundleShell
+from duplex.app.scene.bundle import SHELLS, VERSION, WEIGHTS, Bundle, BundleShell
 from duplex.app.scene.network import NetworkWeights
 from duplex.app.scene.reference import Reference
 
@@ -27,7 +27,7 @@ def write_bundle(bundle: Bundle) -> bytes:
         name: _add_shell(parts, name, shell) for name, shell in zip(SHELLS, (bundle.outer, bundle.inner), strict=True)
     }
     cameras = {"rig": bundle.rig, "cameras": [camera.to_json() for camera in bundle.cameras]}
-    parts["shading.safetensors"] = _weights(bundle.weights)
+    parts[WEIGHTS] = _weights(bundle.weights)
     parts["shading.onnx"] = bundle.onnx
     parts["cameras.json"] = json.dumps(cameras).encode()
     parts["report.json"] = json.dumps(bundle.report, indent=1).encode()
@@ -44,12 +44,14 @@ def manifest_of(
 
     ``shells``, ``references``: their objects and entries.
     """
+    network = bundle.network.to_json()
+    networks = {"network": network} if version == 1 else {"networks": [network | {"weights": WEIGHTS}]}
     return {
         "format": "duplex",
         "version": version,
         "shells": shells,
         "double_sided": bundle.double_sided,
-        "network": bundle.network.to_json(),
+        **networks,
         "scene": {
             "background": list(bundle.background),
             "up": list(bundle.up),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,6 +42,7 @@ from duplex.baking.settings import check_names, configured, names_of, setting
 from duplex.baking.view_sets import training_cameras, views_of_photos
 
 DEFAULT = "default"  # the only preset
+Learned = Callable[[TuningConfig, float | None], bytes]
 
 
 @dataclass(frozen=True)
@@ -114,17 +116,29 @@ def recompress(bundle: Bundle, config: RecompressionConfig, sources: Sources, me
     """
     if not config.tuning.rate_steps:
         return as_it_is(bundle, config.storage, megabytes)
+    with learning(bundle, config, sources) as learned:
+        return learned(config.tuning, megabytes)
+
+
+@contextmanager
+def learning(bundle: Bundle, config: RecompressionConfig, sources: Sources) -> Iterator[Learned]:
+    """A function to the bytes of a small file from settings and megabytes; the pictures to learn from are made once."""
     ctx = create_headless_context()
     compression = Compression(bundle, config.storage.position_bits, ctx)
     rasterizer = Rasterizer(ctx, *(each.mesh for each in compression.meshes), double_sided=bundle.double_sided)
-    distiller = _distiller_of(bundle, pick_device(sources.device))
+    step = config.storage.feature_step
     with TemporaryDirectory() as folder:
         sets = _view_sets(bundle, config.pictures, sources, rasterizer, Path(folder))
-        tuner = Tuner(distiller, bundle.shells, config.tuning, config.storage.feature_step)
-        tuner.train(sets, bundle.background, features_within(megabytes, compression.fixed))
-        del sets  # they map files of the folder
-    stored = replace(bundle, weights=distiller.student.network.exported())
-    return compression.file_within(tuner.packed, config.storage.feature_step, megabytes, stored)
+
+        def learned(tuning: TuningConfig, megabytes: float | None) -> bytes:
+            distiller = _distiller_of(bundle, pick_device(sources.device))
+            tuner = Tuner(distiller, bundle.shells, tuning, step)
+            tuner.train(sets, bundle.background, features_within(megabytes, compression.fixed))
+            stored = replace(bundle, weights=distiller.student.network.exported())
+            return compression.file_within(tuner.packed, step, megabytes, stored)
+
+        yield learned
+        sets.clear()  # they map files of the folder
 
 
 def _view_sets(

@@ -15,7 +15,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.tools.cli import parse_size
 from duplex.baking.api import evaluate
 from duplex.baking.checkpoints.loading import load_teacher
-from duplex.baking.commands import ablate, console
+from duplex.baking.commands import ablate, console, rate
 from duplex.baking.commands.scene_arguments import add_trusted
 from duplex.baking.evaluation.evaluation import DEFAULT_SIZE, DEFAULT_VIEWS, Evaluation
 from duplex.baking.evaluation.report import html_report
@@ -25,15 +25,18 @@ from duplex.baking.provenance import depths_of
 from duplex.baking.runtime.devices import pick_device
 from duplex.baking.runtime.progress import say
 
+SUBCOMMANDS = {"ablate": ablate.main, "rate": rate.main}
+
 
 def main() -> int:
     """Entry point of ``duplex-eval``."""
-    if len(sys.argv) > 1 and sys.argv[1] == "ablate":
-        return ablate.main(sys.argv[2:])
+    if len(sys.argv) > 1 and sys.argv[1] in SUBCOMMANDS:
+        return SUBCOMMANDS[sys.argv[1]](sys.argv[2:])
     parser = argparse.ArgumentParser(
         "duplex-eval",
         description="Compare a bundle with its teacher and with photos.",
-        epilog="duplex-eval ablate CHECKPOINT -o TABLE says what each idea of the method is worth on a scene.",
+        epilog="duplex-eval ablate CHECKPOINT -o TABLE says what each idea of the method is worth on a scene; "
+        "duplex-eval rate BUNDLE -o TABLE says how good it is in how few bytes.",
     )
     parser.add_argument("bundle", type=Path, help="the bundle to judge")
     parser.add_argument("--teacher", type=Path, metavar="CKPT", help="compare with this checkpoint at unseen cameras")

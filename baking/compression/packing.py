@@ -22,7 +22,7 @@ from duplex.app.render.gpu import create_headless_context
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene import glb
 from duplex.app.scene.archive import REMEDY, pack
-from duplex.app.scene.bundle import SHELLS, VERSION, Bundle
+from duplex.app.scene.bundle import SHELLS, VERSION, WEIGHTS, Bundle
 from duplex.app.scene.bundle_writer import Parts, manifest_of, texture_facts
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.codec import shell_mesh
@@ -96,7 +96,7 @@ class Compression:
             fine[names["fine"]] = contents.pop(names["fine"])
             coarse |= contents
             shells[name] |= {"features": {"codec": "wavelet"} | names}
-        parts["shading.safetensors"] = _weights(bundle.weights)
+        parts[WEIGHTS] = _weights(bundle.weights)
         about = {
             "cameras.json": _compact({"rig": bundle.rig, "cameras": [_rounded(c) for c in bundle.cameras]}),
             "report.json": _compact(bundle.report),

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,11 @@ def write_parts(file: Path, parts: dict[str, bytes]) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in parts.items():
             archive.writestr(name, content)
+
+
+def network_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The description of the network in a manifest of format 1 or 2."""
+    return manifest["networks"][0] if "networks" in manifest else manifest["network"]  # type: ignore[no-any-return]
 
 
 def with_manifest(file: Path, change: Callable[[dict], object], keep_sizes: bool = False) -> None:

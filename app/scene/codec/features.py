@@ -35,6 +35,7 @@ MAX_SCALE = 1 << 14
 MAX_MIX = 1 << 28
 FREE_TEXELS = 1 << 20  # that any part may hold
 VALUES_FOR_A_BYTE = 256
+FINE_LEVELS = 2  # that a picture can be drawn without
 STRIP = 64  # rows that are mixed at once
 
 
@@ -76,7 +77,7 @@ class PackedFeatures:
         return texels
 
     def write(self) -> tuple[bytes, bytes, bytes]:
-        """The model, the coarse band with all levels but the finest, and the finest level."""
+        """The model, the coarse band with the coarser levels, and the two finest ones."""
         present = present_in(self.details)
         tensors = {
             "scales": self.scales.astype(np.int32),
@@ -87,10 +88,16 @@ class PackedFeatures:
             "largest": np.array([self.entropy.largest], np.uint16),
             "coarse_classes": self.coarse_classes.astype(np.uint8),
             "present": present.astype(np.uint8),
+            "fine_levels": np.array([min(FINE_LEVELS, len(present) - 1)], np.uint8),
         }
         first, second = Encoder(self.entropy), Encoder(self.entropy)
         code_coarse(self.coarse.shape[:2], self.coarse_classes, first.code, self.coarse)
-        code_details(shapes_of(self.details), present, _visit(self.entropy.weights, first, second), self.details)
+        code_details(
+            shapes_of(self.details),
+            present,
+            _visit(self.entropy.weights, int(tensors["fine_levels"][0]), first, second),
+            self.details,
+        )
         return bytes(safetensors.save(tensors)), first.finish(), second.finish()
 
 
@@ -114,11 +121,11 @@ def read_texels(content: bytes, lengths: list[int], shape: list[int], name: str)
         raise DuplexError(f"{name}: not the features of a shell ({reason}): a damaged bundle; bake again") from None
 
 
-def _visit(weights: Array, first: Encoder | Decoder, second: Encoder | Decoder) -> Visit:
-    """Codes the finest level by ``second``, all others by ``first``."""
+def _visit(weights: Array, fine: int, first: Encoder | Decoder, second: Encoder | Decoder) -> Visit:
+    """Codes the ``fine`` finest levels by ``second``, all others by ``first``."""
 
     def visit(level: int, orientation: int, terms: Array, symbols: Array | None) -> Array:
-        coder = second if level == len(weights) - 1 else first
+        coder = second if level >= len(weights) - fine else first
         return coder.code(classes_of(weights[level, orientation], terms), symbols)
 
     return visit
@@ -143,8 +150,9 @@ def _decoded(model: bytes, first: bytes, second: bytes, height: int, width: int,
     for key, (array, shape) in shapes.items():
         if array.shape != shape or array.dtype.kind not in "iu":
             raise ValueError(f"{key} of another shape")
-    largest = int(tensors["largest"][0])
+    largest, fine = int(tensors["largest"][0]), int(tensors.get("fine_levels", np.ones(1, np.uint8))[0])
     sound = whole and 1 <= levels <= MAX_LEVELS and 1 <= kept <= channels and height % (1 << levels) == 0
+    sound &= 0 <= fine < max(levels, 2)
     bounded = scales.min() > 0 and scales.max() <= MAX_SCALE and np.abs(mix).max() <= MAX_MIX
     entropic = weights.max() < MAX_WEIGHT and 0 < largest <= MAX_SYMBOL and tensors["coarse_classes"].max() < CLASSES
     entropic &= classes[:, 0].min() >= LEAST_ZERO
@@ -154,7 +162,9 @@ def _decoded(model: bytes, first: bytes, second: bytes, height: int, width: int,
     one, two = Decoder(entropy, first), Decoder(entropy, second)
     sizes = [(height >> levels - i, width >> levels - i) for i in range(levels)]
     coarse = code_coarse(sizes[0], tensors["coarse_classes"], one.code, None)
-    details = code_details(sizes, present > 0, _visit(weights, one, two), [])
+    coded = sizes if second else sizes[: levels - fine]  # without the fine part the picture is a coarse one
+    details = code_details(coded, present > 0, _visit(weights, fine, one, two), [])
+    details += [tuple(np.zeros((*size, kept), np.int32) for _ in range(3)) for size in sizes[len(coded) :]]  # type: ignore[misc]
     one.finish()
     two.finish()
     return PackedFeatures(coarse, details, scales, mix, shift, entropy, tensors["coarse_classes"])

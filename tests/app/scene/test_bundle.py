@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from builders.bundles import parts_of, refused, with_manifest, write_parts
+from builders.bundles import network_of, parts_of, refused, with_manifest, write_parts
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
@@ -120,20 +120,22 @@ def test_wrong_counts_in_the_manifest_are_refused(demo_file: Path, tmp_path: Pat
         (lambda m: m["shells"]["outer"].update(textures=["outer.features0.png"]), "textures"),
         (lambda m: m["shells"]["outer"].update(scale=[float("nan")] * 8), "finite"),
         (lambda m: m["shells"]["outer"].update(mesh="missing.glb"), "does not list"),
-        (lambda m: m["network"].update(channels_to_space=3), "channels_to_space"),
-        (lambda m: m["network"].update(view_encoding="magic"), "view_encoding"),
-        (lambda m: m["network"].update(view_kernel=5), "view_kernel 5"),
-        (lambda m: m["network"].update(mip_levels=0), "mip_levels 0"),
-        (lambda m: m["network"].update(mip_levels=10**400), "mip_levels"),
-        (lambda m: m["network"]["layers"][0].update(outputs=4096), "layer 0"),
-        (lambda m: m["network"]["layers"][1].update(inputs=20), "layer 1"),
-        (lambda m: m["network"]["layers"][0].update(kernel=7), "kernel 7"),
-        (lambda m: m["network"].update(layers=[]), "0 layers"),
+        (lambda m: network_of(m).update(channels_to_space=3), "channels_to_space"),
+        (lambda m: network_of(m).update(view_encoding="magic"), "view_encoding"),
+        (lambda m: network_of(m).update(view_kernel=5), "view_kernel 5"),
+        (lambda m: network_of(m).update(mip_levels=0), "mip_levels 0"),
+        (lambda m: network_of(m).update(mip_levels=10**400), "mip_levels"),
+        (lambda m: network_of(m)["layers"][0].update(outputs=4096), "layer 0"),
+        (lambda m: network_of(m)["layers"][1].update(inputs=20), "layer 1"),
+        (lambda m: network_of(m)["layers"][0].update(kernel=7), "kernel 7"),
+        (lambda m: network_of(m).update(layers=[]), "0 layers"),
+        (lambda m: m.update(networks=[]), "networks"),
+        (lambda m: network_of(m).update(weights="other"), "does not list"),
         (lambda m: m.pop("scene"), "scene"),
         (lambda m: m["scene"].update(up=[0, 1]), "3 finite numbers"),
         (lambda m: m.update(shells=None), "damaged"),
         (lambda m: m["shells"]["inner"].update(texture_size=[float("inf"), 1]), "damaged"),
-        (lambda m: m["network"].update(feature_channels=float("inf")), "network"),
+        (lambda m: network_of(m).update(feature_channels=float("inf")), "network"),
         (lambda m: m["scene"].update(up=[10**400, 0, 0]), "damaged"),
         (lambda m: m["scene"].update(up=[0, 0, 0]), "unit vector"),
     ]
