@@ -68,22 +68,18 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
     trusted: bool = False,
     **settings: Any,
 ) -> Bundle:
-    """Bake a trained NeRF into the bundle ``output`` and return the bundle.
+    """Bake a trained NeRF, the file or folder ``checkpoint``, into the bundle ``output`` and return the bundle.
 
     Args:
-        checkpoint: The checkpoint's file, or the folder that holds it.
-        output: The bundle to write. While the bake runs, its workspace is the folder ``<output>.baking``.
+        checkpoint, output: The workspace of a bake that runs is the folder ``<output>.baking``.
         data: The checkpoint's dataset: its cameras say from where views are rendered, and its photos are learned from.
         quality: ``"draft"``, ``"standard"`` or ``"high"``, a preset; by default what suits ``minutes``, or a draft.
         progress: Called with each :class:`~duplex.baking.runtime.progress.ProgressEvent`; its exceptions end the bake.
-        resume, restart: Continue an interrupted bake, or discard it and start again.
-        preview: Where to write a bundle of the intermediate result from time to time.
+        resume, restart, preview: Continue an interrupted bake, or discard it; where to write intermediate results.
         minutes: That the bake may take; numbers of views and steps follow from them and the speed here.
         crop: The part that is baked, in the dataset's frame: low x y z, high x y z, or ``"sphere:x,y,z,radius"``.
-        uncompressed: Store standard parts (glTF, PNG, ONNX) and reference pictures, which take ten times the bytes.
-        megabytes: That the bundle may take; by default what ``rate_weight`` gives.
-        seed: Of all random numbers, 0 to 2^63 - 1.
-        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
+        uncompressed, megabytes: Store standard parts and reference pictures; or how many megabytes the bundle may take.
+        seed, device: Of all random numbers, 0 to 2^63 - 1; ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``.
         trusted: Decode the dataset's pictures in this process, not in one of its own that may crash without harm.
         settings: Any setting of ``duplex-bake --help`` by its name with underscores, such as ``grid=256``, and any
             field of :class:`~duplex.baking.subject.SceneOptions`, such as ``background="white"``.
@@ -101,9 +97,8 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         job = dataclasses.replace(job, minutes=minutes, compressed=not uncompressed, megabytes=megabytes)
         job = beside_photos(cropped(job, crop), stages)
-        ctx = create_headless_context()
         with Workspace(output, job.fingerprint(), resume, restart) as workspace, _reserved(preview_file):
-            return bake_job(job, output, workspace, ctx, preview_file)
+            return bake_job(job, output, workspace, create_headless_context(), preview_file)
 
 
 def train(  # noqa: PLR0913 - keyword arguments of the public API

@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Node, parse_json, shown
@@ -22,6 +22,14 @@ MAX_DIRECTORY_BYTES = 1 << 18
 MANIFEST = "manifest.json"
 STORED = (".png", ".webp", ".coarse", ".fine")  # ends of the names of parts that deflate no more
 REMEDY = "a damaged or forged bundle; bake again"
+KINDS = {
+    "meshes": (".glb", ".charts"),
+    "features": ("features0.png", "features1.png", "features2.png", ".model", ".coarse", ".fine"),
+    "network": (".safetensors", ".onnx"),
+    "pictures": (".png", ".webp"),
+    "facts": (".json",),
+}
+OTHER = "container"
 
 
 class Archive:
@@ -155,3 +163,21 @@ def _zip(parts: dict[str, bytes]) -> tuple[bytes, dict[str, int]]:
             archive.writestr(entry, content)
         offsets = {entry.filename: entry.header_offset for entry in archive.infolist()}
     return buffer.getvalue(), offsets
+
+
+def sizes_by_kind(file: Path | IO[bytes], total: int) -> dict[str, int]:
+    """The bytes of each of :data:`KINDS`, and of all else, in the bundle ``file`` of ``total`` bytes.
+
+    Nothing for a file that is no bundle any more.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = [(entry.filename, entry.compress_size) for entry in archive.infolist()]
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return {}
+    found = dict.fromkeys(KINDS, 0)
+    for name, size in parts:
+        kind = next((kind for kind, endings in KINDS.items() if name.endswith(endings)), None)
+        if kind:
+            found[kind] += size
+    return found | {OTHER: total - sum(found.values())}

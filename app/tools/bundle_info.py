@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from duplex.app.core.errors import in_short, printable
-from duplex.app.scene.archive import Archive
+from duplex.app.scene.archive import Archive, sizes_by_kind
 from duplex.app.scene.bundle_reader import read_bundle
-from duplex.app.scene.part_sizes import sizes_by_kind
 
 MAX_LINE = 10_000  # characters
 

@@ -13,11 +13,11 @@ from duplex.app.render.backend_selection import fastest
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.passes.wireframe import COLORS, WireframePass
 from duplex.app.render.renderer import Renderer
+from duplex.app.scene.archive import sizes_by_kind
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot, trained_elevations
-from duplex.app.scene.part_sizes import sizes_by_kind
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE

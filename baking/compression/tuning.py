@@ -43,13 +43,13 @@ class TuningConfig:
 
     rate_steps: int = setting(800, "optimisation steps that make the bundle small", low=0)
     rate_weight: float = setting(
-        0.01, "mean squared error that a megabyte of features may spare", low=0, high=10, is_open=True
+        0.005, "mean squared error that a megabyte of features may spare", low=0, high=10, is_open=True
     )
     coefficient_rate: float = setting(
-        0.02, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True
+        0.1, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True
     )
     tuned_network_rate: float = setting(
-        0.002, "Adam's learning rate of the network meanwhile", low=0, high=1, is_open=True
+        0.005, "Adam's learning rate of the network meanwhile", low=0, high=1, is_open=True
     )
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from duplex.app.core.errors import DuplexError
 from duplex.app.render.gpu import create_headless_context
 from duplex.app.render.renderer import Renderer
+from duplex.app.scene.archive import sizes_by_kind
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
-from duplex.app.scene.part_sizes import sizes_by_kind
 from duplex.baking.evaluation.comparison import (
     Compared,
     Judge,

@@ -47,7 +47,7 @@ def test_a_cancelled_bake_is_resumed_with_the_same_result(octahedron: Path, tmp_
     assert "distillation" in stages and "scan" not in stages  # the density was kept
     assert kept.value.__traceback__ is not None
     read = duplex.load(output)
-    assert write_bundle(read) == output.read_bytes()
+    assert (read.inner.texels == resumed.inner.texels).all() and read.report == resumed.report
 
 
 def test_nothing_is_printed(octahedron: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,8 @@ def numbers_in(value: object, name: str = "") -> Iterator[tuple[str, float]]:
 
 def test_a_bundle_in_memory_is_evaluated_as_its_file(octahedron: Path, tmp_path: Path) -> None:
     output = tmp_path / "scene.bundle"
-    bundle = duplex.bake(octahedron, output, **SMALL, batch=4)
+    bundle = duplex.bake(octahedron, output, **SMALL, batch=4, uncompressed=True)
+    assert write_bundle(bundle) == output.read_bytes()
     options = {"teacher": octahedron, "views": 1, "size": 32, "lpips": False, "fast": True}
     first, second = (duplex.evaluate(scene, **options).to_json() for scene in (bundle, output))
     found, expected = (dict(numbers_in(each)) for each in (first, second))

@@ -79,6 +79,7 @@ class PackedFeatures:
     def write(self) -> tuple[bytes, bytes, bytes]:
         """The model, the coarse band with the coarser levels, and the two finest ones."""
         present = present_in(self.details)
+        fine = min(FINE_LEVELS, len(present) - 1)
         tensors = {
             "scales": self.scales.astype(np.int32),
             "mix": self.mix.astype(np.int32),
@@ -88,14 +89,14 @@ class PackedFeatures:
             "largest": np.array([self.entropy.largest], np.uint16),
             "coarse_classes": self.coarse_classes.astype(np.uint8),
             "present": present.astype(np.uint8),
-            "fine_levels": np.array([min(FINE_LEVELS, len(present) - 1)], np.uint8),
+            "fine_levels": np.array([fine], np.uint8),
         }
         first, second = Encoder(self.entropy), Encoder(self.entropy)
         code_coarse(self.coarse.shape[:2], self.coarse_classes, first.code, self.coarse)
         code_details(
             shapes_of(self.details),
             present,
-            _visit(self.entropy.weights, int(tensors["fine_levels"][0]), first, second),
+            _visit(self.entropy.weights, fine, first, second),
             self.details,
         )
         return bytes(safetensors.save(tensors)), first.finish(), second.finish()

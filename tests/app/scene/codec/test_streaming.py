@@ -13,7 +13,7 @@ from duplex.app.render.offscreen import render
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
-from duplex.app.scene.streaming import first_look
+from duplex.app.scene.codec.streaming import first_look
 from duplex.baking.compression.packing import StorageConfig, as_it_is
 
 
