@@ -43,7 +43,7 @@ PRESETS: Presets = checked_presets(
             "view_size": 400,
             "width": 32,
             "steps": 8000,
-            "rate_steps": 1600,
+            "rate_steps": 2400,
         },
         "high": {
             "grid": 448,

@@ -16,13 +16,15 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.files import identity_of
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, UV_STEPS
 from duplex.app.scene.camera import Camera
+from duplex.app.scene.codec.draco import MAX_BITS
+from duplex.app.scene.mesh import MAX_FACES
 from duplex.app.scene.network import VIEW_CHANNELS, NetworkSpec
 from duplex.baking.config import BakeConfig
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.distill.views import PYRAMID_MARGIN, VIEW_BYTES, at_scales
 from duplex.baking.fields.fast_rendering import rays_per_chunk
 from duplex.baking.fields.field import Teacher
-from duplex.baking.fields.spaces import Contracted
+from duplex.baking.fields.spaces import Contracted, World
 from duplex.baking.geometry.crop import CropRegion
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.devices import read_seed
@@ -31,6 +33,8 @@ from duplex.baking.runtime.threads import parallel_views
 from duplex.baking.subject import SceneOptions, read_subject
 
 HELD_OUT_VIEWS = 4
+SURROUNDINGS_FACES = 2  # times those of an object alone
+SURROUNDINGS_BITS = 2  # more of a coordinate
 BESIDE_PHOTOS = 1 / 5  # of the preset's views
 PHOTOS_FIRST = {"photo_steps": 1.0, "photo_share": 0.75}
 PHOTO_REACH = 2  # times the side of the teacher's pictures: the largest that photos are learned from
@@ -112,6 +116,18 @@ def read_job(
     chosen = read_seed(seed)
     subject = read_subject(Path(checkpoint), folder, device, SceneOptions(**scene))
     return BakeJob(subject.teacher, config, subject.rig, subject.cameras, subject.photos, chosen, subject.to_dataset)
+
+
+def with_surroundings(job: BakeJob, given: Collection[str]) -> BakeJob:
+    """``job`` with more faces, on a finer lattice, where it has surroundings; settings that were ``given`` stay."""
+    if isinstance(job.teacher.scene.space, World):
+        return job
+    shells, storage = job.config.shells, job.config.storage
+    if "faces" not in given:
+        shells = dataclasses.replace(shells, faces=min(SURROUNDINGS_FACES * shells.faces, MAX_FACES))
+    if "position_bits" not in given:
+        storage = dataclasses.replace(storage, position_bits=min(storage.position_bits + SURROUNDINGS_BITS, MAX_BITS))
+    return dataclasses.replace(job, config=dataclasses.replace(job.config, shells=shells, storage=storage))
 
 
 def beside_photos(job: BakeJob, given: Collection[str]) -> BakeJob:

@@ -51,7 +51,7 @@ class StorageConfig:
     feature_step: float = setting(
         1.0, "quantisation step of features, in what the network's first layer gives", low=0.01, high=100
     )
-    position_bits: int = setting(12, "bits of a vertex's coordinate", low=8, high=16)
+    position_bits: int = setting(11, "bits of a vertex's coordinate", low=8, high=16)
 
 
 class StoredMesh(NamedTuple):

@@ -41,9 +41,9 @@ STEERING = 0.5  # power of how far the size is from the wanted one, by which the
 class TuningConfig:
     """How features and network learn to be small."""
 
-    rate_steps: int = setting(800, "optimisation steps that make the bundle small", low=0)
+    rate_steps: int = setting(1200, "optimisation steps that make the bundle small", low=0)
     rate_weight: float = setting(
-        0.005, "mean squared error that a megabyte of features may spare", low=0, high=10, is_open=True
+        0.004, "mean squared error that a megabyte of features may spare", low=0, high=10, is_open=True
     )
     coefficient_rate: float = setting(
         0.1, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True

@@ -51,7 +51,7 @@ class ShellConfig:
     bracketing: float = setting(
         0.3, "share of the teacher's weight that is to lie between the shells", low=0, high=1, is_open=True
     )
-    faces: int = setting(40000, "triangles of each shell after simplification", low=100, high=MAX_FACES)
+    faces: int = setting(20000, "triangles of each shell after simplification", low=100, high=MAX_FACES)
     floater: float = setting(0.03, "parts of a shell smaller than this share of its size are dropped", low=0, high=1)
 
 

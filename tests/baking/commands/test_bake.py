@@ -47,7 +47,7 @@ def test_a_bundle_carries_its_teachers_pictures(baked: Path, ctx: moderngl.Conte
 def around_photos(octahedron: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the octahedron, baked with the cameras of another scene's photos."""
     output = tmp_path_factory.mktemp("photos") / "x.bundle"
-    result = run(BAKE, octahedron, "-o", output, "--data", data / "nerf_synthetic" / "chair", *TINY)
+    result = run(BAKE, octahedron, "-o", output, "--data", data / "nerf_synthetic" / "chair", *TINY, "--uncompressed")
     assert result.returncode == 0, result.stderr
     return output
 
@@ -61,7 +61,7 @@ def check_photos(bundle: Bundle, count: int) -> None:
 
 def test_baking_around_a_small_dataset(octahedron: Path, photos_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
-    result = run(BAKE, octahedron, "-o", output, "--data", photos_folder, *TINY)
+    result = run(BAKE, octahedron, "-o", output, "--data", photos_folder, *TINY, "--uncompressed")
     assert result.returncode == 0, result.stderr
     check_photos(read_bundle(output), 16)
 
