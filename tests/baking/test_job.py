@@ -11,7 +11,7 @@ from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import bake_config
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.job import BakeJob, beside_photos, cropped, needs
+from duplex.baking.job import BakeJob, beside_photos, cropped, needs, with_surroundings
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB
 
@@ -38,6 +38,16 @@ def test_photos_of_surroundings_replace_views_unless_told_otherwise(octahedron: 
     assert changed.shells == job.config.shells and changed.density == job.config.density
     assert beside_photos(replace(job, photos=()), {}).config == job.config  # nothing but views to learn from
     assert beside_photos(replace(job, teacher=teacher), {}).config == job.config  # an object
+
+
+def test_surroundings_get_more_faces_on_a_finer_lattice(octahedron: Path) -> None:
+    teacher = load_teacher(octahedron)
+    unbounded = replace(teacher, scene=replace(teacher.scene, space=Contracted()))
+    alone, around = (BakeJob(t, bake_config("draft", {}), Rig.from_scene(t.scene)) for t in (teacher, unbounded))
+    found, kept = with_surroundings(around, {}).config, with_surroundings(around, {"faces", "position_bits"}).config
+    assert with_surroundings(alone, {}) is alone and kept == around.config
+    assert found.shells.faces == 2 * alone.config.shells.faces
+    assert found.storage.position_bits == alone.config.storage.position_bits + 2
 
 
 def test_what_is_cropped_is_not_learned_from_photos(octahedron: Path, tmp_path: Path) -> None:

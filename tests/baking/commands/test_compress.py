@@ -12,7 +12,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 
 def test_a_bundle_is_compressed_and_expanded(demo_file: Path, tmp_path: Path) -> None:
     small, large = tmp_path / "small.bundle", tmp_path / "large.bundle"
-    result = run(BAKE, "compress", demo_file, "-o", small, "--step", 3)
+    result = run(BAKE, "compress", demo_file, "-o", small, "--views", 4, "--rate-steps", 6, "--feature-step", 3)
     assert re.search(r"small\.bundle: 0\.\d\d of 3\.82 MB, \d\d\.\d dB to the pictures of", result.stdout), (
         result.stderr
     )
@@ -25,11 +25,13 @@ def test_a_bundle_is_compressed_and_expanded(demo_file: Path, tmp_path: Path) ->
 
 def test_wrong_input_is_one_sentence(demo_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
-    one_sentence(call(BAKE, "compress", demo_file, "-o", output, "--step", 0), "--step 0.0", "0.01 to 100")
+    one_sentence(
+        call(BAKE, "compress", demo_file, "-o", output, "--feature-step", 0), "--feature-step 0.0", "0.01 to 100"
+    )
     one_sentence(
         call(BAKE, "compress", demo_file, "-o", output, "--position-bits", 20), "--position-bits 20", "8 to 16"
     )
-    one_sentence(call(BAKE, "compress", demo_file, "-o", output, "--megabytes", 0), "--megabytes 0", "positive")
+    one_sentence(call(BAKE, "compress", demo_file, "-o", output, "--megabytes", 0), "--megabytes 0", "more than 0")
     one_sentence(call(BAKE, "compress", tmp_path / "none", "-o", output), "none", "no such file")
     one_sentence(call(BAKE, "expand", Path(__file__), "-o", output), "test_compress.py")
     assert not output.exists()

@@ -20,7 +20,7 @@ from duplex.app.scene.coordinates.reference_view import ReferenceView
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import ConvLayer, NetworkSpec, NetworkWeights
 from duplex.app.scene.reference import PHOTO, TEACHER, Reference
-from duplex.baking.compression.packing import Compression
+from duplex.baking.compression.packing import StorageConfig, as_it_is
 
 SURROUNDINGS = MeshSpace("contracted", (0.1, 0.2, -0.1), 0.5, True, 20.0)
 ROOM = {"surrounded": True, "forward": False, "hemisphere": False, "radius": 1.5, "fov": 0.9}
@@ -52,7 +52,7 @@ def write(folder: Path) -> None:
         _save(folder / "small" / name, value)
     for name, value in {"packed": wavy_scene(32, 8), "packed surroundings": wavy_scene(32, 8, SURROUNDINGS)}.items():
         (folder / "small" / name).mkdir()
-        (folder / "small" / name / "scene.bundle").write_bytes(Compression(value, 10).file(2.0))
+        (folder / "small" / name / "scene.bundle").write_bytes(as_it_is(value, StorageConfig(2.0, 10)))
     for name, value in {"large": bundle(12, 64), "room": replace(bundle(4, 32), rig=ROOM)}.items():
         _save(folder / "large" / name, value)
 
