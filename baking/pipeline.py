@@ -109,8 +109,13 @@ def bake(
 
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
     if job.compressed:
-        with stage("compression", workspace):
-            content = _compressed(job, trainer, finished, sets, held_out, ctx)
+        with stage("compression", workspace) as save_seconds:
+
+            def timed() -> Bundle:
+                save_seconds()
+                return finished()
+
+            content = _compressed(job, trainer, timed, sets, held_out, ctx)
     else:
         content = write_bundle(finished())
     del sets, views, photos, held_out  # they map files that workspace.remove deletes

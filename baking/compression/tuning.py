@@ -43,7 +43,7 @@ class TuningConfig:
 
     rate_steps: int = setting(1200, "optimisation steps that make the bundle small", low=0)
     rate_weight: float = setting(
-        0.004, "mean squared error that a megabyte of features may spare", low=0, high=10, is_open=True
+        14.0, "how many times the picture's squared error a megabyte of features weighs", low=0, high=1e6, is_open=True
     )
     coefficient_rate: float = setting(
         0.1, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True
@@ -73,7 +73,7 @@ class Tuner:
                 {"params": list(student.network.parameters()), "initial": config.tuned_network_rate},
             ]
         )
-        self.weight = config.rate_weight
+        self.weight = 0.0  # until the error of the first steps is known
         self._models: list[tuple[EntropyModel, Array]] = []
         self._slopes: list[list[torch.Tensor]] = []
         distiller.optimizer.state.clear()  # moments, which nothing needs any more
@@ -82,19 +82,22 @@ class Tuner:
         """Learn from ``views``; ``megabytes``: of features, which then decide on the weight of the bits."""
         color = torch.tensor(background, device=self.distiller.device)
         sampler = CropSampler(views, self.distiller.config.crop_size, self.distiller.device)
+        errors = 0.0
         with track("compression", self.config.rate_steps, self.step) as progress:
             while self.step < self.config.rate_steps:
                 if self.step % RATE_EVERY == 0:
                     size = self._priced() / BITS_OF_A_MEGABYTE
-                    if megabytes and self.step:
+                    if self.step == RATE_EVERY:
+                        self.weight = self.config.rate_weight * errors / RATE_EVERY
+                    elif megabytes and self.step:
                         self.weight *= (size / megabytes) ** STEERING
-                self.advance(sampler, color)
+                errors += self.advance(sampler, color)
                 progress.advance(note=f"{1000 * size:.0f} kB of features")
         with torch.no_grad():
             self.draw()
 
-    def advance(self, sampler: CropSampler, background: torch.Tensor) -> None:
-        """Take one step."""
+    def advance(self, sampler: CropSampler, background: torch.Tensor) -> float:
+        """Take one step; returns the mean squared error of its crops."""
         self.schedule.apply(self.optimizer, self.step)
         self.optimizer.zero_grad()
         textures = self.distiller.student.textures
@@ -110,6 +113,7 @@ class Tuner:
         self.optimizer.step()
         self.step += 1
         sampler.learned(crops, errors)
+        return float(errors.mean())
 
     def draw(self) -> list[torch.Tensor]:
         """Let the student draw what would be stored; returns the features (n, c) of both shells, with gradients."""

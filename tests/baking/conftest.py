@@ -14,7 +14,7 @@ from builders.training import write_dataset
 @pytest.fixture(scope="session")
 def baked(octahedron: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("bake") / "scene.bundle"
-    result = run(BAKE, octahedron, "-o", output, *SMALL, "--uncompressed")
+    result = run(BAKE, octahedron, "-o", output, *SMALL)
     assert result.returncode == 0, result.stderr
     assert "bracketing" in result.stdout
     return output

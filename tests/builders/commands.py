@@ -11,9 +11,10 @@ from unittest import mock
 
 BAKE, EVALUATE = "baking.commands.bake", "baking.commands.evaluate"
 SMALL = ["--grid", "64", "--scan", "32", "--faces", "3000", "--texels", "128", "--views", "24", "--view-size", "64",
-         "--steps", "120", "--rate-steps", "30", "--crop-size", "32", "--batch", "8"]  # fmt: skip
-TINY = ["--grid", "40", "--scan", "24", "--faces", "1000", "--texels", "64", "--views", "8", "--view-size", "40",
-        "--steps", "8", "--rate-steps", "2", "--crop-size", "32", "--batch", "2"]  # fmt: skip
+         "--steps", "120", "--uncompressed", "--crop-size", "32", "--batch", "8"]  # fmt: skip
+TINY_SETTINGS = ["--grid", "40", "--scan", "24", "--faces", "1000", "--texels", "64", "--views", "8", "--view-size",
+                 "40", "--steps", "8", "--rate-steps", "2", "--crop-size", "32", "--batch", "2"]  # fmt: skip
+TINY = [*TINY_SETTINGS, "--uncompressed"]
 
 
 def command(module: str, *arguments: object) -> list[str]:

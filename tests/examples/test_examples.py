@@ -26,7 +26,7 @@ SMALL = {
     "views": 8,
     "view_size": 48,
     "steps": 20,
-    "rate_steps": 6,
+    "uncompressed": True,
     "crop_size": 24,
     "batch": 4,
 }

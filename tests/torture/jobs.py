@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders import synthetic, training
-from builders.commands import TINY
+from builders.commands import TINY, TINY_SETTINGS
 
 SAVES = 60  # of a file that is written in a moment
 TRAINING = ["--size", "32", "--voxels", "24", "--first-voxels", "16", "--density", "2", "--app", "4", "--features", "4",
@@ -92,7 +92,7 @@ JOBS: Sequence[TortureJob] = (
     TortureJob(
         "bake",
         ("x.bundle",),
-        command(BAKE, "@octahedron", "-o", "x.bundle", *TINY, workspace="x.bundle.baking"),
+        command(BAKE, "@octahedron", "-o", "x.bundle", *TINY_SETTINGS, workspace="x.bundle.baking"),
         share=3,
     ),
     TortureJob(
@@ -107,7 +107,7 @@ JOBS: Sequence[TortureJob] = (
         command(
             EVALUATE,
             *("ablate", "@octahedron", "-o", "x.md", "--no-lpips"),
-            *TINY,
+            *TINY_SETTINGS,
             workspace="x.md.ablating",
         ),
     ),

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from builders.commands import EVALUATE, TINY, call, one_sentence
+from builders.commands import EVALUATE, TINY_SETTINGS, call, one_sentence
 
 pytestmark = pytest.mark.system
 
 
 def test_the_command_writes_its_table(octahedron: Path, tmp_path: Path) -> None:
-    arguments = ("ablate", octahedron, "-o", tmp_path / "t.md", *TINY, "--no-lpips")
+    arguments = ("ablate", octahedron, "-o", tmp_path / "t.md", *TINY_SETTINGS, "--no-lpips")
     one_sentence(call(EVALUATE, *arguments, "--seed", -1), "--seed -1: expected 0")
     done = call(EVALUATE, *arguments)
     assert done.returncode == 0, done.stderr

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import moderngl
 import numpy as np
 import pytest
 
-from builders.commands import BAKE, EVALUATE, SMALL, TINY, call, one_sentence, run
+from builders.bundles import parts_of
+from builders.commands import BAKE, EVALUATE, SMALL, TINY, TINY_SETTINGS, call, one_sentence, run
 from duplex.app.core.metrics import psnr
 from duplex.app.render.frame import FrameOptions
 from duplex.app.render.renderer import Renderer
@@ -47,7 +49,7 @@ def test_a_bundle_carries_its_teachers_pictures(baked: Path, ctx: moderngl.Conte
 def around_photos(octahedron: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the octahedron, baked with the cameras of another scene's photos."""
     output = tmp_path_factory.mktemp("photos") / "x.bundle"
-    result = run(BAKE, octahedron, "-o", output, "--data", data / "nerf_synthetic" / "chair", *TINY, "--uncompressed")
+    result = run(BAKE, octahedron, "-o", output, "--data", data / "nerf_synthetic" / "chair", *TINY)
     assert result.returncode == 0, result.stderr
     return output
 
@@ -61,7 +63,7 @@ def check_photos(bundle: Bundle, count: int) -> None:
 
 def test_baking_around_a_small_dataset(octahedron: Path, photos_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.bundle"
-    result = run(BAKE, octahedron, "-o", output, "--data", photos_folder, *TINY, "--uncompressed")
+    result = run(BAKE, octahedron, "-o", output, "--data", photos_folder, *TINY)
     assert result.returncode == 0, result.stderr
     check_photos(read_bundle(output), 16)
 
@@ -139,3 +141,15 @@ def test_impossible_parts_and_times_are_named(octahedron: Path, tmp_path: Path) 
     one_sentence(call(BAKE, octahedron, "-o", output, "--crop", 7, 7, 7, 8, 8, 8), "--crop 7 7 7 8 8 8: nothing")
     one_sentence(call(BAKE, octahedron, "-o", output, "--minutes", 0), "--minutes 0", "1 to 10000")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bake_is_small_unless_told_otherwise(octahedron: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.bundle"
+    result = run(BAKE, octahedron, "-o", output, *TINY_SETTINGS)
+    assert re.search(r"0\.0\d MB, .* unseen views \d+\.\d dB, \d+\.\d dB before compression", result.stdout), (
+        result.stderr
+    )
+    bundle = read_bundle(output)
+    assert {"compression", "distillation"} < bundle.report["seconds"].keys() and not bundle.references
+    assert {"outer.charts", "inner.coarse"} < set(parts_of(output)) and output.stat().st_size < 100_000
+    one_sentence(call(BAKE, octahedron, "-o", output, *TINY, "--megabytes", 1), "--megabytes 1", "--uncompressed")

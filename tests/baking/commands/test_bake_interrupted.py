@@ -24,10 +24,9 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
     preview.parent.mkdir()
     output.write_bytes(b"the old bundle")
     kills = []
-    whole = [*SMALL, "--uncompressed"]
     for wait_for in ("scene.bundle.baking/shells.safetensors", "watched/preview.bundle"):
         resume = ["--resume"] if (tmp_path / "scene.bundle.baking").exists() else []
-        arguments = command(BAKE, octahedron, "-o", output, *whole, *resume, "--preview", preview)
+        arguments = command(BAKE, octahedron, "-o", output, *SMALL, *resume, "--preview", preview)
         arguments[2] = "import duplex.baking.runtime.training_state as d; d.SAVE_SECONDS = 0; " + arguments[2]
         process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
@@ -39,11 +38,11 @@ def test_killed_and_resumed(octahedron: Path, baked: Path, tmp_path: Path) -> No
         process.wait()
         assert output.read_bytes() == b"the old bundle"
     assert read_bundle(preview).network == read_bundle(baked).network  # a whole bundle of what was learned until then
-    one_sentence(call(BAKE, octahedron, "-o", output, *whole, "--preview", output), "the bundle itself")
-    one_sentence(call(BAKE, octahedron, "-o", output, *whole), "interrupted", "--resume")
-    one_sentence(call(BAKE, octahedron, "-o", output, *whole, "--resume", "--seed", 5), "other settings")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--preview", output), "the bundle itself")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL), "interrupted", "--resume")
+    one_sentence(call(BAKE, octahedron, "-o", output, *SMALL, "--resume", "--seed", 5), "other settings")
     assert (tmp_path / "scene.bundle.baking" / "shells.safetensors").stat().st_mtime_ns < kills[0]  # nor made anew
-    result = run(BAKE, octahedron, "-o", output, *whole, "--resume")
+    result = run(BAKE, octahedron, "-o", output, *SMALL, "--resume")
     assert result.returncode == 0, result.stderr
     assert "distillation goes on from step" in result.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == ["scene.bundle", "watched"]

@@ -11,7 +11,7 @@ import duplex
 from duplex.app.core.metrics import psnr
 from duplex.baking.bundles.recompression import compress
 
-SMALL = {"views": 40, "rate_steps": 120}
+SMALL = {"views": 40, "rate_steps": 120, "coefficient_rate": 0.02, "tuned_network_rate": 0.002}  # for few steps
 
 
 def likeness(first: duplex.Bundle, second: duplex.Bundle) -> float:
@@ -19,15 +19,25 @@ def likeness(first: duplex.Bundle, second: duplex.Bundle) -> float:
     return psnr(one[..., :3].astype(np.float32) / 255, two[..., :3].astype(np.float32) / 255)
 
 
+def test_a_price_on_bytes_makes_the_file_smaller(baked: Path, tmp_path: Path) -> None:
+    rounded, learned = tmp_path / "rounded.bundle", tmp_path / "learned.bundle"
+    compress(baked, rounded, rate_steps=0)
+    compress(baked, learned, views=6, rate_steps=60, rate_weight=1e5)
+    assert learned.stat().st_size < rounded.stat().st_size - 3000
+    assert likeness(duplex.load(baked), duplex.load(learned)) > 20
+
+
+@pytest.mark.slow
 def test_learning_is_smaller_and_better_than_rounding(baked: Path, tmp_path: Path) -> None:
     scene = duplex.load(baked)
-    learned = compress(baked, tmp_path / "learned.bundle", feature_step=1.0, rate_weight=0.1, **SMALL)
+    learned = compress(baked, tmp_path / "learned.bundle", rate_weight=1000.0, **SMALL)
     size = (tmp_path / "learned.bundle").stat().st_size
     rounded = compress(baked, tmp_path / "rounded.bundle", megabytes=size / 1e6, rate_steps=0)
     assert likeness(scene, learned) > likeness(scene, rounded) + 1
     assert not learned.references and len(learned.cameras) == len(scene.cameras)
 
 
+@pytest.mark.slow
 def test_the_size_that_was_asked_is_kept_and_teacher_and_photos_teach(
     baked: Path, octahedron: Path, photos_folder: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duplex.app.scene.archive import sizes_by_kind
 from duplex.assets import DEMO_BUNDLE
 from duplex.baking.evaluation.comparison import Compared, Judge, facts, summary
 from duplex.baking.evaluation.evaluation import Evaluation
@@ -22,7 +23,9 @@ from duplex.baking.evaluation.report import ERROR_RANGE, error_map, html_report
 
 @pytest.fixture(scope="module")
 def page(judge: Judge, compared: list[Compared]) -> str:
-    report = {"teacher": summary(compared), "photos": None} | facts(judge.bundle, DEMO_BUNDLE.stat().st_size)
+    report = {"teacher": summary(compared), "photos": None} | facts(
+        judge.bundle, sizes_by_kind(DEMO_BUNDLE, DEMO_BUNDLE.stat().st_size)
+    )
     return html_report(Evaluation(report, {"teacher": compared}, judge), DEMO_BUNDLE).decode()
 
 
@@ -69,7 +72,7 @@ def test_a_report_of_strange_names_and_numbers(judge: Judge, compared: list[Comp
     many = {f"stage {i}": 1.0 for i in range(1000)}
     strange = {"seconds": {"\ud800": 1, "x": 10**400, "y": math.nan, **many}, "curve": [[1, 10**400, 3]]}
     bundle = dataclasses.replace(judge.bundle, report=judge.bundle.report | strange)
-    report = {"teacher": summary(compared), "photos": None} | facts(bundle, file.stat().st_size)
+    report = {"teacher": summary(compared), "photos": None} | facts(bundle, sizes_by_kind(file, file.stat().st_size))
     judged = dataclasses.replace(judge, bundle=bundle)
     found = html_report(Evaluation(report, {"teacher": compared}, judged), file).decode()
     assert "$^$" in found and "<script>" not in found and found.count("stage ") < 50
