@@ -19,7 +19,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.mesh import Mesh
-from duplex.baking.compression.packing import Compression, mesh_space, store_mesh
+from duplex.baking.compression.packing import Compression, stored_meshes
 from duplex.baking.compression.tuning import Tuner, features_within
 from duplex.baking.distill.export import export_student, thumbnail
 from duplex.baking.distill.references import references_of
@@ -98,6 +98,7 @@ def bake(
             say(f"distillation goes on from step {trainer.step}")
 
         def finished() -> Bundle:
+            save_seconds()
             facts = {"bracketing": bracketed.share, "missed": bracketed.missed, "curve": trainer.curve}
             bundle = _finished(job, trainer.student, shells, workspace.seconds, facts, ctx)
             return dataclasses.replace(bundle, references=references, rig=bundle.rig | job.rig.reach(cameras))
@@ -110,12 +111,7 @@ def bake(
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
     if job.compressed:
         with stage("compression", workspace) as save_seconds:
-
-            def timed() -> Bundle:
-                save_seconds()
-                return finished()
-
-            content = _compressed(job, trainer, timed, sets, held_out, ctx)
+            content = _compressed(job, trainer, finished, sets, held_out, ctx)
     else:
         content = write_bundle(finished())
     del sets, views, photos, held_out  # they map files that workspace.remove deletes
@@ -272,9 +268,7 @@ def _as_stored(job: BakeJob, shells: list[Mesh]) -> list[Mesh]:
     shells = [replace(shell, positions=shell.positions.astype(np.float32)) for shell in shells]
     if not job.compressed:
         return [glb.read(glb.write(shell), "shell") for shell in shells]
-    space = mesh_space(job.teacher.scene.space, shells)
-    texels, bits = job.config.atlas.texels, job.config.storage.position_bits
-    return [store_mesh(shell, texels, bits, space, "shell").mesh for shell in shells]
+    return stored_meshes(shells, job.teacher.scene.space, job.config.atlas.texels, job.config.storage.position_bits)
 
 
 def _finished(

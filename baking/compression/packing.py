@@ -177,6 +177,12 @@ def store_mesh(mesh: Mesh, texels: int, bits: int, space: MeshSpace, name: str) 
     return StoredMesh(parts, entry | {"vertices": len(stored.positions), "faces": len(stored.faces)}, stored)
 
 
+def stored_meshes(meshes: Sequence[Mesh], space: Space, texels: int, bits: int) -> list[Mesh]:
+    """What is read of both shells' ``meshes``, of a teacher in ``space``; ``texels``, ``bits``: see :func:`store_mesh`."""
+    lattice = mesh_space(space, meshes)
+    return [store_mesh(mesh, texels, bits, lattice, "shell").mesh for mesh in meshes]
+
+
 def mesh_space(space: Space | None, meshes: Sequence[Mesh]) -> MeshSpace:
     """The space in which ``meshes`` were unwrapped, for a teacher in ``space``, as far as they reach."""
     if not isinstance(space, Contracted | Ndc):

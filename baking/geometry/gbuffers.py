@@ -52,7 +52,7 @@ class Rasterizer:
     def layers(self, camera: Camera) -> tuple[LayerHits, LayerHits]:
         """What ``camera`` sees of the outer shell, and of the inner shell behind it."""
         size = (camera.width, camera.height)
-        self.ctx.__enter__()  # makes it current: another may be, or none after another was freed
+        self.ctx.__enter__()  # type: ignore[no-untyped-call]  # now current: another may be, or none if one was freed
         if size != self.size:
             self.size = size
             self.targets = [surface_targets(self.ctx, size) for _ in range(2)]
