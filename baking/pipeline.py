@@ -109,13 +109,10 @@ def bake(
                 write_atomically(preview, write_bundle(finished()))
 
         trainer.train(sets, job.teacher.scene.background, workspace.state, held_out, after_save)
-    if job.compressed:
-        with stage("compression", workspace) as save_seconds:
-            content = _compressed(job, trainer, finished, sets, held_out, ctx)
-    else:
-        content = write_bundle(finished())
+    with stage("compression", workspace) as save_seconds:
+        small = job.compressed and _compressed(job, trainer, finished, sets, held_out, ctx)
+        write_atomically(output, small or write_bundle(finished()))
     del sets, views, photos, held_out  # they map files that workspace.remove deletes
-    write_atomically(output, content)
     workspace.remove()
     return read_bundle(output)
 

@@ -178,7 +178,7 @@ def store_mesh(mesh: Mesh, texels: int, bits: int, space: MeshSpace, name: str) 
 
 
 def stored_meshes(meshes: Sequence[Mesh], space: Space, texels: int, bits: int) -> list[Mesh]:
-    """What is read of both shells' ``meshes``, of a teacher in ``space``; ``texels``, ``bits``: see :func:`store_mesh`."""
+    """What is read of both shells' ``meshes``, of a teacher in ``space``; otherwise as for :func:`store_mesh`."""
     lattice = mesh_space(space, meshes)
     return [store_mesh(mesh, texels, bits, lattice, "shell").mesh for mesh in meshes]
 
