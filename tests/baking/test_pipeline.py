@@ -37,6 +37,7 @@ def small(config: BakeConfig) -> BakeConfig:
         atlas=replace(config.atlas, texels=256),
         views=replace(config.views, views=64, view_size=48),
         distill=replace(config.distill, steps=200, crop_size=32, batch=4),
+        tuning=replace(config.tuning, rate_steps=20),
     )
 
 
