@@ -26,7 +26,7 @@ from duplex.baking.evaluation.teacher_renderer import TeacherRenderer, teacher_o
 from duplex.baking.evaluation.viewpoints import unseen_cameras
 from duplex.baking.runtime.progress import say
 
-WEIGHTS = (5.0, 14.0, 40.0, 120.0, 350.0)  # of the rate, one for each point
+WEIGHTS = (1.5, 4.0, 12.0, 35.0, 100.0)  # of the rate, one for each point
 DPI = 150
 
 

@@ -43,7 +43,7 @@ class TuningConfig:
 
     rate_steps: int = setting(1200, "optimisation steps that make the bundle small", low=0)
     rate_weight: float = setting(
-        14.0, "how many times the picture's squared error a megabyte of features weighs", low=0, high=1e6, is_open=True
+        4.0, "how many times the picture's squared error a megabyte of features weighs", low=0, high=1e6, is_open=True
     )
     coefficient_rate: float = setting(
         0.1, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True
