@@ -114,7 +114,7 @@ def bake(
         write_atomically(output, small or write_bundle(finished()))
     del sets, views, photos, held_out  # they map files that workspace.remove deletes
     workspace.remove()
-    return read_bundle(output)
+    return read_bundle(output, trusted=True)  # it was written here
 
 
 def _compressed(

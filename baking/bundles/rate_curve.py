@@ -110,7 +110,6 @@ def rate_curve(file: Path, config: RecompressionConfig, sources: Sources, size: 
     bundle = read_bundle(file)
     judged = Judged.of(bundle, sources, size, count)
     points = [judged.point("as it is", file.read_bytes(), bundle)]
-    contents = []
     with learning(bundle, config, sources) as learned:
         contents = [learned(replace(config.tuning, rate_weight=weight), None) for weight in WEIGHTS]
     with TemporaryDirectory() as folder:

@@ -106,7 +106,7 @@ def compress(  # noqa: PLR0913 - keyword arguments of the public API
         bundle = scene if isinstance(scene, Bundle) else read_bundle(scene, trusted=trusted)
         sources = Sources(Path(teacher) if teacher else None, Path(data) if data else None, device)
         write_atomically(Path(output), recompress(bundle, config, sources, megabytes))
-    return read_bundle(output)
+    return read_bundle(output, trusted=True)  # it was written here
 
 
 def recompress(bundle: Bundle, config: RecompressionConfig, sources: Sources, megabytes: float | None = None) -> bytes:

@@ -183,7 +183,7 @@ def stored_meshes(meshes: Sequence[Mesh], space: Space, texels: int, bits: int) 
     return [store_mesh(mesh, texels, bits, lattice, "shell").mesh for mesh in meshes]
 
 
-def mesh_space(space: Space | None, meshes: Sequence[Mesh]) -> MeshSpace:
+def mesh_space(space: Space, meshes: Sequence[Mesh]) -> MeshSpace:
     """The space in which ``meshes`` were unwrapped, for a teacher in ``space``, as far as they reach."""
     if not isinstance(space, Contracted | Ndc):
         return MeshSpace()
