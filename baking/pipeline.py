@@ -128,7 +128,7 @@ def _compressed(
     """The bytes of a small file, after features and network have learned to be small."""
     config, background = job.config, job.teacher.scene.background
     bundle = finished()
-    compression = Compression(bundle, config.storage.position_bits, ctx)
+    compression = Compression(bundle, config.storage, ctx)
     tuner = Tuner(trainer, bundle.shells, config.tuning, config.storage.feature_step)
     tuner.train(sets, background, features_within(job.megabytes, compression.fixed))
     stored = finished()

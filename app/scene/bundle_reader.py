@@ -28,7 +28,7 @@ from duplex.app.scene.codec.mesh_space import MeshSpace
 from duplex.app.scene.coordinates.reference_view import reference_of_version_1
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
-from duplex.app.scene.png import Size, read_rgba
+from duplex.app.scene.pictures import Size, read_rgba, read_webp
 from duplex.app.scene.reference import MAX_REFERENCE_SIDE, PHOTO, TEACHER, Reference
 
 MAX_CAMERAS = 4096
@@ -167,7 +167,8 @@ def _references(archive: Archive, manifest: Node, name: str) -> tuple[Reference,
         size = (camera.width, camera.height)
         if max(size) > MAX_REFERENCE_SIDE:
             raise DuplexError(f"{name}: reference {i}: {size[0]} x {size[1]}: at most {MAX_REFERENCE_SIDE} a side")
-        rgba = _rgba(archive, entry.text("picture"), size, name)
+        part = entry.text("picture")
+        rgba = (_webp if part.endswith(".webp") else _rgba)(archive, part, size, name)
         references.append(Reference(entry.text("kind", (TEACHER, PHOTO)), camera, rgba))
     return tuple(references)
 
@@ -243,6 +244,13 @@ def _rgba(archive: Archive, part: str, size: Size, name: str) -> Array:
     limit = 5 * size[0] * size[1] + (1 << 20)  # of a file that does not compress
     where = f"{name}: {part}"
     return apart(read_rgba, where, size, archive.packed_size(part), where, content=archive.read(part, limit))  # type: ignore[no-any-return]
+
+
+def _webp(archive: Archive, part: str, size: Size, name: str) -> Array:
+    """The WebP ``part`` of the bundle; otherwise as for :func:`_rgba`."""
+    where = f"{name}: {part}"
+    limit = 5 * size[0] * size[1] + (1 << 20)
+    return apart(read_webp, where, size, where, content=archive.read(part, limit))  # type: ignore[no-any-return]
 
 
 def _weight(tensors: dict[str, Array], layer: str) -> Array:

@@ -17,6 +17,7 @@ from duplex.app.scene.bundle import SHELLS, VERSION, WEIGHTS, Bundle, BundleShel
 from duplex.app.scene.network import NetworkWeights
 from duplex.app.scene.reference import Reference
 
+REFERENCE_QUALITY = 85  # of WebP, at most 100
 Parts = dict[str, bytes]  # part name to content, in the order of the file
 
 
@@ -92,10 +93,10 @@ def texture_facts(shell: BundleShell) -> dict[str, Any]:
     }
 
 
-def add_reference(parts: Parts, index: int, reference: Reference) -> dict[str, Any]:
+def add_reference(parts: Parts, index: int, reference: Reference, lossy: bool = False) -> dict[str, Any]:
     """Add the image of ``reference`` to ``parts``; returns its entry in the manifest."""
-    file = f"reference{index}.png"
-    parts[file] = _png(reference.rgba)
+    file = f"reference{index}." + ("webp" if lossy else "png")
+    parts[file] = _webp(reference.rgba) if lossy else _png(reference.rgba)
     return {"kind": reference.kind, "picture": file, "camera": reference.camera.to_json()}
 
 
@@ -106,6 +107,12 @@ def _weights(weights: NetworkWeights) -> bytes:
         tensors[f"layers.{i}.weight"] = np.ascontiguousarray(weight)
         tensors[f"layers.{i}.bias"] = np.ascontiguousarray(bias)
     return bytes(safetensors.save(tensors))
+
+
+def _webp(rgba: Array) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(rgba, "RGBA").save(buffer, "WEBP", quality=REFERENCE_QUALITY, method=6)
+    return buffer.getvalue()
 
 
 def _png(rgba: Array) -> bytes:

@@ -87,8 +87,8 @@ class Judged:
                 photos.append((known[i].camera_at(height), known[i].pixels(height, bundle.background)))
         return cls(teacher, photos)
 
-    def point(self, name: str, content: bytes, bundle: Bundle) -> Point:
-        """The point of a file with ``content``, which holds ``bundle``."""
+    def point(self, name: str, size: float, bundle: Bundle) -> Point:
+        """The point of a file of ``size`` bytes, which holds ``bundle``."""
         renderer = Renderer(create_headless_context(), bundle)
         found = []
         for pictures in (self.teacher, self.photos):
@@ -97,7 +97,7 @@ class Judged:
                 for camera, wanted in pictures
             ]
             found.append(float(np.mean(each)) if each else None)
-        point = Point(name, len(content) / 1e6, *found)
+        point = Point(name, size / 1e6, *found)
         say(f"{name}: {point.megabytes:.3f} MB, {_cell(found[0])} to the teacher, {_cell(found[1])} to the photos")
         return point
 
@@ -109,14 +109,14 @@ def rate_curve(file: Path, config: RecompressionConfig, sources: Sources, size: 
     """
     bundle = read_bundle(file)
     judged = Judged.of(bundle, sources, size, count)
-    points = [judged.point("as it is", file.read_bytes(), bundle)]
-    with learning(bundle, config, sources) as learned:
-        contents = [learned(replace(config.tuning, rate_weight=weight), None) for weight in WEIGHTS]
+    points = [judged.point("as it is", file.stat().st_size, bundle)]
+    with learning(bundle, config, sources) as learner:
+        contents = [learner.file(learner.tuned(replace(config.tuning, rate_weight=weight))) for weight in WEIGHTS]
     with TemporaryDirectory() as folder:
         small = Path(folder) / "small.bundle"
         for weight, content in zip(WEIGHTS, contents, strict=True):
             small.write_bytes(content)
-            points.append(judged.point(f"--rate-weight {weight:g}", content, read_bundle(small)))
+            points.append(judged.point(f"--rate-weight {weight:g}", len(content), read_bundle(small)))
     return points
 
 

@@ -26,6 +26,7 @@ from duplex.app.render.views import Unseen
 from duplex.app.scene.bundle import Bundle, BundleShell
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
+from duplex.baking.compression.latents import LatentsMaker, latents_of
 from duplex.baking.compression.packing import Compression, StorageConfig, as_it_is, checked_megabytes
 from duplex.baking.compression.tuning import Tuner, TuningConfig, features_within
 from duplex.baking.distill.features import FeatureTexture
@@ -42,7 +43,6 @@ from duplex.baking.settings import check_names, configured, names_of, setting
 from duplex.baking.view_sets import training_cameras, views_of_photos
 
 DEFAULT = "default"  # the only preset
-Learned = Callable[[TuningConfig, float | None], bytes]
 
 
 @dataclass(frozen=True)
@@ -116,28 +116,41 @@ def recompress(bundle: Bundle, config: RecompressionConfig, sources: Sources, me
     """
     if not config.tuning.rate_steps:
         return as_it_is(bundle, config.storage, megabytes)
-    with learning(bundle, config, sources) as learned:
-        return learned(config.tuning, megabytes)
+    with learning(bundle, config, sources) as learner:
+        return learner.file(learner.tuned(config.tuning, megabytes), megabytes)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Makes small files of ``bundle`` from the same pictures ``sets``; ``step``: of the quantisation."""
+
+    bundle: Bundle
+    sets: list[ViewSet]
+    compression: Compression
+    step: float
+    device: torch.device
+
+    def tuned(self, config: TuningConfig, megabytes: float | None = None, make: LatentsMaker = latents_of) -> Tuner:
+        """What has learned to be small; ``megabytes``: of the file; ``make``: how features are stored."""
+        tuner = Tuner(_distiller_of(self.bundle, self.device), self.bundle.shells, config, self.step, make)
+        tuner.train(self.sets, self.bundle.background, features_within(megabytes, self.compression.fixed))
+        return tuner
+
+    def file(self, tuner: Tuner, megabytes: float | None = None) -> bytes:
+        """The bytes of a file of what the ``tuner`` learned."""
+        stored = replace(self.bundle, weights=tuner.distiller.student.network.exported())
+        return self.compression.file_within(tuner.packed, self.step, megabytes, stored)
 
 
 @contextmanager
-def learning(bundle: Bundle, config: RecompressionConfig, sources: Sources) -> Iterator[Learned]:
-    """A function to the bytes of a small file from settings and megabytes; the pictures to learn from are made once."""
+def learning(bundle: Bundle, config: RecompressionConfig, sources: Sources) -> Iterator[Learner]:
+    """The pictures to learn from are made once."""
     ctx = create_headless_context()
-    compression = Compression(bundle, config.storage.position_bits, ctx)
+    compression = Compression(bundle, config.storage, ctx)
     rasterizer = Rasterizer(ctx, *(each.mesh for each in compression.meshes), double_sided=bundle.double_sided)
-    step = config.storage.feature_step
     with TemporaryDirectory() as folder:
         sets = _view_sets(bundle, config.pictures, sources, rasterizer, Path(folder))
-
-        def learned(tuning: TuningConfig, megabytes: float | None) -> bytes:
-            distiller = _distiller_of(bundle, pick_device(sources.device))
-            tuner = Tuner(distiller, bundle.shells, tuning, step)
-            tuner.train(sets, bundle.background, features_within(megabytes, compression.fixed))
-            stored = replace(bundle, weights=distiller.student.network.exported())
-            return compression.file_within(tuner.packed, step, megabytes, stored)
-
-        yield learned
+        yield Learner(bundle, sets, compression, config.storage.feature_step, pick_device(sources.device))
         sets.clear()  # they map files of the folder
 
 

@@ -9,6 +9,7 @@ from duplex.app.core.apart import trusting
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.outputs import check_output
 from duplex.baking.bundles.rate_curve import rate_curve, write_rate
+from duplex.baking.bundles.rate_ideas import rate_ideas, write_ideas
 from duplex.baking.bundles.recompression import DEFAULT, RecompressionConfig, Sources
 from duplex.baking.commands import console
 from duplex.baking.commands.scene_arguments import add_trusted
@@ -27,6 +28,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--data", type=Path, help="the dataset: learn from its photos, compare with its test photos")
     parser.add_argument("--size", type=int, default=800, help="longer side of the compared pictures in pixels [800]")
     parser.add_argument("--cameras", type=int, default=16, help="compared views of the teacher, or photos [16]")
+    parser.add_argument(
+        "--ideas", action="store_true", help="instead of the curve: what each idea of small files is worth"
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 ... [auto: cuda where there is one]")
     add_trusted(parser)
     add_flags(parser, RecompressionConfig, DEFAULT)
@@ -42,7 +46,7 @@ def _rate(arguments: argparse.Namespace) -> int:
     sources = Sources(arguments.teacher, arguments.data, arguments.device)
     EvaluationOptions(size=arguments.size, views=arguments.cameras).check()
     with trusting(arguments.trusted):
-        points = rate_curve(arguments.bundle, config, sources, arguments.size, arguments.cameras)
-        write_rate(points, arguments.output)
+        measure, write = (rate_ideas, write_ideas) if arguments.ideas else (rate_curve, write_rate)
+        write(measure(arguments.bundle, config, sources, arguments.size, arguments.cameras), arguments.output)
     print(arguments.output.read_text())
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from duplex.app.core.arrays import Array
@@ -27,17 +29,22 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 FIRST_WEIGHT = 0.12
 SMALLEST_SCALE = 0.02
 LEAST_SHARE = 1e-6
+Context = Callable[[int, Array, Array], Array]  # level, terms (n, 6) and symbols (n,), to other terms (n, 6)
 MOST_SCALES = 40  # from the middle: what is smaller than exp of that would be computed slowly, as a denormal number
 
 
-def fit_entropy(coarse: Array, details: Details) -> tuple[EntropyModel, Array]:
-    """The model of a shell's quantised coefficients, and the classes (k,) of its coarse band."""
+def fit_entropy(coarse: Array, details: Details, context: Context | None = None) -> tuple[EntropyModel, Array]:
+    """The model of a shell's quantised coefficients, and the classes (k,) of its coarse band.
+
+    ``context``: what is known of a coefficient instead of the sizes of others, in a comparison.
+    """
     present, shapes = present_in(details), shapes_of(details)
     rng = np.random.default_rng(0)
     seen: dict[tuple[int, int], list[tuple[Array, Array]]] = {}
 
     def visit(level: int, k: int, terms: Array, symbols: Array | None) -> Array:
         assert symbols is not None
+        terms = context(level, terms, symbols) if context else terms
         chosen = rng.choice(len(symbols), min(SAMPLES, len(symbols)), replace=False)
         seen.setdefault((level, k), []).append((terms[chosen], symbols[chosen]))
         return symbols
@@ -49,14 +56,15 @@ def fit_entropy(coarse: Array, details: Details) -> tuple[EntropyModel, Array]:
         weights[level, k] = _fitted(terms, symbols)
     counts = np.zeros((CLASSES, 3))  # coefficients, those that are not 0, their sizes
 
-    def tally(classes: Array, symbols: Array | None) -> Array:
+    def tally(level: int, k: int, terms: Array, symbols: Array | None) -> Array:
         assert symbols is not None
-        size = np.abs(symbols)
+        terms = context(level, terms, symbols) if context else terms
+        classes, size = classes_of(weights[level, k], terms), np.abs(symbols)
         for i, values in enumerate((np.ones(len(size)), size > 0, size)):
             counts[:, i] += np.bincount(classes, values, CLASSES)
         return symbols
 
-    code_details(shapes, present, lambda level, k, t, s: tally(classes_of(weights[level, k], t), s), details)
+    code_details(shapes, present, tally, details)
     steps = np.abs(_coarse_steps(coarse))
     coarse_classes = _coarse_classes(steps, counts)
     largest = max(1, int(steps.max()), *(int(np.abs(band).max()) for level in details for band in level))

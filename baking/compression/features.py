@@ -25,17 +25,16 @@ DEAD_ZONE = 0.4  # share of a step from which coefficients are rounded up
 class Unpacked:
     """The wavelet coefficients of a shell's features before quantisation.
 
-    ``first_layer``: (outputs, c, 3, 3), the network's weights of these features. Texels that no face uses may take any
-    value.
+    ``first_layer``: (outputs, c, 3, 3), the network's weights of these features; ``mixing``: (c, c), of channels, by
+    default that of :func:`channel_mixing`. Texels that no face uses may take any value.
     """
 
-    def __init__(self, shell: BundleShell, first_layer: Array):
-        count, height, width, _ = shell.texels.shape
-        texels = shell.texels.transpose(1, 2, 0, 3).reshape(height, width, 4 * count).astype(np.float64)
-        used = used_texels(shell)
-        values = shell.offset + shell.scale.astype(np.float64) / 255 * texels
+    def __init__(self, shell: BundleShell, first_layer: Array, mixing: Array | None = None):
+        height, width = shell.texels.shape[1:3]
+        used, values = used_texels(shell), _values(shell)
         self.mean = values[used].mean(0)
-        mixing = channel_mixing(values[used] - self.mean, first_layer)
+        if mixing is None:
+            mixing = channel_mixing(values[used] - self.mean, first_layer)
         levels = min(LEVELS, *(int(side & -side).bit_length() - 1 for side in (height, width)))
         self.coarse, self.details = wavelet.forward(pull_push((values - self.mean) @ mixing, used), levels)
         self.gains = wavelet_gains(levels)
@@ -61,8 +60,26 @@ class Unpacked:
 
 def unpacked_of(shells: Sequence[BundleShell], weights: NetworkWeights) -> list[Unpacked]:
     """The coefficients of the outer and the inner of ``shells``, for a network with ``weights``."""
+    return [Unpacked(shell, layer) for shell, layer in zip(shells, first_layers(shells, weights), strict=True)]
+
+
+def first_layers(shells: Sequence[BundleShell], weights: NetworkWeights) -> list[Array]:
+    """The weights (outputs, c, 3, 3) of each shell's features in the first layer of a network with ``weights``."""
     layer, count = weights.weights[0], 4 * len(shells[0].texels)
-    return [Unpacked(shell, layer[:, i * count : (i + 1) * count]) for i, shell in enumerate(shells)]
+    return [layer[:, i * count : (i + 1) * count] for i in range(len(shells))]
+
+
+def used_values(shell: BundleShell) -> Array:
+    """The features (n, c) of the texels that faces use, less their mean."""
+    values = _values(shell)[used_texels(shell)]
+    return np.asarray(values - values.mean(0))
+
+
+def _values(shell: BundleShell) -> Array:
+    """The features (height, width, c)."""
+    count, height, width, _ = shell.texels.shape
+    texels = shell.texels.transpose(1, 2, 0, 3).reshape(height, width, 4 * count).astype(np.float64)
+    return np.asarray(shell.offset + shell.scale.astype(np.float64) / 255 * texels)
 
 
 def _rounded(coefficients: Array) -> Array:

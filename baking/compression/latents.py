@@ -6,6 +6,7 @@ identity (a straight-through estimator).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from duplex.app.core.arrays import Array
-from duplex.app.scene.codec.entropy import Details
+from duplex.app.scene.bundle import BundleShell
+from duplex.app.scene.codec.entropy import Details, EntropyModel, shapes_of
 from duplex.app.scene.codec.features import PackedFeatures
 from duplex.app.scene.codec.wavelet import ORIENTATIONS
-from duplex.baking.compression.features import Unpacked
+from duplex.app.scene.network import NetworkWeights
+from duplex.baking.compression.entropy_fit import Context, fit_entropy
+from duplex.baking.compression.features import Unpacked, unpacked_of
+from duplex.baking.compression.rate import Rate, rate_of
 
 
 class Latents(nn.Module):
@@ -38,6 +43,8 @@ class Latents(nn.Module):
         self.register_buffer("unmixing", _tensor(start.unmixing))
         self.mean: Tensor
         self.register_buffer("mean", _tensor(start.mean))
+        self._model: tuple[EntropyModel, Array] | None = None
+        self._slopes: list[Tensor] = []
 
     @property
     def coefficients(self) -> list[nn.Parameter]:
@@ -46,11 +53,39 @@ class Latents(nn.Module):
 
     def forward(self) -> Tensor:
         """The features (side * side, c) of the rounded coefficients, with their gradients."""
-        rounded = [each + (each.round() - each).detach() for each in self.coefficients]
+        rounded = [self.stored_as(each) for each in self.coefficients]
         scaled = [rounded[0] * self.sizes[0, 0]]
         scaled += [band * self.sizes[1 + i // ORIENTATIONS, i % ORIENTATIONS] for i, band in enumerate(rounded[1:])]
         values = _Inverse.apply(*scaled)  # type: ignore[no-untyped-call]
         return values.reshape(-1, values.shape[2]) @ self.unmixing + self.mean  # type: ignore[no-any-return]
+
+    def stored_as(self, coefficients: Tensor) -> Tensor:
+        """What pictures are drawn from instead of ``coefficients``."""
+        return coefficients + (coefficients.round() - coefficients).detach()
+
+    def context(self, shapes: Sequence[tuple[int, int]]) -> Context | None:
+        """What is known of coefficients, if not the sizes of others, for bands of ``shapes``."""
+        return None
+
+    def rate(self, refit: bool) -> Rate:
+        """The bits of the coefficients by an entropy model that is fitted to them now, or was at an earlier call."""
+        coarse, details = self.quantised()
+        context = self.context(shapes_of(details))
+        if refit or self._model is None:
+            self._model = fit_entropy(coarse, details, context)
+        return rate_of(coarse, details, *self._model, context)
+
+    def priced(self, refit: bool) -> float:
+        """Compute what coefficients cost now, for :meth:`charge`; returns the bits of all, as for :meth:`rate`."""
+        rate = self.rate(refit)
+        self._slopes = [torch.from_numpy(each).to(self.mean.device) for each in rate.slopes]
+        return rate.bits
+
+    def charge(self, price: float) -> None:
+        """Add ``price`` times the bits to the loss whose gradients the details have."""
+        for band, slope in zip(self.bands, self._slopes, strict=True):
+            if band.grad is not None:
+                band.grad.addcmul_(slope, band.detach().sign(), value=price)
 
     def quantised(self, step: float | None = None) -> tuple[Array, Details]:
         """The coarse band and the details as whole numbers of another ``step``, or of their own."""
@@ -62,6 +97,14 @@ class Latents(nn.Module):
     def packed(self, step: float | None = None) -> PackedFeatures:
         """What the file holds of them."""
         return self.start.stored(*self.quantised(step), step or self.step)
+
+
+LatentsMaker = Callable[[Sequence[BundleShell], NetworkWeights, float], Sequence[Latents]]
+
+
+def latents_of(shells: Sequence[BundleShell], weights: NetworkWeights, step: float) -> list[Latents]:
+    """The coefficients of both ``shells`` in quantisation steps ``step``, for a network with ``weights``."""
+    return [Latents(each, step) for each in unpacked_of(shells, weights)]
 
 
 def _tensor(values: Array) -> Tensor:

@@ -23,13 +23,14 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.scene import glb
 from duplex.app.scene.archive import REMEDY, pack
 from duplex.app.scene.bundle import SHELLS, VERSION, WEIGHTS, Bundle
-from duplex.app.scene.bundle_writer import Parts, manifest_of, texture_facts
+from duplex.app.scene.bundle_writer import Parts, add_reference, manifest_of, texture_facts
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.codec import shell_mesh
 from duplex.app.scene.codec.features import PackedFeatures
 from duplex.app.scene.codec.mesh_space import MeshSpace
 from duplex.app.scene.mesh import Mesh
 from duplex.app.scene.network import NetworkWeights
+from duplex.app.scene.reference import Reference
 from duplex.baking.compression.features import unpacked_of
 from duplex.baking.compression.geometry import compress_mesh
 from duplex.baking.distill.export import THUMBNAIL
@@ -52,6 +53,9 @@ class StorageConfig:
         1.0, "quantisation step of features, in what the network's first layer gives", low=0.01, high=100
     )
     position_bits: int = setting(11, "bits of a vertex's coordinate", low=8, high=16)
+    references: int = setting(
+        0, "pictures of the teacher that a small bundle keeps, which the viewer compares with", low=0, high=16
+    )
 
 
 class StoredMesh(NamedTuple):
@@ -63,13 +67,16 @@ class StoredMesh(NamedTuple):
 
 
 class Compression:
-    """A bundle that is stored in few bytes, without its reference pictures; the slow parts of that are made once."""
+    """A bundle that is stored in few bytes, with few of its reference pictures; the slow parts are made once."""
 
-    def __init__(self, bundle: Bundle, position_bits: int, ctx: moderngl.Context):
+    def __init__(self, bundle: Bundle, config: StorageConfig, ctx: moderngl.Context):
         self.bundle = bundle
+        self.pictures = Parts()
+        kept = spread(bundle.references, config.references)
+        self.references = [add_reference(self.pictures, i, each, lossy=True) for i, each in enumerate(kept)]
         space = mesh_space(_space_of(bundle), [shell.mesh for shell in bundle.shells])
         self.meshes = [
-            store_mesh(shell.mesh, shell.texels.shape[1], position_bits, space, name)
+            store_mesh(shell.mesh, shell.texels.shape[1], config.position_bits, space, name)
             for name, shell in zip(SHELLS, bundle.shells, strict=True)
         ]
         self.thumbnail = _thumbnail(ctx, bundle, "WEBP")
@@ -102,8 +109,8 @@ class Compression:
             "report.json": _compact(bundle.report),
             "thumbnail.webp": self.thumbnail,
         }
-        manifest = manifest_of(bundle, VERSION, shells, []) | {"thumbnail": "thumbnail.webp"}
-        return pack(manifest, parts | coarse | about | fine)
+        manifest = manifest_of(bundle, VERSION, shells, self.references) | {"thumbnail": "thumbnail.webp"}
+        return pack(manifest, parts | coarse | about | fine | self.pictures)
 
     def file_within(
         self,
@@ -137,9 +144,15 @@ class Compression:
         return best
 
 
+def spread(references: Sequence[Reference], count: int) -> list[Reference]:
+    """At most ``count`` of the ``references``, evenly spread."""
+    chosen = np.linspace(0, len(references) - 1, min(count, len(references))).round().astype(int)
+    return [references[i] for i in chosen]
+
+
 def as_it_is(bundle: Bundle, config: StorageConfig, megabytes: float | None = None) -> bytes:
     """The bytes of a small file of ``bundle`` that has not learned to be small, of at most ``megabytes``."""
-    compression = Compression(bundle, config.position_bits, create_headless_context())
+    compression = Compression(bundle, config, create_headless_context())
     unpacked = unpacked_of(bundle.shells, bundle.weights)
     step = LEAST_STEP if megabytes else config.feature_step
     return compression.file_within(lambda step: [each.packed(step) for each in unpacked], step, megabytes)

@@ -9,6 +9,7 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.scene.codec.entropy import Details, EntropyModel, classes_of, code_coarse, code_details, shapes_of
 from duplex.app.scene.codec.wavelet import ORIENTATIONS
+from duplex.baking.compression.entropy_fit import Context
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class Rate:
     slopes: list[Array]
 
 
-def rate_of(coarse: Array, details: Details, model: EntropyModel, coarse_classes: Array) -> Rate:
-    """The rate of the whole numbers ``coarse`` and ``details`` by ``model``."""
+def rate_of(
+    coarse: Array, details: Details, model: EntropyModel, coarse_classes: Array, context: Context | None = None
+) -> Rate:
+    """The rate of the whole numbers ``coarse`` and ``details`` by ``model``; ``context``: as it was fitted."""
     with np.errstate(divide="ignore"):
         bits_of = -np.log2(model.tables() / model.tables().sum(1, keepdims=True)).astype(np.float32)
     middle = model.largest
@@ -41,7 +44,7 @@ def rate_of(coarse: Array, details: Details, model: EntropyModel, coarse_classes
 
     def visit(level: int, k: int, terms: Array, symbols: Array | None) -> Array:
         assert symbols is not None
-        classes = classes_of(model.weights[level, k], terms)
+        classes = classes_of(model.weights[level, k], context(level, terms, symbols) if context else terms)
         i = ORIENTATIONS * level + k
         slope = np.where(np.abs(symbols) <= 1, first[classes], further[classes])
         slopes[i][:, :, channel[i]] = slope.reshape(slopes[i].shape[:2])

@@ -13,14 +13,9 @@ from dataclasses import dataclass
 
 import torch
 
-from duplex.app.core.arrays import Array
 from duplex.app.scene.bundle import BundleShell
-from duplex.app.scene.codec.entropy import EntropyModel
 from duplex.app.scene.codec.features import PackedFeatures
-from duplex.baking.compression.entropy_fit import fit_entropy
-from duplex.baking.compression.features import unpacked_of
-from duplex.baking.compression.latents import Latents
-from duplex.baking.compression.rate import rate_of
+from duplex.baking.compression.latents import Latents, LatentsMaker, latents_of
 from duplex.baking.distill.crops import CropSampler
 from duplex.baking.distill.trainer import Distiller
 from duplex.baking.distill.views import ViewSet
@@ -57,14 +52,21 @@ class Tuner:
     """Goes on with a training that has ended, now for pictures and bytes.
 
     ``distiller``: its student draws what is stored from here on; ``shells``: what it would be exported as; ``step``: of
-    the quantisation.
+    the quantisation; ``make``: how features are stored.
     """
 
-    def __init__(self, distiller: Distiller, shells: Sequence[BundleShell], config: TuningConfig, step: float):
+    def __init__(
+        self,
+        distiller: Distiller,
+        shells: Sequence[BundleShell],
+        config: TuningConfig,
+        step: float,
+        make: LatentsMaker = latents_of,
+    ):
         self.distiller, self.config, self.step = distiller, config, 0
         student = distiller.student
-        unpacked = unpacked_of(shells, student.network.exported())
-        self.latents = [Latents(each, step).to(distiller.device) for each in unpacked]
+        made = make(shells, student.network.exported(), step)
+        self.latents: list[Latents] = [each.to(distiller.device) for each in made]
         self.schedule = Schedule(max(config.rate_steps, 1), WARM_UP, cosine_decay(FINAL_RATE))
         coefficients = [each for latents in self.latents for each in latents.coefficients]
         self.optimizer = new_adam(
@@ -74,8 +76,6 @@ class Tuner:
             ]
         )
         self.weight = 0.0  # until the error of the first steps is known
-        self._models: list[tuple[EntropyModel, Array]] = []
-        self._slopes: list[list[torch.Tensor]] = []
         distiller.optimizer.state.clear()  # moments, which nothing needs any more
 
     def train(self, views: list[ViewSet], background: tuple[float, float, float], megabytes: float | None) -> None:
@@ -105,11 +105,8 @@ class Tuner:
         crops = sampler(self.distiller.counts(len(sampler.sets)), self.distiller.generator)
         errors = self.distiller.backward(crops, background)
         torch.autograd.backward(features, [texture.texels.grad for texture in textures])
-        price = self.weight / BITS_OF_A_MEGABYTE
-        for latents, slopes in zip(self.latents, self._slopes, strict=True):
-            for band, slope in zip(latents.bands, slopes, strict=True):
-                assert band.grad is not None
-                band.grad.addcmul_(slope, band.detach().sign(), value=price)
+        for latents in self.latents:
+            latents.charge(self.weight / BITS_OF_A_MEGABYTE)
         self.optimizer.step()
         self.step += 1
         sampler.learned(crops, errors)
@@ -123,14 +120,14 @@ class Tuner:
                 texture.texels.copy_(values)
         return features
 
+    def bits(self) -> float:
+        """The bits of what is learned."""
+        return sum(latents.priced(True) for latents in self.latents)
+
     def _priced(self) -> float:
         """Compute what coefficients cost now; returns the bits of all."""
-        quantised = [latents.quantised() for latents in self.latents]
-        if self.step % (FIT_EVERY * RATE_EVERY) == 0:
-            self._models = [fit_entropy(*each) for each in quantised]
-        rates = [rate_of(*each, *model) for each, model in zip(quantised, self._models, strict=True)]
-        self._slopes = [[torch.from_numpy(s).to(self.distiller.device) for s in rate.slopes] for rate in rates]
-        return sum(rate.bits for rate in rates)
+        refit = self.step % (FIT_EVERY * RATE_EVERY) == 0
+        return sum(latents.priced(refit) for latents in self.latents)
 
     def packed(self, step: float | None = None) -> list[PackedFeatures]:
         """What is stored of both shells' features, quantised in another ``step``, or in their own."""

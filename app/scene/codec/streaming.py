@@ -19,6 +19,8 @@ EMPTY = {"report.json": b"{}"}  # all others are no bytes
 def first_look(beginning: bytes) -> bytes | None:
     """A whole bundle file made of the ``beginning`` of a small one; None while too little of it has arrived.
 
+    It has no reference pictures.
+
     Raises :class:`~duplex.app.core.errors.DuplexError` for the beginning of another file. What is in the parts is
     checked by whoever reads the result.
     """
@@ -30,6 +32,7 @@ def first_look(beginning: bytes) -> bytes | None:
         manifest = json.loads(content)
         sizes = {str(key): int(size) for key, size in manifest.pop("parts").items()}
         offsets = {str(key): int(offset) for key, offset in manifest.pop("offsets").items()}
+        pictures = {str(entry["picture"]) for entry in manifest.pop("references", [])}
         if name != MANIFEST or offsets.keys() != sizes.keys() or min(offsets.values()) < 0:
             raise ValueError("other parts")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -37,7 +40,8 @@ def first_look(beginning: bytes) -> bytes | None:
             "not the beginning of a small bundle: expected one that duplex-bake compress writes"
         ) from None
     parts = {}
-    for part, size in sizes.items():
+    for part in sizes.keys() - pictures:
+        size = sizes[part]
         arrived = _part(beginning, begin + offsets[part], min(size, MAX_PART_BYTES))
         if arrived is not None and arrived[0] == part:
             parts[part] = arrived[1]

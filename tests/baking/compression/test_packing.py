@@ -30,6 +30,25 @@ def likeness(first: Bundle, second: Bundle) -> float:
     return psnr(one[..., :3].astype(np.float32) / 255, two[..., :3].astype(np.float32) / 255)
 
 
+def test_reference_pictures_are_kept_on_request(demo: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "small.bundle"
+    file.write_bytes(as_it_is(demo, StorageConfig(references=3)))
+    found = read_bundle(file).references
+    assert [each.camera.to_json() for each in found] == [demo.references[i].camera.to_json() for i in (0, 2, 3)]
+    for each, wanted in zip(found, [demo.references[i] for i in (0, 2, 3)], strict=True):
+        white = (1.0, 1.0, 1.0)
+        assert each.kind == wanted.kind and psnr(each.over(white), wanted.over(white)) > 30
+    parts = parts_of(file)
+    whole = parts["reference0.webp"]
+    for forged, words in (
+        (b"RIFF" + bytes(len(whole) - 4), "not a WebP"),
+        (parts["thumbnail.webp"], "the manifest states one picture"),
+    ):
+        write_parts(file, parts | {"reference0.webp": forged})
+        with_manifest(file, lambda manifest: None)
+        refused(file, words)
+
+
 def test_it_looks_the_same_in_a_fifth_of_the_bytes(demo: Bundle, small: Path) -> None:
     found = read_bundle(small)
     assert small.stat().st_size < len(write_bundle(demo)) / 4.8

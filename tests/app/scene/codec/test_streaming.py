@@ -19,7 +19,7 @@ from duplex.baking.compression.packing import StorageConfig, as_it_is
 
 @pytest.fixture(scope="module")
 def small(demo: Bundle) -> bytes:
-    return as_it_is(demo, StorageConfig(feature_step=4.0))
+    return as_it_is(demo, StorageConfig(feature_step=4.0, references=2))
 
 
 def picture(scene: Bundle) -> np.ndarray:
@@ -34,6 +34,7 @@ def test_the_beginning_shows_the_scene(small: bytes, tmp_path: Path) -> None:
     assert needed < 0.75 * len(small)
     file.write_bytes(first_look(small[:needed]) or b"")
     early = read_bundle(file)
+    assert len(whole.references) == 2 and not early.references
     assert (early.outer.mesh.faces == whole.outer.mesh.faces).all()
     found = psnr(picture(early), picture(whole))
     assert 24 < found < 60

@@ -1,4 +1,4 @@
-"""The pictures of a bundle: PNG files as its writer makes them, so nothing that only other programs write is parsed."""
+"""The pictures of a bundle: files as its writer makes them, so nothing that only other programs write is parsed."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def read_rgba(content: bytes, size: Size, packed: int, name: str) -> Array:
             return np.asarray(image)
     except Exception:  # Pillow lets through whatever its parsers meet
         raise DuplexError(f"{name}: not a PNG image: a damaged bundle; bake again") from None
+
+
+def read_webp(content: bytes, size: Size, name: str) -> Array:
+    """The WebP ``content`` as (height, width, 4) uint8; otherwise as for :func:`read_rgba`."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
+            if image.size == size and getattr(image, "n_frames", 1) == 1:
+                return np.asarray(image.convert("RGBA"))
+            found = f"{image.size[0]} x {image.size[1]}"
+    except Exception:  # Pillow lets through whatever its parsers meet
+        raise DuplexError(f"{name}: not a WebP image: a damaged bundle; bake again") from None
+    raise DuplexError(f"{name}: {found}: the manifest states one picture of {size[0]} x {size[1]}: {REMEDY}")
 
 
 def _check(content: bytes, size: Size, packed: int, name: str) -> None:
