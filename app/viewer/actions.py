@@ -37,6 +37,11 @@ class ShowHelp(WindowAction):
 
 
 @dataclass(frozen=True)
+class Dismiss(WindowAction):
+    """Close what is open over the window: a drop-down, a dialog, the list of keys."""
+
+
+@dataclass(frozen=True)
 class OpenFile(WindowAction):
     """Open the bundle at ``path`` in place of the one that is open."""
 
@@ -93,6 +98,16 @@ class CompareBackends(ViewAction):
 @dataclass(frozen=True)
 class SavePicture(ViewAction):
     """Save what the window shows, without the panel, as a PNG."""
+
+
+@dataclass(frozen=True)
+class Undo(ViewAction):
+    """Take back the last change of the look, the instruments or the path."""
+
+
+@dataclass(frozen=True)
+class Redo(ViewAction):
+    """Make the change again that was taken back last."""
 
 
 class CameraAction(Action):

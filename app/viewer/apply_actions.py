@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,7 @@ NEAR = 12  # pixels between a camera and a click that chooses it
 def apply(action: a.Action, state: ViewerState) -> None:
     """Apply ``action``; a notice says what went wrong. What needs a scene does nothing where none is open."""
     scene = state.scene
+    before = state.undoable
     try:
         if isinstance(action, a.WindowAction):
             _apply_to_window(action, state)
@@ -38,6 +40,9 @@ def apply(action: a.Action, state: ViewerState) -> None:
             _apply_to_path(action, state, scene)
     except (DuplexError, OSError) as error:
         state.notices.error(sentence_of(error))
+    after = state.undoable
+    if before and after and scene is state.scene and not isinstance(action, a.Undo | a.Redo):
+        state.history.note(before, after, type(action), time.monotonic())
 
 
 def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
@@ -48,6 +53,9 @@ def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
             state.help_visible = not state.help_visible
         case a.ShowHelp(visible):
             state.help_visible = visible
+        case a.Dismiss():
+            state.help_visible = False
+            state.dismissing = True
         case a.OpenFile(path):
             state.open(path)
         case a.BrowseFiles():
@@ -73,6 +81,13 @@ def _apply_to_view(action: a.ViewAction, state: ViewerState, scene: OpenScene) -
             state.measurements = replace(state.measurements, agreement=agreement)
         case a.SavePicture():
             _save_picture(state, scene)
+        case a.Undo() | a.Redo():
+            step = state.history.undo if isinstance(action, a.Undo) else state.history.redo
+            found = step(state.undoable_of(scene))
+            if found:
+                state.restore(found, scene)
+            else:
+                state.notices.note("nothing to undo" if isinstance(action, a.Undo) else "nothing to do again")
 
 
 def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScene) -> None:
@@ -96,10 +111,10 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
         case a.PasteView():
             controls.paste(clipboard(), scene.center)
         case a.NextCameraMode():
-            controls.mode = MODES[(MODES.index(controls.mode) + 1) % len(MODES)]
+            controls.set_mode(MODES[(MODES.index(controls.mode) + 1) % len(MODES)])
             state.notices.note(f"camera: {controls.mode}")
         case a.SetCameraMode(mode):
-            controls.mode = mode
+            controls.set_mode(mode)
         case a.SetFieldOfView(radians):
             controls.fov = radians
         case a.SetUp(up):

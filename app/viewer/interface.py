@@ -8,6 +8,7 @@ from dataclasses import replace
 from duplex.app.viewer.actions import Action, SetInspection, ShowHelp
 from duplex.app.viewer.gui.labels import label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
+from duplex.app.viewer.gui.popups import close_popups
 from duplex.app.viewer.open_scene import OpenScene
 from duplex.app.viewer.panels.bundle import BundleFacts
 from duplex.app.viewer.panels.file import FileFacts, FileSection
@@ -34,6 +35,9 @@ class Interface:
     def draw(self, state: ViewerState, speed: SpeedFacts, seconds: float) -> list[Action]:
         """Declare everything for this frame, ``seconds`` after the last one; ``speed``: what the panel reports."""
         actions: list[Action] = []
+        if state.dismissing:
+            state.dismissing = False
+            close_popups()
         files = FileFacts(state.settings.recent, state.file_dialog.available)
         if scene := state.scene:
             actions += _draw_over_scene(state, scene)

@@ -25,6 +25,7 @@ from duplex.app.viewer.dynamic_resolution import DynamicResolution
 from duplex.app.viewer.gui.file_dialog import FileDialog
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.notices import Notices
+from duplex.app.viewer.history import History, Undoable
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements, probe_pixel
 from duplex.app.viewer.open_scene import OpenScene
@@ -39,7 +40,8 @@ class ViewerState:
     """The open scene and everything that a user has set; actions change it (:mod:`apply_actions`).
 
     ``layout``: of the window's present frame; ``drawn_size``: of the last picture, pixels; ``changes``: how often
-    another scene or renderer was entered; ``sees_unseen``: whether parts that no camera of the bake saw are in the
+    another scene or renderer was entered; ``dismissing``: whether drop-downs and dialogs close in the next frame;
+    ``sees_unseen``: whether parts that no camera of the bake saw are in the
     picture, measured where the camera has come to rest.
     """
 
@@ -63,6 +65,8 @@ class ViewerState:
         self.file_dialog = FileDialog()
         self.panel_visible = True
         self.help_visible = False
+        self.dismissing = False
+        self.history = History()
         self.scene: OpenScene | None = None
         self.layout = Layout((1, 1), (1, 1))
         self.resolution = DynamicResolution()
@@ -84,6 +88,21 @@ class ViewerState:
             self.timers.forget()
         self.look = look
 
+    @property
+    def undoable(self) -> Undoable | None:
+        """What undo brings back of the open scene."""
+        return self.undoable_of(self.scene) if self.scene else None
+
+    def undoable_of(self, scene: OpenScene) -> Undoable:
+        """What undo brings back of ``scene``."""
+        return Undoable(self.look, self.inspection, scene.editor.path, scene.editor.selected)
+
+    def restore(self, found: Undoable, scene: OpenScene) -> None:
+        """Show ``scene`` as undo found it."""
+        self.set_look(found.look)
+        self.inspection = found.inspection
+        scene.editor.path, scene.editor.selected = found.path, found.selected
+
     # Opening and closing
 
     def show(self, bundle: Bundle, path: Path, camera: Camera | None = None, stamp: Stamp | None = None) -> None:
@@ -94,6 +113,7 @@ class ViewerState:
         scene = OpenScene(self.ctx, bundle, path, camera, self.backend)
         scene.stamp = stamp or scene.stamp
         self.cancel_recording()
+        self.history.forget()
         self.enter(scene)
         self.look = replace(self.look, background=bundle.background)
         self.timers.forget()

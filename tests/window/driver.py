@@ -175,6 +175,11 @@ class Session:
         self.xdotool("key", "Return")
         self.frames(3)
 
+    def layout(self, name: str) -> None:
+        """Let the keyboard have another layout."""
+        subprocess.run(["setxkbmap", name], check=True)
+        self.frames(2)
+
     def key(self, *arguments: object) -> None:
         self.xdotool(*arguments)
         self.frames(3)

@@ -8,6 +8,7 @@ import glfw
 import numpy as np
 from PIL import Image
 
+from duplex.app.viewer.gui.popups import any_popup
 from window.driver import Session, differ
 
 
@@ -102,3 +103,82 @@ def pictures_and_full_screen(s: Session) -> None:
     assert glfw.get_framebuffer_size(s.window._window) == (720, 560)
     s.key("key", "r")
     s.key("key", "f")
+
+
+def modifiers_let_go(s: Session) -> None:
+    """Shift or Ctrl pressed and let go alone leaves widgets as they were."""
+    for name in ("shift", "ctrl"):
+        s.key("keydown", name)
+        s.key("keyup", name)
+        s.widgets.places.pop("add keyframe (K)", None)
+        s.click("Path")
+        s.frames(2)
+        assert "add keyframe (K)" in s.widgets.places, f"after {name} alone, headers are dead"
+        s.click("Path")
+
+
+def letters_of_another_layout(s: Session) -> None:
+    """On a German keyboard Ctrl+Z undoes where Z is printed; WASD stays in its place on a French one."""
+    state = s.state
+    try:
+        s.layout("de")
+        s.key("key", "k")
+        assert len(s.editor.path.keyframes) == 1
+        s.key("key", "ctrl+z")
+        assert not s.editor.path.keyframes, "Ctrl+Z does not undo"
+        s.key("key", "ctrl+y")
+        assert len(s.editor.path.keyframes) == 1, "Ctrl+Y does not redo"
+        s.key("key", "ctrl+z")
+        s.layout("fr")  # Z is where W was
+        eye = np.array(state.scene.controls.goal.eye)
+        s.key("keydown", "z")
+        s.frames(4)
+        s.key("keyup", "z")
+        moved = np.array(state.scene.controls.goal.eye) - eye
+        assert moved @ np.array(state.scene.controls.goal.forward) > 0, "the key in W's place does not fly"
+    finally:
+        s.layout("us")
+    s.key("key", "r")
+
+
+def commands_with_ctrl(s: Session) -> None:
+    """Ctrl+S saves the path and flies nowhere."""
+    s.key("key", "k")
+    eye = np.array(s.state.scene.controls.goal.eye)
+    s.key("keydown", "ctrl")
+    s.key("keydown", "s")
+    s.frames(4)
+    s.key("keyup", "s")
+    s.key("keyup", "ctrl")
+    assert np.allclose(eye, np.array(s.state.scene.controls.goal.eye)), "Ctrl+S flies"
+    assert Path(s.editor.output.file).is_file() and s.notes("saved"), "Ctrl+S does not save the path"
+    s.key("key", "ctrl+z")
+
+
+def escape_closes(s: Session) -> None:
+    """Escape closes a drop-down; F1 shows the keys, and Escape hides them."""
+    s.click("show")
+    assert any_popup()
+    s.key("key", "Escape")
+    s.frames(3)
+    assert not any_popup(), "Escape leaves the drop-down open"
+    s.key("key", "F1")
+    assert s.state.help_visible
+    s.key("key", "Escape")
+    assert not s.state.help_visible
+
+
+def horizon_is_level_at_once(s: Session) -> None:
+    """What leaves the trackball levels the horizon, and the first drag afterwards is as small as any."""
+    controls = s.state.scene.controls
+    s.key("key", "o")
+    s.key("key", "o")
+    assert controls.mode == "trackball"
+    for _ in range(2):
+        s.drag(1, 60, 40)
+        s.drag(1, 40, -80)
+    s.key("key", "o")
+    before = np.array(controls.goal.rotation)
+    s.drag(1, 6, 0)
+    assert np.abs(np.array(controls.goal.rotation) - before).max() < 0.05, "the first drag jumps"
+    s.key("key", "r")

@@ -35,6 +35,13 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         key_steps.played_path,
         key_steps.pictures_and_full_screen,
     ),
+    "commands": (
+        key_steps.modifiers_let_go,
+        key_steps.letters_of_another_layout,
+        key_steps.commands_with_ctrl,
+        key_steps.escape_closes,
+        key_steps.horizon_is_level_at_once,
+    ),
     "files": (
         file_steps.dropped_files,
         file_steps.changed_bundle,

@@ -155,6 +155,13 @@ class CameraControls:
         turned = replace(old, rotation=rotation)
         self.goal = replace(turned, target=old.eye + old.distance * turned.forward) if self.mode == FLY else turned
 
+    def set_mode(self, mode: str) -> None:
+        """Take ``mode``, one of :data:`MODES`; what leaves a trackball levels the horizon now, not at the next drag."""
+        levels = self.mode == TRACKBALL and mode != TRACKBALL
+        self.mode = mode
+        if levels:
+            self.turn(0, 0)
+
     def set_up(self, up: Array) -> None:
         """Take ``up`` as the upward axis, and level the horizon."""
         self.up = np.asarray(up, np.float64)

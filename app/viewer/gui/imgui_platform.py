@@ -12,6 +12,7 @@ from duplex.app.core.errors import DuplexError
 from duplex.app.render.gpu import INSTALL_HINT
 from duplex.app.viewer.gui.clipboard import clipboard, copy
 from duplex.app.viewer.gui.layout import Layout
+from duplex.app.viewer.gui.popups import any_popup
 from duplex.app.viewer.gui.theme import Theme
 
 OUTSIDE = 3.4028235e38  # the largest float: Dear ImGui reads it as no mouse at all
@@ -70,8 +71,7 @@ class Ui:
     @property
     def in_use(self) -> bool:
         """Whether a widget is under the mouse, is being used, or is open."""
-        popups = imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
-        return self.io.want_capture_mouse or imgui.is_any_item_active() or imgui.is_popup_open("", popups)
+        return self.io.want_capture_mouse or imgui.is_any_item_active() or any_popup()
 
     def begin(self, layout: Layout) -> None:
         """Start a frame of ``layout``."""

@@ -9,10 +9,10 @@ import numpy as np
 from moderngl_window.context.glfw.window import Window
 
 from duplex.app.core.arrays import Array
-from duplex.app.viewer.actions import Action, Click, Dolly, OpenFile, Pan, ReportError, ToggleHelp, Turn
+from duplex.app.viewer.actions import Action, Click, Dismiss, Dolly, OpenFile, Pan, ReportError, ToggleHelp, Turn
 from duplex.app.viewer.camera.camera_controls import FAST, SLOW, Flight
 from duplex.app.viewer.gui.imgui_platform import Ui
-from duplex.app.viewer.input.keys import ALT, COMMAND, MOVES, REPEATED, SHIFT, action_of
+from duplex.app.viewer.input.keys import ALT, MODIFIERS, MOVES, REPEATED, SHIFT, action_of, lettered
 
 BUTTONS = {1: 0, 2: 1, 3: 2}  # moderngl-window's numbers of left, right and middle, and Dear ImGui's
 LEFT = 1
@@ -100,14 +100,20 @@ class Input:
 
     def _key(self, key: int, action: int, modifiers: object) -> None:
         down = action != glfw.RELEASE
-        held = {name: bool(getattr(modifiers, name)) for name in ("shift", "ctrl", "alt")}
-        held["command"] = any(glfw.get_key(self.window._window, key) == glfw.PRESS for key in COMMAND)
+        window = self.window._window  # an event's own modifiers are those before it: a released Shift still counts
+        held = {name: any(glfw.get_key(window, k) == glfw.PRESS for k in keys) for name, keys in MODIFIERS.items()}
+        ctrl = held["ctrl"] or held["command"]
+        letter = lettered(key)
         if action != glfw.REPEAT:  # Dear ImGui repeats keys itself
-            self.ui.key(key, down, **held)
+            self.ui.key(letter, down, **held)
         if not down:
             self.pressed.discard(key)
         elif not self.ui.io.want_text_input:
-            self.pressed.add(key)
-            asked = action_of(key, held["ctrl"] or held["command"])
+            if not ctrl:
+                self.pressed.add(key)
+            flies = key in MOVES and not ctrl
+            asked = None if flies else action_of(letter, ctrl, held["shift"])
             if asked and (action == glfw.PRESS or key in REPEATED):
                 self._give(asked)
+        elif letter == glfw.KEY_ESCAPE:
+            self._give(Dismiss())

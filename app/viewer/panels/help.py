@@ -15,12 +15,15 @@ HELP = (
     ("1 ... 9", "the first nine views"),
     ("[ ]", "step through the cameras of the bundle"),
     ("Ctrl+C, Ctrl+V", "copy the view as text, paste it"),
+    ("Ctrl+O, Ctrl+S", "open a file, save the path"),
+    ("Ctrl+Z, Ctrl+Y", "undo, redo: all but the camera"),
     ("K", "add a keyframe to the path"),
     ("Space", "play the path, stop"),
     ("F12", "save a picture without the panel"),
     ("Tab", "hide the panel, show it"),
     ("F11", "full screen"),
-    ("?", "this list"),
+    ("Escape", "close a menu or a dialog"),
+    ("?, F1", "this list"),
 )
 
 
