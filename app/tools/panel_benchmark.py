@@ -20,13 +20,13 @@ from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.panel_cache import STALE_SECONDS, PanelCache
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements
+from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.panels.bundle import BundleFacts
 from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.inspect import InspectFacts
 from duplex.app.viewer.panels.panel import WIDTH, PanelFacts, draw_panel
 from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.panels.view import UnseenFacts
-from duplex.app.viewer.split_view import second_views
 
 LAYOUT = Layout((1280, 800), (1280, 800), left=WIDTH)
 WARM_UP = 8  # frames that are not measured

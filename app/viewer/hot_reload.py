@@ -7,7 +7,7 @@ import moderngl
 from duplex import shaders
 from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.viewer.open_scene import OpenScene
-from duplex.app.viewer.scene_painter import ScenePainter
+from duplex.app.viewer.painting.scene_painter import ScenePainter
 from duplex.app.viewer.state import ViewerState
 
 WATCH_SECONDS = 0.5  # between two looks at the files

@@ -10,6 +10,7 @@ from duplex.app.viewer.gui.labels import label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.popups import close_popups
 from duplex.app.viewer.open_scene import OpenScene
+from duplex.app.viewer.painting.split_view import draw_split_line, second_views
 from duplex.app.viewer.panels.bundle import BundleFacts
 from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.help import draw_help
@@ -19,7 +20,6 @@ from duplex.app.viewer.panels.path import draw_path_over_scene
 from duplex.app.viewer.panels.speed import SpeedFacts
 from duplex.app.viewer.panels.view import UnseenFacts
 from duplex.app.viewer.panels.welcome import draw_welcome
-from duplex.app.viewer.split_view import draw_split_line, second_views
 from duplex.app.viewer.state import ViewerState
 
 CAMERA_COLOR = 0xC0A0A0A0  # of the bundle's cameras, ABGR

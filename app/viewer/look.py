@@ -7,9 +7,28 @@ from dataclasses import dataclass, field, replace
 from duplex.app.render.display import Display
 from duplex.app.render.passes.screen import PATTERNS, Backdrop
 from duplex.app.render.views import ERROR, FINAL, REFERENCE, Unseen, View, ViewKind
-from duplex.app.viewer.split_view import SecondView
 
 NETWORK_INPUT = View(ViewKind.FEATURES)  # shown in place of the picture where the network is switched off
+
+ONLY_SHELLS = {(True, False): "outer shell only", (False, True): "inner shell only"}
+
+
+@dataclass(frozen=True)
+class SecondView:
+    """What the right part of a split window shows; ``str()`` is its name in the panel.
+
+    ``shells``: the shells whose features are seen, None: those of the left part; ``backend``: None: that of the left
+    part.
+    """
+
+    view: View = FINAL
+    shells: tuple[bool, bool] | None = None
+    backend: str | None = None
+
+    def __str__(self) -> str:
+        if self.backend:
+            return f"backend {self.backend}"
+        return ONLY_SHELLS[self.shells] if self.shells else str(self.view)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.camera.camera_controls import Flight
-from duplex.app.viewer.dynamic_resolution import DynamicResolution
 from duplex.app.viewer.gui.file_dialog import FileDialog
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.notices import Notices
@@ -29,9 +28,10 @@ from duplex.app.viewer.history import History, Undoable
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements, probe_pixel
 from duplex.app.viewer.open_scene import OpenScene
-from duplex.app.viewer.scene_painter import Appearance, Box, ScenePainter
+from duplex.app.viewer.painting.dynamic_resolution import DynamicResolution
+from duplex.app.viewer.painting.scene_painter import Appearance, Box, ScenePainter
+from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.settings import Settings
-from duplex.app.viewer.split_view import second_views
 
 NOTICED = 0.01  # share of the covered pixels
 

@@ -19,10 +19,10 @@ from duplex.app.scene.orbits import scene_orbit
 from duplex.app.viewer.actions import Action
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
-from duplex.app.viewer.dynamic_resolution import STILL_SECONDS
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.hot_reload import WATCH_SECONDS
-from duplex.app.viewer.split_view import second_views
+from duplex.app.viewer.painting.dynamic_resolution import STILL_SECONDS
+from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.state import ViewerState
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE

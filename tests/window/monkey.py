@@ -21,7 +21,7 @@ import moderngl
 from duplex.app.render.passes.screen import PATTERNS
 from duplex.app.render.views import FINAL
 from duplex.app.scene.bundle_reader import read_bundle
-from duplex.app.viewer.split_view import second_views
+from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 

@@ -24,7 +24,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.viewer.actions import CompareBackends, GoToReference
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.camera.keyframe_editor import PathOutput
-from duplex.app.viewer.split_view import SecondView
+from duplex.app.viewer.look import SecondView
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 

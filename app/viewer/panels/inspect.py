@@ -11,9 +11,8 @@ from duplex.app.render.display import RAMPS, Display
 from duplex.app.render.probe import Hit
 from duplex.app.scene.reference import Reference
 from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection
-from duplex.app.viewer.look import Inspection
+from duplex.app.viewer.look import Inspection, SecondView
 from duplex.app.viewer.measurements import Measurements, ProbedPixel
-from duplex.app.viewer.split_view import SecondView
 
 CHANNELS = ("as colours", "1", "2", "3", "4")
 SMALLEST_RANGE = 1e-3

@@ -35,9 +35,8 @@ from duplex.app.viewer.actions import (
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.overlay import Overlay
-from duplex.app.viewer.look import Inspection
+from duplex.app.viewer.look import Inspection, SecondView
 from duplex.app.viewer.settings import Settings
-from duplex.app.viewer.split_view import SecondView
 from duplex.app.viewer.state import ViewerState
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duplex.app.viewer.dynamic_resolution import SCALES, STILL_SECONDS, DynamicResolution
+from duplex.app.viewer.painting.dynamic_resolution import SCALES, STILL_SECONDS, DynamicResolution
 
 
 def moved(resolution: DynamicResolution, full_ms: float, frames: int = 12) -> list[float]:

@@ -12,7 +12,7 @@ from duplex.app.render.timers import PassTimers
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.open_scene import OpenScene
-from duplex.app.viewer.split_view import SecondRenderer
+from duplex.app.viewer.painting.split_view import SecondRenderer
 
 Box = tuple[int, int, int, int]  # left, bottom, width and height in pixels of a framebuffer
 

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imgui_bundle import imgui
 
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.renderer import Renderer
-from duplex.app.render.views import FINAL, View
 from duplex.app.viewer.gui.labels import label_at
+from duplex.app.viewer.look import ONLY_SHELLS, SecondView
 
 GRIP = 12  # pixels around the line where the mouse takes hold of it
 LINE_COLOR = 0xFF40C0FF  # ABGR
-_ONLY = {(True, False): "outer shell only", (False, True): "inner shell only"}
-
-
-@dataclass(frozen=True)
-class SecondView:
-    """What the right part of a split window shows; ``str()`` is its name in the panel.
-
-    ``shells``: the shells whose features are seen, None: those of the left part; ``backend``: None: that of the left
-    part.
-    """
-
-    view: View = FINAL
-    shells: tuple[bool, bool] | None = None
-    backend: str | None = None
-
-    def __str__(self) -> str:
-        if self.backend:
-            return f"backend {self.backend}"
-        return _ONLY[self.shells] if self.shells else str(self.view)
 
 
 def second_views(renderer: Renderer) -> list[SecondView]:
     """Everything that the picture of ``renderer`` can be compared with."""
     views = [SecondView(view) for view in renderer.views]
-    single_shells = [SecondView(shells=shells) for shells in _ONLY]
+    single_shells = [SecondView(shells=shells) for shells in ONLY_SHELLS]
     backends = [SecondView(backend=name) for name in NAMES if name != renderer.backend.name]
     return [*views, *single_shells, *backends]
 
