@@ -31,7 +31,9 @@ def run(module: str, extra: str = "") -> int:
         missing = (error.name or "").partition(".")[0]
         if not extra or missing in ("", "duplex"):
             raise
-        remedy = f"python3 -m pip install 'duplex-radiance[{extra}]'"
+        from duplex.app.core.package import installing_extra
+
+        remedy = installing_extra(extra)
         print(f"error: {missing} is not installed, which this command needs: {remedy}", file=sys.stderr)
         return 2
     return interrupts.interruptible(main)

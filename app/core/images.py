@@ -1,4 +1,4 @@
-"""Images over backgrounds and as PNG files."""
+"""Images over backgrounds and as files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import numpy as np
 from PIL import Image
 
 from duplex.app.core.arrays import Array
+from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import write_atomically
+
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+LOSSY_QUALITY = 95  # of at most 100
 
 
 def over(rgba: Array, background: Iterable[float]) -> Array:
@@ -38,6 +42,30 @@ def to_png(image: Array) -> bytes:
         image = unpremultiplied(image)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def check_picture_name(path: Path) -> None:
+    """Raise :class:`DuplexError` if no picture of the kind that the name ``path`` ends in is written here."""
+    if path.suffix and path.suffix.lower() not in PICTURES:
+        raise DuplexError(f"{path}: no picture of this kind is written here: expected {', '.join(PICTURES)}")
+
+
+def to_picture(image: Array, path: Path) -> bytes:
+    """An image as for :func:`to_png`, as PNG, or as JPEG or WebP where ``path`` ends so.
+
+    Raises :class:`DuplexError` for another ending, and for a JPEG with transparency.
+    """
+    check_picture_name(path)
+    kind = PICTURES.get(path.suffix.lower(), "PNG")
+    if kind == "PNG":
+        return to_png(image)
+    opaque = image.shape[2] == 3 or bool((image[..., 3] == 255).all())
+    if kind == "JPEG" and not opaque:
+        raise DuplexError(f"{path}: a JPEG has no transparency: expected .png or .webp, or a background")
+    buffer = io.BytesIO()
+    pixels = image[..., :3] if opaque else unpremultiplied(image)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, quality=LOSSY_QUALITY)
     return buffer.getvalue()
 
 

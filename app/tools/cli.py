@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duplex.app.core.errors import DuplexError, run_command
+from duplex.app.core.package import version
 from duplex.app.render.backends.names import AUTO, NAMES
 from duplex.app.render.views import Unseen
 from duplex.app.scene.camera import MAX_SIDE
@@ -47,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         help="what becomes of parts that no camera of the bake saw [fade, or as the window was left]",
     )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--screenshot", type=Path, metavar="PNG", help="draw one picture without a window")
+    action.add_argument(
+        "--screenshot", type=Path, metavar="FILE", help="draw one picture without a window: PNG, JPEG or WebP"
+    )
     action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
     action.add_argument(
         "--render", type=Path, metavar="PATH", help="draw a camera path of nerfstudio or instant-ngp (JSON) into -o"
@@ -59,11 +62,17 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
     action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", help="of a turn or path: a video (.mp4), or a folder for PNGs"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="of a turn or path: a video (.mp4, .mov, .webm, .gif), or a folder for PNGs",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the video or the pictures that are there")
     parser.add_argument("--frames", type=int, help="frames of a turn [24 pictures, or 120 in a video]")
     parser.add_argument("--fps", type=float, help="frames a second of a video [30, or the path's own]")
-    parser.add_argument("--json", action="store_true", help="print what was measured as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print what was found as one JSON object")
+    parser.add_argument("--version", action="version", version=f"duplex {version()}")
     return parser
 
 
@@ -73,15 +82,15 @@ def _view(arguments: argparse.Namespace) -> int:
     size = parse_size(arguments.size or "800x800")
     background = _color(arguments.background)
     if arguments.info:
-        from duplex.app.tools.bundle_info import bundle_info
+        from duplex.app.tools.bundle_info import bundle_facts, bundle_info
 
-        print(bundle_info(arguments.bundle))
+        print(json.dumps(bundle_facts(arguments.bundle)) if arguments.json else bundle_info(arguments.bundle))
         return 0
     if arguments.doctor:
-        from duplex.app.tools.doctor import examine
+        from duplex.app.tools.doctor import examine, report_text
 
-        report, works = examine(read_bundle(arguments.bundle))
-        print(report)
+        found, works = examine(read_bundle(arguments.bundle))
+        print(json.dumps(found | {"works": works}) if arguments.json else report_text(found))
         return 0 if works else 2
     if arguments.bench or arguments.scaling:
         return _measure(arguments, size)
@@ -127,13 +136,17 @@ def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], options: F
 
 
 def _record(arguments: argparse.Namespace, size: tuple[int, int], options: FrameOptions) -> int:
+    from duplex.app.render.movies.recording import is_taken
+    from duplex.app.render.movies.video import is_video
     from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.tools import recordings
 
     _check_recording(arguments)
     bundle = read_bundle(arguments.bundle)
     out = arguments.output
-    video = out.suffix.lower() == ".mp4"
+    video = is_video(out)
+    if is_taken(out) and not arguments.overwrite:
+        raise DuplexError(f"{out}: it is there already: expected another name, or --overwrite to replace it")
     frames = arguments.frames or (120 if video else 24)
     if arguments.turntable and not video:
         sheet = recordings.turntable_images(bundle, out, frames, size, options, arguments.backend)
@@ -155,8 +168,11 @@ def _print_progress(done: int, count: int) -> None:
 
 
 def _check_recording(arguments: argparse.Namespace) -> None:
+
     if not arguments.output:
-        raise DuplexError("no -o: expected a name that ends in .mp4 for a video, or a folder for pictures")
+        raise DuplexError(
+            "no -o: expected a name that ends in .mp4, .mov, .webm or .gif for a video, or a folder for pictures"
+        )
     if arguments.frames is not None and (arguments.render or not 1 <= arguments.frames <= 10000):
         raise DuplexError(f"--frames {arguments.frames}: expected 1 to 10000, and --turntable with it")
     if arguments.fps is not None and not 1 <= arguments.fps <= 240:

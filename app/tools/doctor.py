@@ -10,6 +10,7 @@ from importlib import metadata
 import moderngl
 
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.package import installing_extra
 from duplex.app.render.backend_selection import MIN_PARITY, parity
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.frame import FrameOptions
@@ -29,26 +30,36 @@ LIMITS = (
 SIZE = (200, 150)  # of the test image, pixels
 
 
-def examine(bundle: Bundle) -> tuple[str, bool]:
-    """A report of several lines, and whether the fragment backend can draw ``bundle`` on this machine."""
-    lines = [f"system     {platform.platform()}, Python {platform.python_version()}"]
-    lines.append("packages   " + ", ".join(_version(name) for name in PACKAGES))
-    lines.append("display    " + _display())
+def examine(bundle: Bundle) -> tuple[dict[str, str], bool]:
+    """What is found, by what it is about, and whether the fragment backend can draw ``bundle`` on this machine.
+
+    A value of several lines has remedies behind the first.
+    """
+    found = {
+        "system": f"{platform.platform()}, Python {platform.python_version()}",
+        "packages": ", ".join(_version(name) for name in PACKAGES),
+        "display": _display(),
+    }
     try:
         ctx = create_headless_context()
     except DuplexError as error:
-        return "\n".join([*lines, f"OpenGL     {error}"]), False
-    lines.append(f"OpenGL     {describe(ctx)}, {ctx.info.get('GL_VENDOR', 'unknown vendor')}")
+        return found | {"OpenGL": str(error)}, False
+    driver = [f"{describe(ctx)}, {ctx.info.get('GL_VENDOR', 'unknown vendor')}"]
     if is_software(ctx):
-        lines.append("           no graphics card: the CPU draws; with one, install its driver")
+        driver.append("no graphics card: the CPU draws; with one, install its driver")
     if ctx.version_code < 430:
-        lines.append(f"           OpenGL {ctx.version_code / 100:.1f}: no compute shaders, which need 4.3")
-    lines.append("limits     " + ", ".join(f"{name[7:].lower()} {ctx.info.get(name, '?')}" for name in LIMITS))
-    lines.append("timers     " + _timers(ctx, bundle))
-    lines.append("ONNX       " + _providers())
-    works = [_backend(ctx, bundle, name) for name in NAMES]
-    lines += [f"{name:11}{text}" for name, (text, _) in zip(NAMES, works, strict=True)]
-    return "\n".join(lines), works[0][1]
+        driver.append(f"OpenGL {ctx.version_code / 100:.1f}: no compute shaders, which need 4.3")
+    found["OpenGL"] = "\n".join(driver)
+    found["limits"] = ", ".join(f"{name[7:].lower()} {ctx.info.get(name, '?')}" for name in LIMITS)
+    found["timers"] = _timers(ctx, bundle)
+    found["ONNX"] = _providers()
+    works = {name: _backend(ctx, bundle, name) for name in NAMES}
+    return found | {name: text for name, (text, _) in works.items()}, works[NAMES[0]][1]
+
+
+def report_text(found: dict[str, str]) -> str:
+    """What :func:`examine` found, a line or more each."""
+    return "\n".join(f"{name:11}" + text.replace("\n", "\n" + " " * 11) for name, text in found.items())
 
 
 def _version(name: str) -> str:
@@ -82,7 +93,7 @@ def _providers() -> str:
     try:
         import onnxruntime
     except ImportError:
-        return "not installed: python3 -m pip install 'duplex-radiance[onnx]'"
+        return f"not installed: {installing_extra('onnx')}"
     return ", ".join(onnxruntime.get_available_providers())
 
 

@@ -15,7 +15,7 @@ from duplex.app.core.images import to_png
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import create_headless_context
-from duplex.app.render.recording import Recording, check_destination
+from duplex.app.render.movies.recording import Recording, check_destination
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
@@ -63,10 +63,10 @@ def record(
     backend: str = AUTO,
     progress: Progress = lambda done, count: None,
 ) -> None:
-    """Draw ``animation`` into the video ``out`` if that ends in ``.mp4``, else into the folder ``out`` as PNG files.
+    """Draw ``animation`` into the video ``out`` if it ends as one, else into the folder ``out`` as PNG files.
 
     ``options``: how frames are drawn. Interruption leaves what was there before. Raises as
-    :class:`~duplex.app.render.recording.Recording` does.
+    :class:`~duplex.app.render.movies.recording.Recording` does.
     """
     check_destination(out)
     renderer = Renderer(create_headless_context(), bundle, backend)

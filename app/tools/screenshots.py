@@ -8,7 +8,7 @@ from pathlib import Path
 
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.files import reserve
-from duplex.app.core.images import to_png
+from duplex.app.core.images import check_picture_name, to_picture
 from duplex.app.core.tree import Node, parse_json
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.frame import FrameOptions
@@ -36,15 +36,16 @@ def screenshot(
     options: FrameOptions,
     backend: str = AUTO,
 ) -> Screenshot:
-    """Draw the view of ``camera`` into the PNG ``out``.
+    """Draw the view of ``camera`` into the picture ``out``: PNG, or JPEG or WebP where its name ends so.
 
     ``options``: how it is drawn. Raises :class:`~duplex.app.core.errors.DuplexError` without OpenGL 3.3 or the backend,
     and OSError if writing fails.
     """
+    check_picture_name(out)
     with reserve(out) as unfinished:
         ctx = create_headless_context()
         renderer = Renderer(ctx, bundle, backend)
-        unfinished.write(out, to_png(renderer.image(camera, options)))
+        unfinished.write(out, to_picture(renderer.image(camera, options), out))
         unfinished.finish()
     return Screenshot(describe(ctx), nan_warning(renderer, camera))
 

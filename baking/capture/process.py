@@ -13,6 +13,7 @@ from typing import Any
 
 from duplex.app.core.apart import start_python
 from duplex.app.core.errors import DuplexError, in_short
+from duplex.app.core.package import installing
 from duplex.baking.runtime.progress import Tracker, track
 
 PROGRAM = "import sys; sys.path += sys.argv[1:-1]; from duplex.baking.capture.reconstruction import main; main()"
@@ -24,8 +25,8 @@ def check_installed() -> None:
     """Raise :class:`DuplexError` without pycolmap."""
     if find_spec("pycolmap") is None:
         raise DuplexError(
-            "photos without cameras need pycolmap, which is not installed: pip install pycolmap, or give a folder with "
-            "transforms.json or COLMAP's sparse/0"
+            f"photos without cameras need pycolmap, which is not installed: {installing('pycolmap')}, "
+            "or give a folder with transforms.json or COLMAP's sparse/0"
         )
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.file_kinds import PICTURE, wrong_kind
+from duplex.app.core.package import installing
 
 MAX_PICTURE_SIDE = 8192
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF")
@@ -86,7 +87,7 @@ def _prepare_heif(path: str) -> None:
         import pillow_heif
     except ImportError:
         raise DuplexError(
-            f"{path}: a HEIC photo, which needs pillow-heif: pip install pillow-heif, or save it as JPEG"
+            f"{path}: a HEIC photo, which needs pillow-heif: {installing('pillow-heif')}, or save it as JPEG"
         ) from None
     pillow_heif.register_heif_opener()
 

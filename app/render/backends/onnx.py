@@ -15,6 +15,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.package import installing_extra
 from duplex.app.render.backends.onnx_memory import Box, CudaMemory, HostMemory, SharedMemory
 from duplex.app.render.backends.pyramid import level_range
 from duplex.app.render.frame import Frame
@@ -165,9 +166,7 @@ def _session(spec: NetworkSpec, weights: NetworkWeights, levels: int, with_cuda:
         from duplex.app.render.backends.onnx_model import textures_to_onnx
     except (ImportError, AttributeError, TypeError) as error:  # missing, or incompatible versions
         missing = getattr(error, "name", None) or f"ONNX Runtime ({error})"
-        raise DuplexError(
-            f"backend onnx: {missing} is not installed: python3 -m pip install 'duplex-radiance[onnx]'"
-        ) from None
+        raise DuplexError(f"backend onnx: {missing} is not installed: {installing_extra('onnx')}") from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal errors only: _errors_of_onnx reports failures in one sentence
     providers: list[Any] = [CPU]

@@ -11,6 +11,7 @@ import numpy as np
 from duplex.app.core.apart import apart
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
+from duplex.app.core.package import installing
 from duplex.app.core.tree import Node, parse_json
 from duplex.app.scene import glb
 from duplex.app.scene.mesh import MAX_FACES
@@ -141,7 +142,5 @@ def _draco() -> Any:
     try:
         import DracoPy
     except ImportError:
-        raise DuplexError(
-            "DracoPy is not installed, which small bundles need: python3 -m pip install DracoPy"
-        ) from None
+        raise DuplexError(f"DracoPy is not installed, which small bundles need: {installing('DracoPy')}") from None
     return DracoPy

@@ -15,7 +15,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable
 from duplex.app.core.files import expanded
 from duplex.app.render.frame import TRANSPARENT, FrameOptions
-from duplex.app.render.recording import Recording
+from duplex.app.render.movies.recording import Recording
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera

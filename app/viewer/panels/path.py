@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from imgui_bundle import imgui
 
-from duplex.app.render.recording import Recording
+from duplex.app.render.movies.recording import Recording
 from duplex.app.scene.camera import MAX_SIDE
 from duplex.app.scene.camera_path import CameraPath, Keyframe
 from duplex.app.scene.path_files import MAX_SECONDS
@@ -142,7 +142,7 @@ def _draw_recording(path: CameraPath, output: PathOutput) -> list[Action]:
         actions.append(SetPath(replace(path, width=width, height=height, fps=float(min(max(fps, 1), MAX_FPS)))))
     _, video = imgui.input_text("into", output.video)
     if imgui.is_item_hovered():
-        imgui.set_tooltip("a video if it ends in .mp4, else a folder for PNGs")
+        imgui.set_tooltip("a video if it ends in .mp4, .mov, .webm or .gif, else a folder for PNGs")
     recording = imgui.button("record")
     imgui.same_line()
     _, transparent = imgui.checkbox("transparent", output.transparent)

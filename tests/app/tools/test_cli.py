@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +41,16 @@ def test_info_needs_no_opengl(demo: Bundle, demo_file: Path) -> None:
     result = viewer(demo_file, "--info")
     assert result.returncode == 0
     assert f"{len(demo.outer.mesh.faces)} outer" in result.stdout and "multiply-adds" in result.stdout
-    assert "outer.glb 43" in result.stdout
+    assert re.search(r"^  outer.glb +[\d.]+ kB$", result.stdout, re.M) and "{" not in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) < 160
+    found = json.loads(viewer(demo_file, "--info", "--json").stdout)
+    assert found["faces"]["outer"] == len(demo.outer.mesh.faces) and found["bytes"] == demo_file.stat().st_size
+    assert sum(found["sizes"].values()) == found["bytes"] and found["parts"]["outer.glb"] > 1000
+
+
+def test_the_version_is_told() -> None:
+    result = viewer("--version")
+    assert result.returncode == 0 and re.fullmatch(r"duplex \d+\.\d+\.\d+\n", result.stdout)
 
 
 def test_a_library_that_a_window_lacks_is_one_sentence() -> None:
@@ -62,6 +73,8 @@ def test_a_library_that_a_window_lacks_is_one_sentence() -> None:
         (["--frames", "0", "--turntable", "-o", "x"], "--frames 0"),
         (["--camera", "1", "--turntable", "-o", "x"], "--camera does not go with"),
         (["--turntable"], "no -o"),
+        (["--turntable", "-o", "x.avi"], "no avi is written here: expected .mp4, .mov, .webm, .gif, or a folder"),
+        (["--screenshot", "x.bmp"], "expected .png, .jpg, .jpeg, .webp"),
         (["-o", "x"], "--turntable or --render"),
         (["--render", "missing.json", "-o", "x"], "missing.json: no such file"),
         (["--turntable", "-o", "x.mp4", "--fps", "0"], "--fps 0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import moderngl
 import pytest
@@ -25,16 +26,22 @@ def test_the_doctor_says_what_works() -> None:
     assert all(lines[name].startswith("works") for name in ("fragment", "compute", "onnx"))
 
 
+def test_the_doctor_speaks_to_machines() -> None:
+    result = viewer("--doctor", "--json")
+    found = json.loads(result.stdout)
+    assert found["works"] is True and found["fragment"].startswith("works") and "no graphics card" in found["OpenGL"]
+
+
 def test_the_doctor_goes_on_where_nothing_can_be_drawn(monkeypatch: pytest.MonkeyPatch, demo: Bundle) -> None:
     bare, _ = examine(dataclasses.replace(demo, cameras=()))
-    assert "fragment   works" in bare
+    assert bare["fragment"].startswith("works")
 
     def refuse(*_: object) -> None:
         raise DuplexError("the driver refuses the shader")
 
     monkeypatch.setattr(doctor, "Renderer", refuse)
     report, works = examine(demo)
-    assert not works and report.count("the driver refuses the shader") == 4 and "ONNX" in report
+    assert not works and list(report.values()).count("the driver refuses the shader") == 4 and "ONNX" in report
     monkeypatch.setattr(benchmark, "Renderer", refuse)
     with pytest.raises(DuplexError, match="refuses the shader"):
         benchmark.benchmark(demo, (32, 32))
@@ -46,4 +53,4 @@ def test_the_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, demo:
 
     monkeypatch.setattr(moderngl, "create_context", refuse)
     report, works = examine(demo)
-    assert not works and "no libGL" in report and "apt install" in report and "packages" in report
+    assert not works and "no libGL" in report["OpenGL"] and "apt install" in report["OpenGL"] and "packages" in report

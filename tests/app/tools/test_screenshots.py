@@ -28,6 +28,24 @@ def test_screenshot_shows_the_demo(tmp_path: Path) -> None:
     assert [f.name for f in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.parametrize(("ending", "kind"), [(".jpg", "JPEG"), (".JPEG", "JPEG"), (".webp", "WEBP"), ("", "PNG")])
+def test_the_name_says_which_kind_of_file(ending: str, kind: str, tmp_path: Path) -> None:
+    for name in ("a.png", f"b{ending}"):
+        assert viewer("--screenshot", tmp_path / name, "--size", "90x60").returncode == 0
+    with Image.open(tmp_path / f"b{ending}") as picture:
+        assert picture.format == kind and picture.mode == "RGB"
+        wanted = np.asarray(Image.open(tmp_path / "a.png"), np.float32)
+        assert np.abs(np.asarray(picture, np.float32) - wanted).mean() < 3
+
+
+def test_what_a_kind_cannot_hold_is_a_sentence(tmp_path: Path) -> None:
+    transparent = ("--size", "64x64", "--background", "transparent")
+    result = viewer("--screenshot", tmp_path / "a.jpg", *transparent)
+    assert result.returncode == 2 and "a JPEG has no transparency" in result.stderr
+    assert viewer("--screenshot", tmp_path / "a.webp", *transparent).returncode == 0
+    assert Image.open(tmp_path / "a.webp").mode == "RGBA" and [f.name for f in tmp_path.iterdir()] == ["a.webp"]
+
+
 def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path: Path) -> None:
     result = viewer("--screenshot", tmp_path / "画.png", "--size", "16x16", PYTHONIOENCODING="ascii")
     assert result.returncode == 0 and "\\u753b.png" in result.stdout, result.stderr

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from builders.viewer import viewer
-from duplex.app.render.recording import Recording
+from duplex.app.render.movies.recording import Recording
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
@@ -62,6 +62,46 @@ def test_a_turn_becomes_a_video(tmp_path: Path) -> None:
     frames, rate = frames_of(tmp_path / "turn.mp4")
     assert rate == 12.5 and len(frames) == 10
     assert np.abs(frames[0].astype(int) - frames[5]).mean() > 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "codec"), [("a.webm", "matroska,webm", "vp9"), ("a.mov", "mov,mp4,m4a,3gp,3g2,mj2", "h264")]
+)
+def test_the_name_says_which_kind_of_video(name: str, kind: str, codec: str, tmp_path: Path) -> None:
+    turn = ("--turntable", "--size", "64x48", "--frames", 6)
+    assert viewer(*turn, "-o", tmp_path / name).returncode == 0
+    assert viewer(*turn, "-o", tmp_path / "a.mp4").returncode == 0
+    with av.open(str(tmp_path / name)) as container:
+        stream = container.streams.video[0]
+        assert container.format.name == kind and stream.codec_context.name == codec
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(frames) == 6
+    assert np.abs(frames[2].astype(int) - frames_of(tmp_path / "a.mp4")[0][2]).mean() < 4
+
+
+def test_a_turn_becomes_a_gif(tmp_path: Path) -> None:
+    out = tmp_path / "turn.gif"
+    result = viewer("--turntable", "-o", out, "--size", "65x49", "--frames", 5, "--fps", 10)
+    assert result.returncode == 0, result.stderr
+    with Image.open(out) as picture:
+        assert picture.format == "GIF" and getattr(picture, "n_frames", 1) == 5 and picture.size == (65, 49)
+        assert picture.info["duration"] == 100 and picture.info["loop"] == 0
+        first = np.asarray(picture.convert("RGB"), int)
+    assert (first[0] > 250).all() and (first.min(-1) < 200).mean() > 0.05  # a chair on white
+
+
+@pytest.mark.parametrize("name", ["turn.mp4", "turn.gif", "turn"])
+def test_nothing_is_overwritten_silently(name: str, tmp_path: Path) -> None:
+    out = tmp_path / name
+    old = out if out.suffix else out / "notes.txt"
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("mine")
+    turn = ("--turntable", "-o", out, "--size", "32x32", "--frames", 2)
+    result = viewer(*turn)
+    assert result.returncode == 2 and "--overwrite" in result.stderr and old.read_text() == "mine"
+    if out.suffix:
+        assert viewer(*turn, "--overwrite").returncode == 0
+        assert old.read_bytes() != b"mine"
 
 
 def test_colours_are_those_of_the_matrix_that_the_file_names(path: CameraPath, tmp_path: Path) -> None:
