@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -117,12 +117,13 @@ class Video:
                 format=codec.container,
                 options={"movflags": "faststart"} if codec.encoder == "libx264" else {},
             )
-            self.stream: Any = self.container.add_stream(
+            stream = self.container.add_stream(
                 codec.encoder, rate=Fraction(fps).limit_denominator(1001), options=codec.options
             )
         except (OSError, ValueError, av.error.FFmpegError) as error:
             self.unfinished.discard()
             raise DuplexError(f"{file}: no video can be written here ({error}): give a folder for PNGs") from None
+        self.stream = cast(Any, stream)  # of a class that PyAV chooses by the encoder's name
         self.stream.pix_fmt = "yuv420p"
         context = self.stream.codec_context  # without these tags players guess the colour space
         context.colorspace = context.color_primaries = context.color_trc = BT709
