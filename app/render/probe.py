@@ -8,7 +8,7 @@ import moderngl
 import numpy as np
 
 from duplex.app.core.arrays import Array
-from duplex.app.render.frame import FrameOptions
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.passes.gbuffer import LEVEL_STEPS, LOWEST_LEVEL, OPACITY_STEPS, UV_STEPS
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
@@ -32,7 +32,7 @@ class Hit:
 class Probe:
     """The two hits of a pixel, None if its ray misses the shell, and its colour.
 
-    ``color``: (4,) uint8 RGBA, premultiplied alpha.
+    ``color``: (4,) uint8 RGBA, premultiplied alpha, without a background.
     """
 
     outer: Hit | None
@@ -47,7 +47,7 @@ def probe(
 
     ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
     """
-    result = renderer.draw(camera, FrameOptions(shells=shells))
+    result = renderer.draw(camera, FrameOptions(background=TRANSPARENT, shells=shells))
     frame = result.frame
     assert frame is not None
     network = renderer.bundle.network

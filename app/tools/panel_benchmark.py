@@ -92,7 +92,7 @@ class _BenchedPanel:
         restored = in_view and self.cache.restore(LAYOUT.panel_size, now, self.out)
         if not restored:
             self.ui.begin(LAYOUT)
-            draw_panel(self._facts(), self.file)
+            draw_panel(self._facts(), self.file, WIDTH)
             self.ui.end()
             self.cache.store(LAYOUT.panel_size, now, self.out)
         ctx.finish()

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duplex.app.core.arrays import Array
-from duplex.app.scene.camera_path import CameraPath, Keyframe
-from duplex.app.viewer.camera.keyframe_editor import PathOutput
 from duplex.app.viewer.look import Inspection, Look
 
 
@@ -61,6 +59,18 @@ class CloseFile(WindowAction):
 @dataclass(frozen=True)
 class ReportError(WindowAction):
     """Tell the user that something went wrong: ``text`` is one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class CloseDialog(WindowAction):
+    """Ask the user nothing any more."""
+
+
+@dataclass(frozen=True)
+class CopyText(WindowAction):
+    """Copy ``text``."""
 
     text: str
 
@@ -132,14 +142,23 @@ class Pan(CameraAction):
 
 @dataclass(frozen=True)
 class Dolly(CameraAction):
-    """Come closer by ``notches`` of the mouse wheel."""
+    """Come closer by ``notches`` of the mouse wheel, to what is at ``place``, window coordinates, or to the target."""
 
     notches: float
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Click(CameraAction):
     """Go to the bundle's camera that is drawn at ``x``, ``y``, window coordinates, if there is one."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class SetPivot(CameraAction):
+    """Look at what is at ``x``, ``y``, window coordinates, and turn around it."""
 
     x: float
     y: float
@@ -210,79 +229,3 @@ class GoToReference(CameraAction):
     """Go to the camera of the bundle's reference picture ``index``, and measure the PSNR there."""
 
     index: int
-
-
-class PathAction(Action):
-    """Changes, plays, saves or records the camera path."""
-
-
-@dataclass(frozen=True)
-class AddKeyframe(PathAction):
-    """Add the camera as a keyframe behind the selected one; ``announced``: a notice says which one it is."""
-
-    announced: bool = False
-
-
-@dataclass(frozen=True)
-class SelectKeyframe(PathAction):
-    """Select keyframe ``index`` and go there."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class SetKeyframeToView(PathAction):
-    """Move the selected keyframe to the camera."""
-
-
-@dataclass(frozen=True)
-class ChangeKeyframe(PathAction):
-    """Put ``keyframe`` in the place of the selected one; None removes it."""
-
-    keyframe: Keyframe | None
-
-
-@dataclass(frozen=True)
-class SetPath(PathAction):
-    """Take ``path``: the same keyframes with other settings."""
-
-    path: CameraPath
-
-
-@dataclass(frozen=True)
-class SeekPath(PathAction):
-    """Go to ``second`` of the path."""
-
-    second: float
-
-
-@dataclass(frozen=True)
-class TogglePlaying(PathAction):
-    """Play the path, or stop."""
-
-
-@dataclass(frozen=True)
-class SetPathOutput(PathAction):
-    """Save and record the path as ``output`` says."""
-
-    output: PathOutput
-
-
-@dataclass(frozen=True)
-class SavePath(PathAction):
-    """Write the path's file."""
-
-
-@dataclass(frozen=True)
-class LoadPath(PathAction):
-    """Read the path's file."""
-
-
-@dataclass(frozen=True)
-class RecordPath(PathAction):
-    """Start to record the path."""
-
-
-@dataclass(frozen=True)
-class CancelRecording(PathAction):
-    """Stop recording, and leave no unfinished video behind."""

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.core.images import save_png
 from duplex.app.render.frame import FrameOptions
 from duplex.app.render.gpu import color_target, driver_errors
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer import actions as a
+from duplex.app.viewer import path_actions as p
 from duplex.app.viewer.camera.camera_controls import MODES
+from duplex.app.viewer.camera.raycast import Meeting, first_meeting, pixel_ray
+from duplex.app.viewer.files.opening import open_file
 from duplex.app.viewer.gui.clipboard import clipboard, copy
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.measurements import backend_agreement, reference_quality
@@ -36,13 +40,15 @@ def apply(action: a.Action, state: ViewerState) -> None:
             _apply_to_view(action, state, scene)
         elif isinstance(action, a.CameraAction):
             _apply_to_camera(action, state, scene)
-        elif isinstance(action, a.PathAction):
+        elif isinstance(action, p.PathAction):
             _apply_to_path(action, state, scene)
     except (DuplexError, OSError) as error:
         state.notices.error(sentence_of(error))
     after = state.undoable
     if before and after and scene is state.scene and not isinstance(action, a.Undo | a.Redo):
         state.history.note(before, after, type(action), time.monotonic())
+    if before and after and before.path is not after.path:
+        state.unkept = True
 
 
 def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
@@ -54,10 +60,15 @@ def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
         case a.ShowHelp(visible):
             state.help_visible = visible
         case a.Dismiss():
-            state.help_visible = False
+            state.help_visible, state.dialog = False, None
             state.dismissing = True
+        case a.CloseDialog():
+            state.dialog = None
+        case a.CopyText(text):
+            copy(text)
+            state.notices.note("copied")
         case a.OpenFile(path):
-            state.open(path)
+            open_file(path, state)
         case a.BrowseFiles():
             state.file_dialog.open()
         case a.CloseFile():
@@ -97,14 +108,17 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
             controls.turn(dx, dy, scene.elevations if state.look.limited else None)
         case a.Pan(dx, dy):
             controls.pan(dx, dy, state.layout.size[1])
-        case a.Dolly(notches):
-            controls.dolly(notches)
+        case a.Dolly(notches, place):
+            controls.dolly(notches, _pointed(place, state, scene) if place else None)
         case a.Click(x, y):
             _click(x, y, state, scene)
+        case a.SetPivot(x, y):
+            if met := _met((x, y), state, scene):
+                controls.look_at(met.point)
         case a.FrameScene():
             scene.frame(state.layout.scene_size)
         case a.ResetCamera():
-            scene.reset()
+            scene.reset(state.layout.scene_size)
         case a.CopyView():
             copy(controls.to_text())
             state.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
@@ -130,40 +144,40 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
             controls.set(reference.camera, scene.center)
 
 
-def _apply_to_path(action: a.PathAction, state: ViewerState, scene: OpenScene) -> None:
+def _apply_to_path(action: p.PathAction, state: ViewerState, scene: OpenScene) -> None:
     editor = scene.editor
     camera = state.window_camera(scene)
     match action:
-        case a.AddKeyframe(announced):
+        case p.AddKeyframe(announced):
             editor.add(camera)
             if announced:
-                state.notices.note(f"keyframe {editor.selected + 1} of {len(editor.path.keyframes)}")
-        case a.SelectKeyframe(index):
+                state.notices.note(f"keyframe {editor.selected}, the last is {len(editor.path.keyframes) - 1}")
+        case p.SelectKeyframe(index):
             keyframe = editor.select(index)
             scene.show(Camera.from_fov(keyframe.camera_to_world, camera.width, camera.height, keyframe.fov))
-        case a.SetKeyframeToView():
+        case p.SetKeyframeToView():
             if editor.keyframe:
                 editor.change(replace(editor.keyframe, camera_to_world=camera.camera_to_world, fov=camera.fov_y))
-        case a.ChangeKeyframe(keyframe):
+        case p.ChangeKeyframe(keyframe):
             editor.change(keyframe)
-        case a.SetPath(path):
+        case p.SetPath(path):
             editor.path = path
-        case a.SeekPath(second):
+        case p.SeekPath(second):
             scene.show(editor.seek(second))
-        case a.TogglePlaying():
+        case p.TogglePlaying():
             editor.toggle_playing()
-        case a.SetPathOutput(output):
+        case p.SetPathOutput(output):
             editor.output = output
-        case a.SavePath():
+        case p.SavePath():
             editor.save()
             state.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, saved")
-        case a.LoadPath():
+        case p.LoadPath():
             editor.load()
             state.notices.note(f"{editor.output.file}: {len(editor.path.keyframes)} keyframes, loaded")
-        case a.RecordPath():
+        case p.RecordPath():
             options = FrameOptions(background=(*state.look.background, 1.0), unseen=state.look.unseen)
             editor.record(scene.renderer, options)
-        case a.CancelRecording():
+        case p.CancelRecording():
             editor.cancel_recording()
 
 
@@ -178,6 +192,19 @@ def _click(x: float, y: float, state: ViewerState, scene: OpenScene) -> None:
         _jump(int(np.nanargmin(distances)), state, scene)
 
 
+def _met(place: tuple[float, float], state: ViewerState, scene: OpenScene) -> Meeting | None:
+    """Where the scene is met at ``place``, window coordinates."""
+    ray = pixel_ray(state.window_camera(scene), place[0] - state.layout.left, place[1])
+    return first_meeting(scene.bundle.outer.mesh, *ray)
+
+
+def _pointed(place: tuple[float, float], state: ViewerState, scene: OpenScene) -> Array:
+    """The point (3,) of the scene at ``place``, window coordinates, or one as far away as the target."""
+    met = _met(place, state, scene)
+    origin, direction = pixel_ray(state.window_camera(scene), place[0] - state.layout.left, place[1])
+    return met.point if met else np.asarray(origin + scene.controls.shown.distance * direction)
+
+
 def _step(step: int, state: ViewerState, scene: OpenScene) -> None:
     """Go to the bundle's next camera, or to the one before."""
     if cameras := len(scene.bundle.cameras):
@@ -187,7 +214,7 @@ def _step(step: int, state: ViewerState, scene: OpenScene) -> None:
 
 def _jump(index: int, state: ViewerState, scene: OpenScene) -> None:
     scene.jump(index)
-    state.notices.note(f"camera {index} of {len(scene.bundle.cameras)}")
+    state.notices.note(f"camera {index}, the last is {len(scene.bundle.cameras) - 1}")
 
 
 def _save_picture(state: ViewerState, scene: OpenScene) -> None:

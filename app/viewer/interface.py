@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from duplex.app.viewer.actions import Action, SetInspection, ShowHelp
-from duplex.app.viewer.gui.labels import label_in_the_middle
+from duplex.app.viewer.actions import Action, GoToReference, SetInspection, ShowHelp
+from duplex.app.viewer.dialogs import draw_dialog
+from duplex.app.viewer.gui.labels import button_in_the_middle, label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.popups import close_popups
 from duplex.app.viewer.open_scene import OpenScene
+from duplex.app.viewer.painting.scene_painter import is_absent
 from duplex.app.viewer.painting.split_view import draw_split_line, second_views
 from duplex.app.viewer.panels.bundle import BundleFacts
 from duplex.app.viewer.panels.file import FileFacts, FileSection
@@ -42,9 +44,11 @@ class Interface:
         if scene := state.scene:
             actions += _draw_over_scene(state, scene)
             if state.panel_visible:
-                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file)
+                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file, state.layout.left)
         else:
             actions += draw_welcome(files, self._file)
+        if state.dialog:
+            actions += draw_dialog(state.dialog, state.layout.left)
         if state.help_visible and not draw_help():
             actions.append(ShowHelp(False))
         state.notices.draw(seconds, state.layout.left)
@@ -54,10 +58,11 @@ class Interface:
 def is_quiet(state: ViewerState) -> bool:
     """Whether nothing is drawn over the scene, so that only the panel has to be there."""
     scene = state.scene
-    if scene is None or state.notices.lines or state.look.show_cameras or state.help_visible:
+    if scene is None or state.notices.lines or state.look.show_cameras or state.help_visible or state.dialog:
         return False
     split_or_probe = state.inspection.second or state.inspection.probing
-    return not (split_or_probe or scene.editor.busy or _hint(state, scene))
+    absent = is_absent(state.look.view, scene, state.window_camera(scene))
+    return not (split_or_probe or absent or scene.editor.busy or _hint(state, scene))
 
 
 def _hint(state: ViewerState, scene: OpenScene) -> str:
@@ -65,10 +70,20 @@ def _hint(state: ViewerState, scene: OpenScene) -> str:
     camera = state.window_camera(scene)
     if not Overlay(camera, state.layout.left).sees(*scene.bundle.bounds):
         return "Nothing of the scene is in view: press F"
-    needs_reference = state.inspection.needs_reference(state.look.view)
-    if needs_reference and scene.renderer.reference_at(camera) is None:
-        return "The bundle has no picture from here: go to one, under Inspect"
     return ""
+
+
+def _draw_snap_back(state: ViewerState, scene: OpenScene) -> list[Action]:
+    """Declare, where a picture is not known from here, a button that goes to the nearest place from which it is."""
+    camera, layout, second = state.window_camera(scene), state.layout, state.inspection.second
+    left, width = layout.left, layout.size[0] - layout.left
+    split = state.inspection.split if second else 1.0
+    parts = [(state.look.view, 0.0, split), *([(second.view, split, 1.0)] if second else [])]
+    for view, begin, end in parts:
+        if is_absent(view, scene, camera):
+            asked = button_in_the_middle(f"no {view} from here", "snap back", left + width * (begin + end) / 2)
+            return [GoToReference(scene.nearest_reference(camera))] if asked else []
+    return []
 
 
 def _draw_over_scene(state: ViewerState, scene: OpenScene) -> Sequence[Action]:
@@ -83,12 +98,13 @@ def _draw_over_scene(state: ViewerState, scene: OpenScene) -> Sequence[Action]:
         overlay.frusta([c.camera_to_world for c in cameras], [c.fov_y for c in cameras], size, CAMERA_COLOR)
     if state.panel_visible:
         draw_path_over_scene(scene.editor, overlay, size)
+    actions = _draw_snap_back(state, scene)
     if not inspection.second:
-        return []
+        return actions
     labels = (str(inspection.drawn_view(state.look.view)), str(inspection.second))
     area = (layout.left, layout.size[0] - layout.left, layout.size[1])
     split = draw_split_line(inspection.split, area, labels)
-    return [SetInspection(replace(inspection, split=split))] if split != inspection.split else []
+    return [*actions, SetInspection(replace(inspection, split=split))] if split != inspection.split else actions
 
 
 def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: SpeedFacts) -> PanelFacts:

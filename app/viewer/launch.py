@@ -14,9 +14,7 @@ from duplex.app.render.views import Unseen
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
-from duplex.app.scene.orbits import scene_orbit
 
-DEFAULT_SIZE = 800, 800
 IN_MEMORY = Path("scene in memory")  # the title of a bundle that no file holds
 
 
@@ -49,7 +47,6 @@ def view(
     stamp = stamp_of(path)
     bundle = scene if isinstance(scene, Bundle) else read_bundle(path)
     first = bundle.camera(camera) if isinstance(camera, int) else camera
-    first = first or scene_orbit(bundle).camera(0, *(size or DEFAULT_SIZE))
     with interrupts.Polling():
         try:
             from duplex.app.viewer.window import Viewer

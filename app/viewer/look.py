@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from duplex.app.render.display import Display
 from duplex.app.render.passes.screen import PATTERNS, Backdrop
-from duplex.app.render.views import ERROR, FINAL, REFERENCE, Unseen, View, ViewKind
+from duplex.app.render.views import FINAL, Unseen, View, ViewKind
 
 NETWORK_INPUT = View(ViewKind.FEATURES)  # shown in place of the picture where the network is switched off
 
@@ -89,8 +89,3 @@ class Inspection:
     def drawn_view(self, view: View) -> View:
         """The view that is drawn where the panel shows ``view``."""
         return view if self.network or view != FINAL else NETWORK_INPUT
-
-    def needs_reference(self, view: View) -> bool:
-        """Whether ``view``, or the second view, needs a reference picture."""
-        shown = {view, self.second.view} if self.second else {view}
-        return bool(shown & {REFERENCE, ERROR})

@@ -14,14 +14,19 @@ from duplex.app.render.probe import Probe, probe
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.reference import Reference
+from duplex.app.viewer.camera.raycast import Meeting, first_meeting, pixel_ray
 
 
 @dataclass(frozen=True, eq=False)
 class ProbedPixel:
-    """``pixel`` (x, y) of the picture in the window, from its top left, and what was ``found`` there."""
+    """``pixel`` (x, y) of the picture in the window, from its top left, and what was ``found`` there.
+
+    ``met``: where its ray meets the nearer shell, None if it misses both.
+    """
 
     pixel: tuple[int, int]
     found: Probe
+    met: Meeting | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +57,11 @@ def probe_pixel(
     ``shells``: as in :class:`~duplex.app.render.frame.FrameOptions`.
     """
     pixel = (int(place[0] * camera.width), int(place[1] * camera.height))
-    return ProbedPixel(pixel, probe(renderer, camera, pixel, shells))
+    ray = pixel_ray(camera, pixel[0] + 0.5, pixel[1] + 0.5)
+    meshes = (renderer.bundle.outer.mesh, renderer.bundle.inner.mesh)
+    met = [found for mesh, shown in zip(meshes, shells, strict=True) if shown and (found := first_meeting(mesh, *ray))]
+    nearest = min(met, key=lambda each: each.distance, default=None)
+    return ProbedPixel(pixel, probe(renderer, camera, pixel, shells), nearest)
 
 
 def reference_quality(renderer: Renderer, reference: Reference) -> ReferenceQuality:

@@ -29,8 +29,9 @@ class OpenScene:
     """``bundle``, which was read from ``path`` and is seen from ``camera`` first.
 
     ``backend``: with ``auto``, :meth:`choose_backend` measures which one is fastest. ``stamp``: the file's when it was
-    read, to notice changes. ``camera_index``: the bundle's camera that was last jumped to, -1 at first. ``elevations``:
-    of the lowest and the highest camera of the bake, radians above the horizon, None where that means nothing.
+    read, to notice changes. ``fitted``: whether the first view has been fitted into the window. ``camera_index``: the
+    bundle's camera that was last jumped to, -1 at first. ``elevations``: of the lowest and the highest camera of the
+    bake, radians above the horizon, None where that means nothing.
     ``sizes``: of the file's kinds of parts.
     """
 
@@ -54,6 +55,8 @@ class OpenScene:
         pivot = scene_pivot(bundle)
         self.elevations = trained_elevations(bundle.rig)
         self.center = pivot.point
+        self.fitted = camera is not None
+        self._fits = camera is None and path_from_rig(bundle.rig) is None
         self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
         self.controls = CameraControls.around(self.start, pivot.point, pivot.length, np.array(bundle.up))
         self.editor = KeyframeEditor(bundle, PathOutput.beside(folder_for_output(path), path.stem))
@@ -103,7 +106,7 @@ class OpenScene:
         made = OpenScene(self.renderer.ctx, bundle or self.bundle, self.path, camera, backend)
         made.stamp = self.stamp
         made.backend = self.backend
-        made.start = self.start
+        made.start, made.fitted, made._fits = self.start, self.fitted, self._fits
         made.camera_index = self.camera_index
         made.controls = self.controls
         made.editor = self.editor
@@ -118,6 +121,11 @@ class OpenScene:
         """Change to the backend that draws a frame of ``size`` fastest here, among those that draw it right."""
         self.undecided = False
         self.renderer = fastest(self.renderer, self.controls.camera(*size))
+
+    def nearest_reference(self, camera: Camera) -> int:
+        """The index of the reference picture that was made nearest to ``camera``."""
+        eyes = np.array([reference.camera.position for reference in self.bundle.references])
+        return int(np.linalg.norm(eyes - camera.position, axis=1).argmin())
 
     def jump(self, index: int) -> None:
         """Go to the bundle's camera ``index``."""
@@ -136,10 +144,21 @@ class OpenScene:
         else:  # a scene that surrounds the camera fits no picture: go back to where its own cameras stood
             self.controls.set(scene_orbit(self.bundle).camera(0, *size), self.center)
 
-    def reset(self) -> None:
-        """Go back to the first camera, with the bundle's own upward axis."""
+    def fit(self, size: tuple[int, int]) -> None:
+        """Be at the first view, from so far away that a picture of ``size`` shows the whole scene."""
+        self.fitted = True
+        self._go_to_start(size)
+        self.controls.arrive()
+
+    def reset(self, size: tuple[int, int]) -> None:
+        """Go back to the first view, with the bundle's own upward axis, in a picture of ``size``."""
         self.controls.set_up(np.array(self.bundle.up))
+        self._go_to_start(size)
+
+    def _go_to_start(self, size: tuple[int, int]) -> None:
         self.controls.set(self.start, self.center)
+        if self._fits:  # it is made for a square
+            self.controls.retreat(max(size[1] / max(size[0], 1), 1.0))
 
 
 def folder_for_output(path: Path) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable, sentence_of
-from duplex.app.core.files import Stamp, expanded, stamp_of
+from duplex.app.core.files import Stamp, stamp_of
 from duplex.app.render.backends.names import AUTO
 from duplex.app.render.gpu import is_software
 from duplex.app.render.readback import nan_warning, unseen_share
@@ -18,9 +18,10 @@ from duplex.app.render.renderer import Renderer
 from duplex.app.render.timers import PassTimers
 from duplex.app.render.views import Unseen
 from duplex.app.scene.bundle import Bundle
-from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.camera.camera_controls import Flight
+from duplex.app.viewer.camera.kept_paths import keep_path, kept_path
+from duplex.app.viewer.dialogs import Dialog, about_kept_path
 from duplex.app.viewer.gui.file_dialog import FileDialog
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.notices import Notices
@@ -40,7 +41,8 @@ class ViewerState:
     """The open scene and everything that a user has set; actions change it (:mod:`apply_actions`).
 
     ``layout``: of the window's present frame; ``drawn_size``: of the last picture, pixels; ``changes``: how often
-    another scene or renderer was entered; ``dismissing``: whether drop-downs and dialogs close in the next frame;
+    another scene or renderer was entered; ``unkept``: whether the path has
+    changed since it was kept; ``dismissing``: whether drop-downs and dialogs close in the next frame;
     ``sees_unseen``: whether parts that no camera of the bake saw are in the
     picture, measured where the camera has come to rest.
     """
@@ -65,7 +67,9 @@ class ViewerState:
         self.file_dialog = FileDialog()
         self.panel_visible = True
         self.help_visible = False
+        self.dialog: Dialog | None = None
         self.dismissing = False
+        self.unkept = False
         self.history = History()
         self.scene: OpenScene | None = None
         self.layout = Layout((1, 1), (1, 1))
@@ -112,22 +116,26 @@ class ViewerState:
         """
         scene = OpenScene(self.ctx, bundle, path, camera, self.backend)
         scene.stamp = stamp or scene.stamp
-        self.cancel_recording()
+        self._leave()
         self.history.forget()
         self.enter(scene)
+        left = kept_path(path, bundle)
+        self.dialog = about_kept_path(left) if left else None
         self.look = replace(self.look, background=bundle.background)
         self.timers.forget()
         if stamp_of(path):  # a bundle in memory has no file to remember
             self.settings.opened(path)
 
-    def open(self, path: Path) -> None:
-        """Show the bundle ``path``; where that fails, the open scene stays, and a notice says why."""
-        try:
-            path = expanded(path)
-            stamp = stamp_of(path)
-            self.show(read_bundle(path), path, stamp=stamp)
-        except (DuplexError, OSError) as error:
-            self.notices.error(sentence_of(error))
+    def keep_path(self) -> None:
+        """Keep the path for the next start, if it has changed."""
+        if self.scene and self.unkept:
+            keep_path(self.scene.editor.path, self.scene.path, self.scene.bundle)
+        self.unkept = False
+
+    def _leave(self) -> None:
+        """Finish what belongs to the open scene."""
+        self.keep_path()
+        self.cancel_recording()
 
     def enter(self, scene: OpenScene) -> None:
         """Show ``scene``, which may be the open one with another renderer."""
@@ -141,7 +149,7 @@ class ViewerState:
 
     def close_scene(self) -> None:
         """Have nothing open."""
-        self.cancel_recording()
+        self._leave()
         self.scene = None
         self._checked = None
         self.inspection = replace(self.inspection, second=None)

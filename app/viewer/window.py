@@ -18,11 +18,11 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.actions import OpenFile
 from duplex.app.viewer.apply_actions import apply
+from duplex.app.viewer.files.hot_reload import HotReload
 from duplex.app.viewer.gui.glfw_window import content_scale, open_window
 from duplex.app.viewer.gui.imgui_platform import Ui
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.panel_cache import PanelCache
-from duplex.app.viewer.hot_reload import HotReload
 from duplex.app.viewer.input.events import Input
 from duplex.app.viewer.interface import Interface, is_quiet
 from duplex.app.viewer.panels.panel import panel_width
@@ -32,6 +32,7 @@ from duplex.app.viewer.state import ViewerState
 
 EMPTY_COLOR = (0.05, 0.055, 0.065)  # of a window in which nothing is open
 LONGEST_STEP = 0.1  # seconds that a camera moves in one frame at most
+KEEPING_SECONDS = 2.0  # between two times that the path is kept
 SMOOTHING = 0.9  # weight of earlier frames in the mean frame time
 
 
@@ -58,6 +59,7 @@ class Viewer:
         self.frame_milliseconds = 0.0
         self._last = time.perf_counter()
         self._changes = 0
+        self._kept = 0.0
 
     def show(
         self,
@@ -98,6 +100,9 @@ class Viewer:
         state = self.state
         self.apply_input()
         self.hot_reload.check(state, now)
+        if state.unkept and now - self._kept > KEEPING_SECONDS:
+            self._kept = now
+            state.keep_path()
         state.record_some()
         if min(glfw.get_framebuffer_size(self.window._window)) < 1:  # minimised
             recording = state.scene and state.scene.editor.recording
@@ -119,6 +124,7 @@ class Viewer:
         """Free the window and everything drawn in it."""
         state = self.state
         settings = state.settings
+        state.keep_path()
         state.cancel_recording()
         settings.scale = state.look.scale
         settings.smooth = state.look.smooth
@@ -152,6 +158,8 @@ class Viewer:
     def _draw_scene(self, seconds: float) -> None:
         state = self.state
         if state.scene:
+            if not state.scene.fitted:
+                state.scene.fit(state.layout.scene_size)
             step = min(seconds, LONGEST_STEP)
             state.move(step, self.input.flight())
             self._lay_out()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from duplex.app.viewer.camera.raycast import first_meeting, pixel_ray
+from duplex.assets import DEMO_BUNDLE
 from window.driver import Session, differ
 
 
@@ -51,3 +53,72 @@ def flight(s: Session) -> None:
     assert state.drawn_size == (420, 560), "a camera at rest is not drawn in full"
     s.look(frame_rate=30)
     s.key("key", "f")
+
+
+def object_columns(s: Session, name: str) -> np.ndarray:
+    """Columns of the scene's part of the window where the chair is."""
+    left = round(s.state.layout.left)
+    return np.flatnonzero((s.picture(name)[:, left:].min(-1) < 200).any(0))
+
+
+def first_view(s: Session) -> None:
+    """The first view shows all of the object beside the panel, and so does R."""
+    state = s.state
+    s.drop(DEMO_BUNDLE)
+    width = state.layout.scene_size[0]
+    for name in ("first", "reset"):
+        columns = object_columns(s, f"{name}-view")
+        assert columns[0] > 2 and columns[-1] < width - 3, f"{name}: the object is cut"
+        s.drag(1, 90, 20)
+        s.key("key", "r")
+        s.frames(20)
+
+
+def wheel_at_the_cursor(s: Session) -> None:
+    """The wheel brings closer what is under the cursor, leaves it there, and never passes through it."""
+    state = s.state
+    s.key("key", "r")
+    s.frames(20)
+    place = (520, 300)
+    ray = pixel_ray(state.window_camera(state.scene), place[0] - state.layout.left, place[1])
+    met = first_meeting(state.scene.bundle.outer.mesh, *ray)
+    assert met
+    for _ in range(12):
+        s.xdotool("mousemove", "--window", s.number, *place, "click", 4, "click", 4, "click", 4)
+        s.frames(3)
+    s.picture("close")
+    where = s.overlay().places(met.point[None])[0]
+    assert np.abs(where - place).max() < 3, "what was under the cursor has moved"
+    away = np.linalg.norm(np.array(state.scene.controls.goal.eye) - met.point)
+    assert 0 < away < 0.2 * met.distance, "the wheel does not come closer, or passes through"
+    s.key("key", "r")
+    s.frames(20)
+
+
+def double_click(s: Session) -> None:
+    """A double click makes what is under it what the camera turns around."""
+    state = s.state
+    place = (540, 320)
+    ray = pixel_ray(state.window_camera(state.scene), place[0] - state.layout.left, place[1])
+    met = first_meeting(state.scene.bundle.outer.mesh, *ray)
+    assert met
+    s.point(*place)
+    s.xdotool("click", "--repeat", 2, "--delay", 40, 1)
+    s.frames(3)
+    target = np.array(state.scene.controls.goal.target)
+    assert np.allclose(target, met.point, atol=0.02), f"a double click sets no pivot: {target}, not {met.point}"
+    s.key("key", "r")
+
+
+def small_window(s: Session) -> None:
+    """In a window of 400 pixels the object is beside the panel too."""
+    s.xdotool("windowsize", "--sync", s.number, 400, 560)
+    s.frames(6)
+    s.key("key", "f")
+    s.frames(20)
+    left, width = s.state.layout.left, s.state.layout.scene_size[0]
+    assert left > 0 and width >= 150
+    columns = object_columns(s, "400-wide")
+    assert columns[0] > 2 and columns[-1] < width - 3
+    s.xdotool("windowsize", "--sync", s.number, 720, 560)
+    s.frames(6)

@@ -19,8 +19,8 @@ from duplex.app.scene.orbits import scene_orbit
 from duplex.app.viewer.actions import Action
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
+from duplex.app.viewer.files.hot_reload import WATCH_SECONDS
 from duplex.app.viewer.gui.overlay import Overlay
-from duplex.app.viewer.hot_reload import WATCH_SECONDS
 from duplex.app.viewer.painting.dynamic_resolution import STILL_SECONDS
 from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.state import ViewerState
@@ -31,7 +31,16 @@ from duplex.assets import DEMO_BUNDLE
 class Widgets:
     """Where Dear ImGui has put the widgets of the last frame, by label, so that the mouse can be sent there."""
 
-    KINDS = ("button", "checkbox", "collapsing_header", "combo", "input_text", "selectable", "slider_float")
+    KINDS = (
+        "begin_combo",
+        "button",
+        "checkbox",
+        "collapsing_header",
+        "combo",
+        "input_text",
+        "selectable",
+        "slider_float",
+    )
 
     def __init__(self) -> None:
         self.places: dict[str, tuple[float, float]] = {}

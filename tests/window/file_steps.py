@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from duplex import shaders
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
+from duplex.app.viewer.gui.clipboard import clipboard
 from duplex.assets import DEMO_BUNDLE
 from window.driver import Session
 
@@ -96,3 +98,55 @@ def changed_view_shader(s: Session) -> None:
     s.picture("view-refused")
     s.change(surface, sound)
     s.key("key", "f")
+
+
+def other_files(s: Session) -> None:
+    """What is no bundle is called what it is; a camera path is loaded, a checkpoint offers its bake."""
+    state, folder = s.state, s.folder
+    old = state.scene
+    photo, mesh, checkpoint = folder / "photo.png", folder / "mesh.ply", folder / "model.npy"
+    Image.new("RGB", (8, 8)).save(photo)
+    mesh.write_text("ply\nformat ascii 1.0\nend_header\n")
+    np.save(checkpoint, np.zeros(3))
+    for file, words in (
+        (photo, "a picture: expected a bundle"),
+        (mesh, "a mesh or points"),
+        (folder, "a folder: expected a bundle"),
+    ):
+        s.drop(file)
+        assert state.scene is old and s.notes(words), (words, state.notices.lines)
+    s.drop(checkpoint)
+    assert state.dialog and f"duplex-bake {checkpoint} -o {folder / 'model.bundle'}" == state.dialog.command
+    s.picture("a-checkpoint")
+    s.click("copy the command")
+    assert state.dialog is None and clipboard() == f"duplex-bake {checkpoint} -o {folder / 'model.bundle'}"
+    s.key("key", "k")
+    s.key("key", "k")
+    path = folder / "path.json"
+    s.editor.output = replace(s.editor.output, file=str(path))
+    s.key("key", "ctrl+s")
+    s.key("key", "ctrl+z")
+    assert len(s.editor.path.keyframes) < 2
+    s.drop(path)
+    assert len(s.editor.path.keyframes) == 2 and s.notes("2 keyframes, loaded")
+    path.write_text('{"frames": []}')
+    s.drop(path)
+    assert len(s.editor.path.keyframes) == 2 and s.notes("path.json")
+
+
+def kept_keyframes(s: Session) -> None:
+    """Keyframes survive the opening of another bundle: who comes back is asked."""
+    state, copy = s.state, s.folder / "other.bundle"
+    copy.write_bytes(DEMO_BUNDLE.read_bytes())
+    s.drop(DEMO_BUNDLE)
+    s.key("key", "k")
+    s.key("key", "k")
+    count = len(s.editor.path.keyframes)
+    s.drop(copy)
+    assert state.dialog is None and not s.editor.path.keyframes
+    s.drop(DEMO_BUNDLE)
+    assert state.dialog and f"{count} keyframes" in state.dialog.text
+    s.picture("kept-keyframes")
+    s.click("take them")
+    assert len(s.editor.path.keyframes) == count and state.dialog is None
+    copy.unlink()

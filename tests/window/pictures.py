@@ -24,6 +24,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.viewer.actions import CompareBackends, GoToReference
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.camera.keyframe_editor import PathOutput
+from duplex.app.viewer.files.opening import open_file
 from duplex.app.viewer.look import SecondView
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
@@ -182,7 +183,7 @@ def broken_file(p: Pictures) -> tuple[str, ...]:
     os.chdir(p.folder)  # so that the message names no folder
     broken = Path("broken.bundle")
     broken.write_bytes(DEMO_BUNDLE.read_bytes()[:5000])
-    state.open(broken)
+    open_file(broken, state)
     broken.unlink()
     return ("View", "File", "Speed")
 

@@ -27,6 +27,12 @@ from window.driver import Session
 PASSES = {"outer shell", "inner shell", "features", "shading 1", "present", "screen"}
 GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
     "camera": (camera_steps.mouse, camera_steps.flight),
+    "pointing": (
+        camera_steps.first_view,
+        camera_steps.wheel_at_the_cursor,
+        camera_steps.double_click,
+        camera_steps.small_window,
+    ),
     "keys": (
         key_steps.modes_and_views,
         key_steps.preset_cameras,
@@ -48,6 +54,7 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         file_steps.changed_shader,
         file_steps.changed_view_shader,
     ),
+    "opening": (file_steps.other_files, file_steps.kept_keyframes),
     "inspect": (
         inspect_steps.split_view,
         inspect_steps.edges_shells_features,

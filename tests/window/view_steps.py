@@ -47,14 +47,26 @@ def every_view(s: Session) -> None:
 
 
 def reference_elsewhere(s: Session) -> None:
-    """Where no reference was taken, the frame is drawn instead and the window says so."""
-    s.show("reference")
-    s.drag(1, 40, 0)
-    without = s.scene("no-reference-here")
+    """Where no reference was taken, nothing is drawn in its place, and a button goes back to one."""
+    state = s.state
     s.show("final")
-    drawn, middle = s.scene("drawn-instead"), np.s_[260:300, 60:340]
-    assert differ(without[300:], drawn[300:]) < 0.5 and differ(without[middle], drawn[middle]) > 5, "nothing is said"
-    s.key("key", "f")
+    s.compare("reference")
+    s.drag(1, 40, 0, begin=(640, 300))
+    without = s.scene("no-reference-here")
+    s.compare(None)
+    s.show("reference")
+    whole = s.scene("no-reference-anywhere")
+    s.show("final")
+    drawn = s.scene("the-picture")
+    assert differ(without[100:, :150], drawn[100:, :150]) < 2, "the picture beside it is gone"
+    assert without[400:, 230:].std() < 2 and whole[400:].std() < 2, "the picture is shown in the reference's place"
+    assert drawn[400:].std() > 10
+    s.compare("reference")
+    s.click("snap back")
+    s.frames(20)
+    assert state.scene.renderer.reference_at(state.window_camera(state.scene)), "the button does not go back"
+    s.compare(None)
+    s.key("key", "r")
 
 
 def view_menu(s: Session) -> None:

@@ -20,6 +20,9 @@ UPS = {f"{sign}{axis}": (1 if sign == "+" else -1) * np.eye(3)[i] for sign in "+
 ROTATION_SPEED = 0.005  # radians a pixel
 STEEPEST = math.radians(89)  # the largest pitch while the horizon is kept level
 YIELDING = math.radians(15)  # how far an orbit comes beyond its limits
+CLOSER = 0.9  # share of the distance that a notch of the wheel leaves
+NEAREST, FARTHEST = 0.01, 100  # distances from what is looked at, in radii of the scene
+FLY_STEP = 0.1  # of a notch in fly mode, at most, in radii of the scene
 FAST, SLOW = 4.0, 0.2
 FOLLOWING = 0.06  # time constant of the smoothing: after so many seconds, 1 / e of the way to the goal is left
 ARRIVED = 1e-4  # of the scene's radius, and radians: nearer than that, the camera is at its goal
@@ -172,13 +175,38 @@ class CameraControls:
         scale = 2 * self.goal.distance * math.tan(self.goal.fov / 2) / max(height, 1)
         self._shift(_turned(self.goal.rotation, -scale * dx, scale * dy, 0))
 
-    def dolly(self, notches: float) -> None:
-        """Move closer by ``notches`` of the mouse wheel; in fly mode, move forward."""
+    def dolly(self, notches: float, point: Array | None = None) -> None:
+        """Move closer to ``point`` (3,), by default the target, by ``notches`` of the mouse wheel.
+
+        What is pointed at stays in its place in the picture, and is never reached. In fly mode each notch makes at most
+        a fixed step, and the target moves along.
+        """
+        old = self.goal
+        goal = old.target if point is None else glm.dvec3(*point)
+        away = max(float(glm.length(goal - old.eye)), 1e-9 * self.radius)
+        nearest, farthest = NEAREST * self.radius, FARTHEST * self.radius
+        wanted = min(max(away * CLOSER**notches, min(nearest, away)), max(farthest, away))
         if self.mode == FLY:
-            self._shift(0.1 * self.radius * notches * self.goal.forward)
+            step = FLY_STEP * self.radius * abs(notches)
+            wanted = min(max(wanted, away - step), away + step)
+            self._shift((1 - wanted / away) * (goal - old.eye))
+        elif point is None or self.mode == TRACKBALL:
+            self.goal = replace(old, distance=min(max(old.distance * CLOSER**notches, nearest), farthest))
         else:
-            nearest, farthest = 0.01 * self.radius, 100 * self.radius
-            self.goal = replace(self.goal, distance=min(max(self.goal.distance * 0.9**notches, nearest), farthest))
+            share = wanted / away
+            distance = min(max(share * old.distance, nearest), farthest)
+            self.goal = replace(old, target=goal + share * (old.target - goal), distance=distance)
+
+    def retreat(self, times: float) -> None:
+        """Be ``times`` as far away from the target."""
+        self.goal = replace(self.goal, distance=times * self.goal.distance)
+
+    def look_at(self, point: Array) -> None:
+        """Turn around ``point`` (3,) from here on, which comes into the middle of the picture."""
+        old = self.goal
+        target = glm.dvec3(*point)
+        away = float(glm.length(target - old.eye))
+        self.goal = replace(old, target=target, distance=max(away, NEAREST * self.radius))
 
     def move(self, right: float, up: float, forward: float, seconds: float, speed: float = 1.0) -> None:
         """Move for ``seconds`` along the camera's right, the scene's up and the view direction (-1 to 1 each)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import glfw
@@ -9,13 +10,25 @@ import numpy as np
 from moderngl_window.context.glfw.window import Window
 
 from duplex.app.core.arrays import Array
-from duplex.app.viewer.actions import Action, Click, Dismiss, Dolly, OpenFile, Pan, ReportError, ToggleHelp, Turn
+from duplex.app.viewer.actions import (
+    Action,
+    Click,
+    Dismiss,
+    Dolly,
+    OpenFile,
+    Pan,
+    ReportError,
+    SetPivot,
+    ToggleHelp,
+    Turn,
+)
 from duplex.app.viewer.camera.camera_controls import FAST, SLOW, Flight
 from duplex.app.viewer.gui.imgui_platform import Ui
 from duplex.app.viewer.input.keys import ALT, MODIFIERS, MOVES, REPEATED, SHIFT, action_of, lettered
 
 BUTTONS = {1: 0, 2: 1, 3: 2}  # moderngl-window's numbers of left, right and middle, and Dear ImGui's
 LEFT = 1
+DOUBLE_CLICK = 0.4  # seconds between two clicks at most
 CLICK = 4  # pixels that the mouse may move between press and release of a click
 
 
@@ -28,6 +41,7 @@ class Input:
         self.pressed: set[int] = set()  # keys that are held and not for a text field
         self._actions: list[Action] = []
         self._pressed_at: Array = np.zeros(2)
+        self._clicked: tuple[float, Array] = (-1.0, np.zeros(2))  # when, and where
         window.mouse_position_event_func = lambda x, y, dx, dy: self.ui.mouse_moved(x, y)
         window.mouse_drag_event_func = self._mouse_dragged
         window.mouse_press_event_func = lambda x, y, button: self._mouse_button(button, True)
@@ -86,12 +100,17 @@ class Input:
         if down:
             self._pressed_at = place
         elif button == LEFT and not self.ui.io.want_capture_mouse and np.abs(place - self._pressed_at).max() <= CLICK:
-            self._give(Click(float(place[0]), float(place[1])))
+            x, y = float(place[0]), float(place[1])
+            self._give(Click(x, y))
+            now = time.monotonic()
+            if now - self._clicked[0] < DOUBLE_CLICK and np.abs(place - self._clicked[1]).max() <= CLICK:
+                self._give(SetPivot(x, y))
+            self._clicked = (now, place)
 
     def _mouse_wheel(self, x: float, y: float) -> None:
         self.ui.mouse_wheel(x, y)
         if not self.ui.io.want_capture_mouse:
-            self._give(Dolly(y))
+            self._give(Dolly(y, glfw.get_cursor_pos(self.window._window)))
 
     def _character(self, text: str) -> None:
         self.ui.character(text)

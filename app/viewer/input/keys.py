@@ -10,7 +10,6 @@ import glfw
 
 from duplex.app.viewer.actions import (
     Action,
-    AddKeyframe,
     BrowseFiles,
     CopyView,
     Dismiss,
@@ -19,15 +18,14 @@ from duplex.app.viewer.actions import (
     PasteView,
     Redo,
     ResetCamera,
-    SavePath,
     SavePicture,
     ShowNumberedView,
     StepCamera,
     ToggleHelp,
     TogglePanel,
-    TogglePlaying,
     Undo,
 )
+from duplex.app.viewer.path_actions import AddKeyframe, SavePath, TogglePlaying
 
 MOVES = {  # key: right, up, forward
     glfw.KEY_W: (0, 0, 1),

@@ -9,12 +9,19 @@ import moderngl
 from duplex.app.render.frame import Frame, FrameOptions
 from duplex.app.render.passes.screen import ScreenPass
 from duplex.app.render.timers import PassTimers
+from duplex.app.render.views import ERROR, REFERENCE, View
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.open_scene import OpenScene
 from duplex.app.viewer.painting.split_view import SecondRenderer
 
+ABSENT_COLOR = (0.12, 0.12, 0.13)  # where a picture is not known
 Box = tuple[int, int, int, int]  # left, bottom, width and height in pixels of a framebuffer
+
+
+def is_absent(view: View, scene: OpenScene, camera: Camera) -> bool:
+    """Whether ``view`` needs a reference picture, and the bundle has none from where ``camera`` stands."""
+    return view in (REFERENCE, ERROR) and scene.renderer.reference_at(camera) is None
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,15 @@ class ScenePainter:
         """
         camera = scene.controls.camera(*size)
         inspection, backdrop = appearance.inspection, appearance.look.backdrop
-        drawn = scene.renderer.draw(camera, appearance.options(self.timers))
-        self.frame = drawn.frame
-        texture = _filtered(drawn.texture)
-        with self.timers.measure("screen"):
-            self._screen.render(texture, backdrop, box, box, out=out)
+        if is_absent(appearance.look.view, scene, camera):
+            self.frame = None
+            out.clear(*ABSENT_COLOR, viewport=box)
+        else:
+            drawn = scene.renderer.draw(camera, appearance.options(self.timers))
+            self.frame = drawn.frame
+            texture = _filtered(drawn.texture)
+            with self.timers.measure("screen"):
+                self._screen.render(texture, backdrop, box, box, out=out)
         if inspection.second:
             self._paint_second(scene, appearance, camera, box, out)
         scene.draw_edges(inspection.edges, scene.controls.camera(*box[2:]), box, out)
@@ -84,10 +95,13 @@ class ScenePainter:
         """Draw the second view over the right part of ``box``."""
         second = appearance.inspection.second
         assert second
-        renderer = self.second.at(scene.renderer, second)
-        texture = _filtered(renderer.draw(camera, appearance.second_options()).texture)
         left = round(appearance.inspection.split * box[2])
         part = (box[0] + left, box[1], box[2] - left, box[3])
+        if is_absent(second.view, scene, camera):
+            out.clear(*ABSENT_COLOR, viewport=part)
+            return
+        renderer = self.second.at(scene.renderer, second)
+        texture = _filtered(renderer.draw(camera, appearance.second_options()).texture)
         self._screen.render(texture, appearance.look.backdrop, box, part, out=out)
 
     def prepare(self, scene: OpenScene, inspection: Inspection) -> None:

@@ -9,6 +9,7 @@ from imgui_bundle import imgui
 
 from duplex.app.render.display import RAMPS, Display
 from duplex.app.render.probe import Hit
+from duplex.app.render.views import ERROR, REFERENCE
 from duplex.app.scene.reference import Reference
 from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection
 from duplex.app.viewer.look import Inspection, SecondView
@@ -79,15 +80,34 @@ def _draw_display(display: Display) -> Display:
 
 
 def _draw_second(second: SecondView | None, views: Sequence[SecondView]) -> SecondView | None:
-    now = views.index(second) + 1 if second in views else 0
-    chosen, index = imgui.combo("beside it", now, ["nothing", *map(str, views)])
-    if not chosen:
-        return second
-    return views[index - 1] if index else None
+    chosen = second
+    if imgui.begin_combo("beside it", str(second) if second else "nothing", imgui.ComboFlags_.height_large):
+        if imgui.selectable("nothing", second is None)[0]:
+            chosen = None
+        for group, members in grouped(views).items():
+            imgui.separator_text(group)
+            for view in members:
+                if imgui.selectable(str(view), view == second)[0]:
+                    chosen = view
+        imgui.end_combo()
+    return chosen
+
+
+def grouped(views: Sequence[SecondView]) -> dict[str, list[SecondView]]:
+    """The ``views`` by what they are for, what is wanted most first; only groups that have members."""
+    groups: dict[str, list[SecondView]] = {"teacher": [], "shells": [], "backends": [], "render targets": []}
+    for view in views:
+        if view.view in (REFERENCE, ERROR):
+            groups["teacher"].append(view)
+        elif view.backend or view.shells:
+            groups["backends" if view.backend else "shells"].append(view)
+        else:
+            groups["render targets"].append(view)
+    return {name: members for name, members in groups.items() if members}
 
 
 def _draw_references(facts: InspectFacts) -> list[Action]:
-    names = [f"{reference.kind} {i + 1}" for i, reference in enumerate(facts.references)]
+    names = [f"{reference.kind} {i}" for i, reference in enumerate(facts.references)]
     here = facts.references.index(facts.here) if facts.here else -1
     chosen, index = imgui.combo("go to picture", here, names)
     quality = facts.measurements.quality
@@ -99,6 +119,9 @@ def _draw_references(facts: InspectFacts) -> list[Action]:
 def _draw_probe(probed: ProbedPixel) -> None:
     red, green, blue, alpha = probed.found.color.tolist()
     imgui.text(f"pixel {probed.pixel[0]}, {probed.pixel[1]}: {red} {green} {blue}, alpha {alpha}")
+    if probed.met:
+        x, y, z = probed.met.point
+        imgui.text_wrapped(f"at {x:.4f} {y:.4f} {z:.4f}, {probed.met.distance:.4f} away")
     for name, hit in (("outer", probed.found.outer), ("inner", probed.found.inner)):
         imgui.text_wrapped(f"{name}: {_in_words(hit)}")
 

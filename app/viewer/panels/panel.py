@@ -22,7 +22,7 @@ from duplex.app.viewer.panels.speed import SpeedFacts, draw_speed
 from duplex.app.viewer.panels.view import UnseenFacts, draw_view
 
 WIDTH = 300
-NARROWEST = 200  # of the scene beside the panel: in a narrower window the panel lies over the scene
+NARROWEST = 200  # of the scene beside the panel: in a narrower window they share alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,14 @@ class PanelFacts:
 
 def panel_width(visible: bool, width: float, scale: float) -> float:
     """How much of a window's ``width`` the panel takes from the scene; ``scale``: the content scale."""
-    return WIDTH * scale if visible and width - WIDTH * scale >= NARROWEST * scale else 0.0
+    return min(WIDTH * scale, max(width - NARROWEST * scale, width / 2)) if visible else 0.0
 
 
-def draw_panel(facts: PanelFacts, file: FileSection) -> list[Action]:
-    """Declare the panel for this frame."""
+def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Action]:
+    """Declare the panel, which is ``width`` wide, for this frame."""
     size, scale = imgui.get_io().display_size, imgui.get_style().font_scale_dpi
     imgui.set_next_window_pos(imgui.ImVec2(0, 0), imgui.Cond_.always)
-    imgui.set_next_window_size(imgui.ImVec2(min(WIDTH * scale, size.x), size.y), imgui.Cond_.always)
+    imgui.set_next_window_size(imgui.ImVec2(width, size.y), imgui.Cond_.always)
     imgui.push_style_var(imgui.StyleVar_.window_rounding, 0)
     flags = imgui.WindowFlags_.no_title_bar | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
     imgui.begin("duplex", None, flags)

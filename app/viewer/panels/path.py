@@ -10,8 +10,10 @@ from duplex.app.render.movies.recording import Recording
 from duplex.app.scene.camera import MAX_SIDE
 from duplex.app.scene.camera_path import CameraPath, Keyframe
 from duplex.app.scene.path_files import MAX_SECONDS
-from duplex.app.viewer.actions import (
-    Action,
+from duplex.app.viewer.actions import Action
+from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.gui.overlay import Overlay
+from duplex.app.viewer.path_actions import (
     AddKeyframe,
     CancelRecording,
     ChangeKeyframe,
@@ -25,8 +27,6 @@ from duplex.app.viewer.actions import (
     SetPathOutput,
     TogglePlaying,
 )
-from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
-from duplex.app.viewer.gui.overlay import Overlay
 
 PATH_COLOR, KEYFRAME_COLOR, SELECTED_COLOR = 0xFFFFB040, 0xFF40C0FF, 0xFF4060FF  # ABGR
 MAX_FPS = 240
@@ -76,7 +76,7 @@ def _draw_list(path: CameraPath, selected: int) -> list[Action]:
     while rows.step():
         for i in range(rows.display_start, rows.display_end):
             imgui.push_id(i)
-            chosen, _ = imgui.selectable(f"{i + 1}   {path.seconds[i]:.1f} s", i == selected)
+            chosen, _ = imgui.selectable(f"{i}   {path.seconds[i]:.1f} s", i == selected)
             if chosen:
                 actions.append(SelectKeyframe(i))
             imgui.pop_id()

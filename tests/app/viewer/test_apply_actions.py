@@ -13,29 +13,25 @@ from builders.bundles import parts_of, seen_from_above, with_manifest, write_par
 from duplex.app.render.views import FINAL, Unseen, View
 from duplex.app.scene.bundle import Bundle
 from duplex.app.viewer.actions import (
-    AddKeyframe,
-    ChangeKeyframe,
     Click,
     CloseFile,
     JumpToCamera,
     NextCameraMode,
     OpenFile,
-    SavePath,
     SavePicture,
-    SelectKeyframe,
     SetInspection,
     SetLook,
     ShowHelp,
     ShowNumberedView,
     StepCamera,
     TogglePanel,
-    TogglePlaying,
     Turn,
 )
 from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.look import Inspection, SecondView
+from duplex.app.viewer.path_actions import AddKeyframe, ChangeKeyframe, SavePath, SelectKeyframe, TogglePlaying
 from duplex.app.viewer.settings import Settings
 from duplex.app.viewer.state import ViewerState
 

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-GROUPS = ("camera", "keys", "commands", "files", "inspect", "path", "views", "display", "panel")
+GROUPS = ("camera", "pointing", "keys", "commands", "opening", "files", "inspect", "path", "views", "display", "panel")
 TESTS = Path(__file__).parents[2]
 
 

@@ -11,12 +11,12 @@ from duplex.app.viewer.actions import (
     FrameScene,
     NextCameraMode,
     Redo,
-    SavePath,
     ShowNumberedView,
     StepCamera,
     Undo,
 )
 from duplex.app.viewer.input.keys import action_of, lettered
+from duplex.app.viewer.path_actions import SavePath
 
 
 def test_ctrl_decides_where_a_letter_has_two_meanings() -> None:

@@ -1,0 +1,1 @@
+"""Files of the window: what is opened or dropped, watched, and kept from one start to the next."""
