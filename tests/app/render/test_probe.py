@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from duplex.app.render.backends.names import NAMES
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.probe import probe
 from duplex.app.render.readback import network_inputs
 from duplex.app.render.renderer import Renderer
@@ -17,7 +18,8 @@ from duplex.baking.geometry.gbuffers import Rasterizer
 @pytest.mark.parametrize("backend", NAMES)
 def test_a_probed_pixel_is_what_is_drawn_there(ctx: moderngl.Context, demo: Bundle, backend: str) -> None:
     renderer, camera = Renderer(ctx, demo, backend), demo.cameras[0].resized(90, 70)
-    image = renderer.image(camera)
+    image = renderer.image(camera, FrameOptions(background=TRANSPARENT))
+    assert image[0, 0, 3] == 0
     inputs, scale = network_inputs(renderer.draw(camera), demo.network.margin)
     covered = scale > 0
     margin, count = demo.network.margin, demo.network.feature_channels

@@ -96,7 +96,7 @@ def test_cameras_are_stepped_through_and_clicked(state: ViewerState) -> None:
     apply(StepCamera(-1), state)
     assert scene.camera_index == count - 1
     apply(StepCamera(1), state)
-    assert scene.camera_index == 0 and f"camera 0 of {count}" in state.notices.lines[-1].text
+    assert scene.camera_index == 0 and f"camera 0, the last is {count - 1}" in state.notices.lines[-1].text
     apply(JumpToCamera(1), state)
     assert np.allclose(np.array(scene.controls.goal.eye), scene.bundle.cameras[1].position)
     state.look = replace(state.look, show_cameras=True)
