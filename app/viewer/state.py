@@ -29,7 +29,7 @@ from duplex.app.viewer.history import History, Undoable
 from duplex.app.viewer.look import Inspection, Look
 from duplex.app.viewer.measurements import Measurements, probe_pixel
 from duplex.app.viewer.open_scene import OpenScene
-from duplex.app.viewer.painting.dynamic_resolution import DynamicResolution
+from duplex.app.viewer.painting.dynamic_resolution import STILL_SECONDS, DynamicResolution
 from duplex.app.viewer.painting.scene_painter import Appearance, Box, ScenePainter
 from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.settings import Settings
@@ -211,6 +211,16 @@ class ViewerState:
             self.inspection = replace(self.inspection, second=None)
             self.notices.error(sentence_of(error))
         self.painter.paint(self.scene, self.appearance, size, box, out)
+
+    def rests(self) -> bool:
+        """Whether nothing moves, is measured, fades or is waited for."""
+        scene = self.scene
+        if self.notices.lines or self.file_dialog.is_open:
+            return False
+        if scene is None:
+            return True
+        busy = scene.controls.moving or scene.editor.playing or scene.editor.recording or scene.undecided
+        return not busy and self.resolution.resting > STILL_SECONDS
 
     def record_some(self) -> None:
         """Draw some frames of a recording in progress."""

@@ -18,7 +18,7 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.viewer.actions import OpenFile
 from duplex.app.viewer.apply_actions import apply
-from duplex.app.viewer.files.hot_reload import HotReload
+from duplex.app.viewer.files.hot_reload import WATCH_SECONDS, HotReload
 from duplex.app.viewer.gui.glfw_window import content_scale, open_window
 from duplex.app.viewer.gui.imgui_platform import Ui
 from duplex.app.viewer.gui.layout import Layout
@@ -32,6 +32,7 @@ from duplex.app.viewer.state import ViewerState
 
 EMPTY_COLOR = (0.05, 0.055, 0.065)  # of a window in which nothing is open
 LONGEST_STEP = 0.1  # seconds that a camera moves in one frame at most
+SETTLING_SECONDS = 1.0  # after an event, in which tooltips appear and the picture gets its full resolution
 KEEPING_SECONDS = 2.0  # between two times that the path is kept
 SMOOTHING = 0.9  # weight of earlier frames in the mean frame time
 
@@ -90,6 +91,8 @@ class Viewer:
                 self.input.swap()
                 if self.state.choose_backend():
                     self._last = time.perf_counter()  # the measurement is no slow frame
+                elif self.rests():
+                    self._wait()
         finally:
             self.close()
 
@@ -113,6 +116,24 @@ class Viewer:
         self._draw_scene(seconds)
         self._draw_interface(now, seconds)
         self._set_title()
+
+    def rests(self) -> bool:
+        """Whether the next frame would be as the last one, whenever it is drawn."""
+        settled = time.perf_counter() - self.input.last_event > SETTLING_SECONDS
+        return settled and not self.ui.typing and self.input.flight() is None and self.state.rests()
+
+    def _wait(self) -> None:
+        """Wait for an event, or for a file that changes."""
+        self.state.keep_path()
+        changes = self.state.changes
+        while not self.window.is_closing and not interrupts.pending():
+            begin = time.perf_counter()
+            glfw.wait_events_timeout(WATCH_SECONDS)
+            now = time.perf_counter()
+            self.hot_reload.check(self.state, now)
+            if now - begin < 0.9 * WATCH_SECONDS or self.state.changes != changes or self.state.notices.lines:
+                break
+        self.input.last_event = self._last = time.perf_counter()
 
     def apply_input(self) -> None:
         """Apply what the user has asked for with mouse and keys since the last frame."""

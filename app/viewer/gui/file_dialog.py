@@ -20,6 +20,11 @@ class FileDialog:
         self.available = not sys.platform.startswith("linux") or any(map(shutil.which, LINUX_DIALOGS))
         self._dialog: Any = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the dialog is shown."""
+        return self._dialog is not None
+
     def open(self) -> None:
         """Show the dialog, unless it is shown already."""
         if self._dialog is None:

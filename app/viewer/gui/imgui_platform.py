@@ -73,6 +73,11 @@ class Ui:
         """Whether a widget is under the mouse, is being used, or is open."""
         return self.io.want_capture_mouse or imgui.is_any_item_active() or any_popup()
 
+    @property
+    def typing(self) -> bool:
+        """Whether a widget is being used, for example a text field with a cursor that blinks."""
+        return bool(imgui.is_any_item_active())
+
     def begin(self, layout: Layout) -> None:
         """Start a frame of ``layout``."""
         width, height = layout.size

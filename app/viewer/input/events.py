@@ -39,10 +39,11 @@ class Input:
         self.window = window
         self.ui = ui
         self.pressed: set[int] = set()  # keys that are held and not for a text field
+        self.last_event = time.perf_counter()
         self._actions: list[Action] = []
         self._pressed_at: Array = np.zeros(2)
         self._clicked: tuple[float, Array] = (-1.0, np.zeros(2))  # when, and where
-        window.mouse_position_event_func = lambda x, y, dx, dy: self.ui.mouse_moved(x, y)
+        window.mouse_position_event_func = self._mouse_moved
         window.mouse_drag_event_func = self._mouse_dragged
         window.mouse_press_event_func = lambda x, y, button: self._mouse_button(button, True)
         window.mouse_release_event_func = lambda x, y, button: self._mouse_button(button, False)
@@ -79,15 +80,25 @@ class Input:
         self._actions.append(action)
 
     def _dropped(self, window: object, files: list[str]) -> None:
+        self._heard()
         if files:
             self._give(OpenFile(Path(files[0])))
 
+    def _mouse_moved(self, x: int, y: int, dx: int, dy: int) -> None:
+        self._heard()
+        self.ui.mouse_moved(x, y)
+
+    def _heard(self) -> None:
+        self.last_event = time.perf_counter()
+
     def _mouse_entered(self, window: object, entered: int) -> None:
+        self._heard()
         self.window.glfw_cursor_enter(window, entered)
         if not entered:
             self.ui.mouse_left()
 
     def _mouse_dragged(self, x: int, y: int, dx: int, dy: int) -> None:
+        self._heard()
         self.ui.mouse_moved(x, y)
         if self.ui.io.want_capture_mouse:
             return
@@ -95,6 +106,7 @@ class Input:
         self._give(Turn(dx, dy) if turning else Pan(dx, dy))
 
     def _mouse_button(self, button: int, down: bool) -> None:
+        self._heard()
         self.ui.mouse_button(BUTTONS[button], down)
         place = np.array(glfw.get_cursor_pos(self.window._window))
         if down:
@@ -108,16 +120,19 @@ class Input:
             self._clicked = (now, place)
 
     def _mouse_wheel(self, x: float, y: float) -> None:
+        self._heard()
         self.ui.mouse_wheel(x, y)
         if not self.ui.io.want_capture_mouse:
             self._give(Dolly(y, glfw.get_cursor_pos(self.window._window)))
 
     def _character(self, text: str) -> None:
+        self._heard()
         self.ui.character(text)
         if text == "?" and not self.ui.io.want_text_input:  # on whichever key this keyboard has it
             self._give(ToggleHelp())
 
     def _key(self, key: int, action: int, modifiers: object) -> None:
+        self._heard()
         down = action != glfw.RELEASE
         window = self.window._window  # an event's own modifiers are those before it: a released Shift still counts
         held = {name: any(glfw.get_key(window, k) == glfw.PRESS for k in keys) for name, keys in MODIFIERS.items()}

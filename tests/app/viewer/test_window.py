@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,34 @@ def test_closing_the_window_ends_with_status_0(display: str) -> None:
     window = subprocess.run(find, env=os.environ | {"DISPLAY": display}, capture_output=True, text=True, timeout=60)
     close_window(display, int(window.stdout.split()[0]))
     assert process.wait(30) == 0
+
+
+def test_an_idle_window_rests_and_wakes_up(display: str, tmp_path: Path) -> None:
+    if not shutil.which("xdotool") or not Path("/proc/self/stat").exists():
+        pytest.skip("NO XDOTOOL: install xdotool to test the window with real events")
+    environment = os.environ | {"DISPLAY": display, "HOME": str(tmp_path)}
+    call = "import sys; from duplex.app.tools.cli import main; sys.exit(main())"
+    process = subprocess.Popen([sys.executable, "-c", call, "--size", "400x300"], env=environment)
+    find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "duplex"]
+    window = subprocess.run(find, env=environment, capture_output=True, text=True, timeout=60).stdout.split()[0]
+
+    def used() -> float:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def over(seconds: float) -> float:
+        before = used()
+        time.sleep(seconds)
+        return used() - before
+
+    try:
+        assert any(over(2) < 0.1 for _ in range(20)), "it never comes to rest"  # notices fade first
+        assert over(4) < 0.2
+        subprocess.run(["xdotool", "windowfocus", window, "key", "Tab"], env=environment, check=True)
+        assert over(2) > 0.2, "a key wakes nobody up"
+    finally:
+        close_window(display, int(window))
+        assert process.wait(30) == 0
 
 
 def close_window(screen: str, number: int) -> None:
