@@ -10,6 +10,8 @@ from imgui_bundle import imgui
 from duplex.app.core.errors import printable
 from duplex.app.core.tree import shown
 from duplex.app.scene.bundle import Bundle
+from duplex.app.viewer.gui.hints import HINTS
+from duplex.app.viewer.gui.widgets import show_hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,8 @@ def draw_bundle(facts: BundleFacts) -> None:
         for name, value in lines.items():
             imgui.table_next_column()
             imgui.text_disabled(name)
+            if name == "bracketing":
+                show_hint(HINTS["bracketing"])
             imgui.table_next_column()
             imgui.text(printable(value))
         imgui.end_table()

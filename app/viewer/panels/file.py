@@ -10,6 +10,7 @@ from imgui_bundle import imgui
 
 from duplex.app.core.errors import printable
 from duplex.app.viewer.actions import Action, BrowseFiles, CloseFile, OpenFile
+from duplex.app.viewer.gui import widgets
 from duplex.assets import DEMO_BUNDLE
 
 
@@ -30,19 +31,19 @@ class FileSection:
     def draw(self, facts: FileFacts, is_open: bool) -> list[Action]:
         """Declare the section; ``is_open``: whether there is a bundle to close."""
         actions: list[Action] = []
-        entered, self.text = imgui.input_text("path", self.text, imgui.InputTextFlags_.enter_returns_true)
-        if (imgui.button("open") or entered) and self.text.strip():
+        entered, self.text = widgets.input_file("path", self.text, imgui.InputTextFlags_.enter_returns_true)
+        if (widgets.button("open") or entered) and self.text.strip():
             actions.append(OpenFile(Path(self.text.strip())))
         if facts.has_dialog:
             imgui.same_line()
-            if imgui.button("browse ..."):
+            if widgets.button("browse ..."):
                 actions.append(BrowseFiles())
         imgui.same_line()
-        if imgui.button("demo"):
+        if widgets.button("demo"):
             actions.append(OpenFile(DEMO_BUNDLE))
         if is_open:
             imgui.same_line()
-            if imgui.button("close"):
+            if widgets.button("close"):
                 actions.append(CloseFile())
         return actions + _draw_recent(facts.recent)
 

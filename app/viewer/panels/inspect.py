@@ -12,6 +12,8 @@ from duplex.app.render.probe import Hit
 from duplex.app.render.views import ERROR, REFERENCE
 from duplex.app.scene.reference import Reference
 from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection
+from duplex.app.viewer.gui import widgets
+from duplex.app.viewer.gui.hints import HINTS
 from duplex.app.viewer.look import Inspection, SecondView
 from duplex.app.viewer.measurements import Measurements, ProbedPixel
 
@@ -43,11 +45,11 @@ def draw_inspect(facts: InspectFacts) -> list[Action]:
     changed = replace(changed, second=_draw_second(inspection.second, facts.second_views))
     if facts.references:
         actions += _draw_references(facts)
-    _, probing = imgui.checkbox("look at the pixel under the mouse", inspection.probing)
+    _, probing = widgets.checkbox("look at the pixel under the mouse", inspection.probing)
     changed = replace(changed, probing=probing)
     if inspection.probing and measured.probed:
         _draw_probe(measured.probed)
-    if imgui.button("compare backends"):
+    if widgets.button("compare backends"):
         actions.append(CompareBackends())
     if measured.agreement:
         imgui.text_wrapped(measured.agreement)
@@ -57,31 +59,31 @@ def draw_inspect(facts: InspectFacts) -> list[Action]:
 
 
 def _draw_shells(inspection: Inspection) -> Inspection:
-    _, outer = imgui.checkbox("outer", inspection.shells[0])
+    _, outer = widgets.checkbox("outer", inspection.shells[0])
     imgui.same_line()
-    _, inner = imgui.checkbox("inner", inspection.shells[1])
+    _, inner = widgets.checkbox("inner", inspection.shells[1])
     imgui.same_line()
-    _, network = imgui.checkbox("network", inspection.network)
-    _, outer_edges = imgui.checkbox("outer edges", inspection.edges[0])
+    _, network = widgets.checkbox("network", inspection.network)
+    _, outer_edges = widgets.checkbox("outer edges", inspection.edges[0])
     imgui.same_line()
-    _, inner_edges = imgui.checkbox("inner edges", inspection.edges[1])
+    _, inner_edges = widgets.checkbox("inner edges", inspection.edges[1])
     return replace(inspection, shells=(outer, inner), network=network, edges=(outer_edges, inner_edges))
 
 
 def _draw_display(display: Display) -> Display:
     shown = 0 if display.channel is None else display.channel + 1
-    _, channel = imgui.combo("channel", shown, list(CHANNELS))
+    _, channel = widgets.combo("channel", shown, list(CHANNELS))
     if not shown:
         return replace(display, channel=channel - 1 if channel else None)
     names = list(RAMPS)
-    _, ramp = imgui.combo("colours", names.index(display.ramp), names)
-    _, (low, high) = imgui.drag_float2("range", [display.low, display.high], 0.01)
+    _, ramp = widgets.combo("colours", names.index(display.ramp), names)
+    _, (low, high) = widgets.drag_float2("range", [display.low, display.high], 0.01)
     return Display(channel - 1 if channel else None, names[ramp], low, max(high, low + SMALLEST_RANGE))
 
 
 def _draw_second(second: SecondView | None, views: Sequence[SecondView]) -> SecondView | None:
     chosen = second
-    if imgui.begin_combo("beside it", str(second) if second else "nothing", imgui.ComboFlags_.height_large):
+    if widgets.begin_combo("beside it", str(second) if second else "nothing", imgui.ComboFlags_.height_large):
         if imgui.selectable("nothing", second is None)[0]:
             chosen = None
         for group, members in grouped(views).items():
@@ -109,7 +111,7 @@ def grouped(views: Sequence[SecondView]) -> dict[str, list[SecondView]]:
 def _draw_references(facts: InspectFacts) -> list[Action]:
     names = [f"{reference.kind} {i}" for i, reference in enumerate(facts.references)]
     here = facts.references.index(facts.here) if facts.here else -1
-    chosen, index = imgui.combo("go to picture", here, names)
+    chosen, index = widgets.combo("go to picture", here, names)
     quality = facts.measurements.quality
     if quality and quality.reference is facts.here:
         imgui.text_wrapped(quality.text)
@@ -124,6 +126,7 @@ def _draw_probe(probed: ProbedPixel) -> None:
         imgui.text_wrapped(f"at {x:.4f} {y:.4f} {z:.4f}, {probed.met.distance:.4f} away")
     for name, hit in (("outer", probed.found.outer), ("inner", probed.found.inner)):
         imgui.text_wrapped(f"{name}: {_in_words(hit)}")
+        widgets.show_hint(HINTS["level"] if hit else "")
 
 
 def _in_words(hit: Hit | None) -> str:

@@ -12,6 +12,7 @@ from duplex.app.render.views import View
 from duplex.app.viewer.actions import Action, ShowHelp
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
+from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.look import Look
 from duplex.app.viewer.panels.bundle import BundleFacts, draw_bundle
 from duplex.app.viewer.panels.camera import draw_camera
@@ -58,7 +59,7 @@ def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Actio
     imgui.push_item_width(-105 * scale)
     actions = _draw_sections(facts, file)
     imgui.separator()
-    if imgui.button("keys and mouse (?)"):
+    if widgets.button("keys and mouse (?)"):
         actions.append(ShowHelp(True))
     imgui.pop_item_width()
     imgui.end()
@@ -95,7 +96,7 @@ def _draw_sections(facts: PanelFacts, file: FileSection) -> list[Action]:
 @contextmanager
 def _section(title: str, flags: int) -> Iterator[bool]:
     """Declare a section's header; gives whether the section is open, and its widgets an id space of their own."""
-    is_open = bool(imgui.collapsing_header(title, flags))
+    is_open = bool(widgets.collapsing_header(title, flags))
     if is_open:
         imgui.push_id(title)
     yield is_open

@@ -12,6 +12,7 @@ from duplex.app.scene.camera_path import CameraPath, Keyframe
 from duplex.app.scene.path_files import MAX_SECONDS
 from duplex.app.viewer.actions import Action
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.path_actions import (
     AddKeyframe,
@@ -36,11 +37,11 @@ def draw_path(editor: KeyframeEditor) -> list[Action]:
     """Declare the section."""
     actions: list[Action] = []
     path = editor.path
-    if imgui.button("add keyframe (K)"):
+    if widgets.button("add keyframe (K)"):
         actions.append(AddKeyframe())
     imgui.same_line()
     imgui.begin_disabled(len(path.keyframes) < 2)
-    if imgui.button("stop" if editor.playing else "play"):
+    if widgets.button("stop" if editor.playing else "play"):
         actions.append(TogglePlaying())
     imgui.end_disabled()
     actions += _draw_list(path, editor.selected)
@@ -48,7 +49,7 @@ def draw_path(editor: KeyframeEditor) -> list[Action]:
         actions += _draw_keyframe(editor.keyframe, path)
     if len(path.keyframes) > 1:
         second = min(editor.second, path.duration)
-        moved, second = imgui.slider_float("second", second, 0, path.duration, "%.2f")
+        moved, second = widgets.slider_float("second", second, 0, path.duration, "%.2f")
         if moved:
             actions.append(SeekPath(second))
     actions += _draw_timing(path)
@@ -86,27 +87,27 @@ def _draw_list(path: CameraPath, selected: int) -> list[Action]:
 def _draw_keyframe(key: Keyframe, path: CameraPath) -> list[Action]:
     """Declare the widgets of the selected keyframe."""
     actions: list[Action] = []
-    if imgui.button("set to view"):
+    if widgets.button("set to view"):
         actions.append(SetKeyframeToView())
     imgui.same_line()
-    if imgui.button("remove"):
+    if widgets.button("remove"):
         return [ChangeKeyframe(None)]
-    changed, own = imgui.checkbox("its own seconds", key.seconds is not None)
+    changed, own = widgets.checkbox("its own seconds", key.seconds is not None)
     if changed:
         actions.append(ChangeKeyframe(replace(key, seconds=path.transition if own else None)))
     elif key.seconds is not None:
-        changed, seconds = imgui.slider_float("##own", key.seconds, 0.1, 20, "%.1f")
+        changed, seconds = widgets.slider_float("##own", key.seconds, 0.1, 20, "%.1f")
         if changed:
             actions.append(ChangeKeyframe(replace(key, seconds=_clamped(seconds))))
     return actions
 
 
 def _draw_timing(path: CameraPath) -> list[Action]:
-    looped, loop = imgui.checkbox("loop", path.loop)
+    looped, loop = widgets.checkbox("loop", path.loop)
     imgui.same_line()
-    eased, ease = imgui.checkbox("slow ends", path.ease)
-    timed, seconds = imgui.slider_float("seconds each", path.transition, 0.1, 20, "%.1f")
-    bent, tension = imgui.slider_float("tension", path.tension, 0, 1, "%.2f")
+    eased, ease = widgets.checkbox("slow ends", path.ease)
+    timed, seconds = widgets.slider_float("seconds each", path.transition, 0.1, 20, "%.1f")
+    bent, tension = widgets.slider_float("tension", path.tension, 0, 1, "%.2f")
     if not (looped or eased or timed or bent):
         return []
     tension = min(max(tension, 0), 1)
@@ -115,14 +116,14 @@ def _draw_timing(path: CameraPath) -> list[Action]:
 
 def _draw_files(output: PathOutput) -> list[Action]:
     actions: list[Action] = []
-    _, file = imgui.input_text("file", output.file)
-    if imgui.button("save"):
+    _, file = widgets.input_file("file", output.file)
+    if widgets.button("save"):
         actions.append(SavePath())
     imgui.same_line()
-    if imgui.button("load"):
+    if widgets.button("load"):
         actions.append(LoadPath())
     imgui.same_line()
-    _, ngp = imgui.checkbox("for instant-ngp", output.ngp)
+    _, ngp = widgets.checkbox("for instant-ngp", output.ngp)
     changed = replace(output, file=file, ngp=ngp)
     return [SetPathOutput(changed), *actions] if changed != output else actions
 
@@ -130,22 +131,20 @@ def _draw_files(output: PathOutput) -> list[Action]:
 def _draw_progress(recording: Recording) -> list[Action]:
     text = f"{recording.done} of {recording.count} frames"
     imgui.progress_bar(recording.done / recording.count, imgui.ImVec2(-1, 0), text)
-    return [CancelRecording()] if imgui.button("cancel") else []
+    return [CancelRecording()] if widgets.button("cancel") else []
 
 
 def _draw_recording(path: CameraPath, output: PathOutput) -> list[Action]:
     actions: list[Action] = []
-    _, sides = imgui.input_int2("pixels", [path.width, path.height])
-    _, fps = imgui.slider_int("frames/s", round(path.fps), 1, 120)
+    _, sides = widgets.input_int2("pixels", [path.width, path.height])
+    _, fps = widgets.slider_int("frames/s", round(path.fps), 1, 120)
     width, height = (min(max(side, 2), MAX_SIDE) for side in sides)
     if (width, height, fps) != (path.width, path.height, round(path.fps)):
         actions.append(SetPath(replace(path, width=width, height=height, fps=float(min(max(fps, 1), MAX_FPS)))))
-    _, video = imgui.input_text("into", output.video)
-    if imgui.is_item_hovered():
-        imgui.set_tooltip("a video if it ends in .mp4, .mov, .webm or .gif, else a folder for PNGs")
-    recording = imgui.button("record")
+    _, video = widgets.input_file("into", output.video)
+    recording = widgets.button("record")
     imgui.same_line()
-    _, transparent = imgui.checkbox("transparent", output.transparent)
+    _, transparent = widgets.checkbox("transparent", output.transparent)
     changed = replace(output, video=video, transparent=transparent)
     if changed != output:
         actions.append(SetPathOutput(changed))

@@ -10,6 +10,7 @@ from imgui_bundle import imgui
 from duplex.app.render.passes.screen import PATTERNS
 from duplex.app.render.views import Unseen, View
 from duplex.app.viewer.actions import Action, SetLook
+from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.look import Look
 
 
@@ -31,21 +32,21 @@ HINTS = {
 def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Action]:
     """Declare the section."""
     index = views.index(look.view) if look.view in views else 0
-    chosen, index = imgui.combo("show", index, [str(view) for view in views], 24)
-    _, (red, green, blue) = imgui.color_edit3("background", list(look.background))
-    _, pattern = imgui.combo("pattern", PATTERNS.index(look.pattern), list(PATTERNS))
+    chosen, index = widgets.combo("show", index, [str(view) for view in views], 24)
+    _, (red, green, blue) = widgets.color_edit3("background", list(look.background))
+    _, pattern = widgets.combo("pattern", PATTERNS.index(look.pattern), list(PATTERNS))
     shown = look.unseen
     if unseen.exists:
-        _, number = imgui.combo("unseen parts", list(Unseen).index(look.unseen), list(Unseen))
+        _, number = widgets.combo("unseen parts", list(Unseen).index(look.unseen), list(Unseen))
         shown = list(Unseen)[number]
         if unseen.in_picture:
             imgui.text_wrapped(HINTS[look.unseen])
-    _, exposure = imgui.slider_float("exposure", look.exposure, -3, 3, "%+.1f stops")
-    _, percent = imgui.slider_int("resolution", round(100 * look.scale), 10, 100, "%d%%")
-    _, smooth = imgui.checkbox("coarser while moving, for", look.smooth)
+    _, exposure = widgets.slider_float("exposure", look.exposure, -3, 3, "%+.1f stops")
+    _, percent = widgets.slider_int("resolution", round(100 * look.scale), 10, 100, "%d%%")
+    _, smooth = widgets.checkbox("coarser while moving, for", look.smooth)
     imgui.same_line()
     imgui.set_next_item_width(-1)
-    _, rate = imgui.slider_int("##rate", look.frame_rate, 10, 120, "%d/s")
+    _, rate = widgets.slider_int("##rate", look.frame_rate, 10, 120, "%d/s")
     changed = replace(
         look,
         view=views[index] if chosen else look.view,
