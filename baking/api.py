@@ -33,7 +33,7 @@ from duplex.baking.evaluation.evaluation import Evaluation, EvaluationOptions
 from duplex.baking.evaluation.evaluation import evaluate as evaluate_bundle
 from duplex.baking.evaluation.metrics import Metrics
 from duplex.baking.fields.field import Teacher
-from duplex.baking.job import beside_photos, cropped, identity, read_job, with_surroundings
+from duplex.baking.job import beside_photos, cropped, identity, read_job, with_surroundings, within_megabytes
 from duplex.baking.pipeline import bake as bake_job
 from duplex.baking.plan import checked_minutes, quality_for
 from duplex.baking.runtime.devices import pick_device, read_seed
@@ -96,7 +96,7 @@ def bake(  # noqa: PLR0913 - keyword arguments of the public API
         config = bake_config(quality or quality_for(minutes, device), stages)
         job = read_job(checkpoint, data, config, device=device, seed=seed, scene=scene)
         job = dataclasses.replace(job, minutes=minutes, compressed=not uncompressed, megabytes=megabytes)
-        job = with_surroundings(beside_photos(cropped(job, crop), stages), stages)
+        job = within_megabytes(with_surroundings(beside_photos(cropped(job, crop), stages), stages), stages)
         with Workspace(output, job.fingerprint(), resume, restart) as workspace, _reserved(preview_file):
             return bake_job(job, output, workspace, create_headless_context(), preview_file)
 

@@ -33,6 +33,9 @@ from duplex.baking.runtime.threads import parallel_views
 from duplex.baking.subject import SceneOptions, read_subject
 
 HELD_OUT_VIEWS = 4
+BYTES_A_FACE = 3.8  # of both shells, measured on the draft chair: Draco's and the charts'
+MESHES_SHARE = 0.3  # of a file whose size was asked for
+FEWEST_FACES = 4000  # of a shell, however small the file
 SURROUNDINGS_FACES = 2  # times those of an object alone
 SURROUNDINGS_BITS = 2  # more of a coordinate
 BESIDE_PHOTOS = 1 / 5  # of the preset's views
@@ -128,6 +131,17 @@ def with_surroundings(job: BakeJob, given: Collection[str]) -> BakeJob:
     if "position_bits" not in given:
         storage = dataclasses.replace(storage, position_bits=min(storage.position_bits + SURROUNDINGS_BITS, MAX_BITS))
     return dataclasses.replace(job, config=dataclasses.replace(job.config, shells=shells, storage=storage))
+
+
+def within_megabytes(job: BakeJob, given: Collection[str]) -> BakeJob:
+    """``job`` with so few faces that meshes leave most of its megabytes to features; ``faces`` that were given stay."""
+    if job.megabytes is None or "faces" in given:
+        return job
+    shells = job.config.shells
+    faces = max(min(shells.faces, int(MESHES_SHARE * 1e6 * job.megabytes / BYTES_A_FACE)), FEWEST_FACES)
+    return dataclasses.replace(
+        job, config=dataclasses.replace(job.config, shells=dataclasses.replace(shells, faces=faces))
+    )
 
 
 def beside_photos(job: BakeJob, given: Collection[str]) -> BakeJob:

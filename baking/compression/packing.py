@@ -40,7 +40,7 @@ from duplex.baking.settings import as_number, setting
 LEAST_STEP, MOST_STEP = 0.1, 30.0  # that are tried for a number of bytes
 TRIALS = 8
 MOST_MEGABYTES = 1000
-WEIGHT_STEPS = 511  # of a weight's size in its output's largest
+WEIGHT_STEPS = 255  # of a weight's size in its output's largest
 DIGITS = 6  # of cameras' numbers
 THUMBNAIL_QUALITY = 75
 

@@ -8,6 +8,7 @@ sparsity by reweighted l1 minimization"). Rounding counts as the identity (a str
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from duplex.baking.settings import setting
 
 WARM_UP = 40  # steps
 FINAL_RATE = 0.05  # share of the learning rates that is left at the end
+USUAL_ERROR = 1e-3  # mean squared, of the draft chair: scenes that are hard to draw get more bytes, and lose more
 RATE_EVERY = 25  # steps: how often slopes are computed
 FIT_EVERY = 4  # times that: how often the entropy model is fitted
 BITS_OF_A_MEGABYTE = 8e6
@@ -36,9 +38,9 @@ STEERING = 0.5  # power of how far the size is from the wanted one, by which the
 class TuningConfig:
     """How features and network learn to be small."""
 
-    rate_steps: int = setting(1200, "optimisation steps that make the bundle small", low=0)
+    rate_steps: int = setting(1600, "optimisation steps that make the bundle small", low=0)
     rate_weight: float = setting(
-        4.0, "how many times the picture's squared error a megabyte of features weighs", low=0, high=1e6, is_open=True
+        3.5, "how much a megabyte of features weighs beside the picture's error", low=0, high=1e6, is_open=True
     )
     coefficient_rate: float = setting(
         0.1, "Adam's learning rate of coefficients, in quantisation steps", low=0, high=1, is_open=True
@@ -88,7 +90,7 @@ class Tuner:
                 if self.step % RATE_EVERY == 0:
                     size = self._priced() / BITS_OF_A_MEGABYTE
                     if self.step == RATE_EVERY:
-                        self.weight = self.config.rate_weight * errors / RATE_EVERY
+                        self.weight = self.config.rate_weight * math.sqrt(USUAL_ERROR * errors / RATE_EVERY)
                     elif megabytes and self.step:
                         self.weight *= (size / megabytes) ** STEERING
                 errors += self.advance(sampler, color)

@@ -11,7 +11,7 @@ from duplex.baking.checkpoints.loading import load_teacher
 from duplex.baking.config import bake_config
 from duplex.baking.datasets.photos import Photo
 from duplex.baking.fields.spaces import Contracted
-from duplex.baking.job import BakeJob, beside_photos, cropped, needs, with_surroundings
+from duplex.baking.job import BakeJob, beside_photos, cropped, needs, with_surroundings, within_megabytes
 from duplex.baking.rig import Rig
 from duplex.baking.runtime.memory import GIB
 
@@ -48,6 +48,15 @@ def test_surroundings_get_more_faces_on_a_finer_lattice(octahedron: Path) -> Non
     assert with_surroundings(alone, {}) is alone and kept == around.config
     assert found.shells.faces == 2 * alone.config.shells.faces
     assert found.storage.position_bits == alone.config.storage.position_bits + 2
+
+
+def test_meshes_leave_most_of_a_small_file_to_features(octahedron: Path) -> None:
+    teacher = load_teacher(octahedron)
+    job = BakeJob(teacher, bake_config("draft", {}), Rig.from_scene(teacher.scene))
+    assert within_megabytes(job, {}) is job
+    found = [within_megabytes(replace(job, megabytes=m), {}).config.shells.faces for m in (0.001, 0.15, 0.3, 5)]
+    assert found[0] == 4000 and 11000 < found[1] < 12500 and found[2:] == [20000, 20000]
+    assert within_megabytes(replace(job, megabytes=0.15), {"faces"}).config == job.config
 
 
 def test_what_is_cropped_is_not_learned_from_photos(octahedron: Path, tmp_path: Path) -> None:
