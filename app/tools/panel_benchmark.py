@@ -118,7 +118,7 @@ class _BenchedPanel:
             has_limits=True,
             controls=self.controls,
             editor=self.editor,
-            files=FileFacts((), has_dialog=False),
+            files=FileFacts(()),
             inspect=InspectFacts(Inspection(), second_views(renderer), bundle.references, None, Measurements()),
             speed=speed,
             bundle=BundleFacts(bundle, "scene.bundle", 0, {}),

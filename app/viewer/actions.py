@@ -23,6 +23,13 @@ class TogglePanel(WindowAction):
 
 
 @dataclass(frozen=True)
+class SetPanelWidth(WindowAction):
+    """Make the panel ``width`` wide, at 96 dpi."""
+
+    width: float
+
+
+@dataclass(frozen=True)
 class ToggleHelp(WindowAction):
     """Show the list of keys, or hide it."""
 

@@ -22,6 +22,7 @@ from duplex.app.viewer.gui.clipboard import clipboard, copy
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.measurements import backend_agreement, reference_quality
 from duplex.app.viewer.open_scene import OpenScene, folder_for_output
+from duplex.app.viewer.settings import PANEL_WIDTHS
 from duplex.app.viewer.state import ViewerState
 
 NEAR = 12  # pixels between a camera and a click that chooses it
@@ -55,12 +56,14 @@ def _apply_to_window(action: a.WindowAction, state: ViewerState) -> None:
     match action:
         case a.TogglePanel():
             state.panel_visible = not state.panel_visible
+        case a.SetPanelWidth(width):
+            state.settings.panel = round(min(max(width, PANEL_WIDTHS[0]), PANEL_WIDTHS[1]))
         case a.ToggleHelp():
             state.help_visible = not state.help_visible
         case a.ShowHelp(visible):
             state.help_visible = visible
         case a.Dismiss():
-            state.help_visible, state.dialog = False, None
+            state.help_visible, state.dialog, state.file_dialog.browser.is_open = False, None, False
             state.dismissing = True
         case a.CloseDialog():
             state.dialog = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from duplex.app.viewer.actions import Action, GoToReference, SetInspection, ShowHelp
+from duplex.app.viewer.actions import Action, GoToReference, OpenFile, SetInspection, SetPanelWidth, ShowHelp
 from duplex.app.viewer.dialogs import draw_dialog
+from duplex.app.viewer.gui.grip import dragged
 from duplex.app.viewer.gui.labels import button_in_the_middle, label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.popups import close_popups
@@ -40,13 +41,19 @@ class Interface:
         if state.dismissing:
             state.dismissing = False
             close_popups()
-        files = FileFacts(state.settings.recent, state.file_dialog.available)
+        files = FileFacts(state.settings.recent)
         if scene := state.scene:
             actions += _draw_over_scene(state, scene)
             if state.panel_visible:
-                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file, state.layout.left)
+                layout = state.layout
+                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file, layout.left)
+                if (edge := dragged("edge", layout.left, layout.size[1])) is not None:
+                    actions.append(SetPanelWidth(edge / layout.scale))
         else:
             actions += draw_welcome(files, self._file)
+        browser = state.file_dialog.browser
+        if browser.is_open and (chosen := browser.draw(state.layout.left)):
+            actions.append(OpenFile(chosen))
         if state.dialog:
             actions += draw_dialog(state.dialog, state.layout.left)
         if state.help_visible and not draw_help():
@@ -59,6 +66,8 @@ def is_quiet(state: ViewerState) -> bool:
     """Whether nothing is drawn over the scene, so that only the panel has to be there."""
     scene = state.scene
     if scene is None or state.notices.lines or state.look.show_cameras or state.help_visible or state.dialog:
+        return False
+    if state.file_dialog.browser.is_open:
         return False
     split_or_probe = state.inspection.second or state.inspection.probing
     absent = is_absent(state.look.view, scene, state.window_camera(scene))

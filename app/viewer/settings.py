@@ -16,6 +16,7 @@ from duplex.app.render.views import Unseen
 
 MAX_FILE = 1 << 16  # bytes
 MAX_RECENT = 8
+PANEL_WIDTHS = 200, 1200
 
 
 @dataclass
@@ -23,7 +24,8 @@ class Settings:
     """What the viewer remembers from one start to the next.
 
     ``recent``: paths of bundles, the last one first; ``size``: of the window, None before the first start; ``scale``,
-    ``smooth``, ``frame_rate``, ``unseen`` and ``limited``: as in :class:`~duplex.app.viewer.look.Look`.
+    ``smooth``, ``frame_rate``, ``unseen`` and ``limited``: as in :class:`~duplex.app.viewer.look.Look`; ``panel``: the
+    panel's width at 96 dpi.
     """
 
     recent: list[str] = field(default_factory=list)
@@ -33,6 +35,7 @@ class Settings:
     frame_rate: int = 30
     unseen: str = Unseen.FADE
     limited: bool = False
+    panel: int = 300
 
     def opened(self, path: Path) -> None:
         """Put ``path`` first among the recent files."""
@@ -79,6 +82,8 @@ def load_settings(file: Path | None = None) -> Settings:
         found.frame_rate = data["frame_rate"]
     if data.get("unseen") in tuple(Unseen):
         found.unseen = data["unseen"]
+    if _whole(data.get("panel"), *PANEL_WIDTHS):
+        found.panel = data["panel"]
     if isinstance(data.get("limited"), bool):
         found.limited = data["limited"]
     return found

@@ -65,8 +65,7 @@ class ViewerState:
         self.measurements = Measurements()
         self.notices = Notices()
         self.file_dialog = FileDialog()
-        self.panel_visible = True
-        self.help_visible = False
+        self.panel_visible, self.help_visible = True, False
         self.dialog: Dialog | None = None
         self.dismissing = False
         self.unkept = False
@@ -212,15 +211,20 @@ class ViewerState:
             self.notices.error(sentence_of(error))
         self.painter.paint(self.scene, self.appearance, size, box, out)
 
+    @property
+    def shown_in_full(self) -> bool:
+        """Whether the camera has rested so long that the picture has its full resolution."""
+        return self.resolution.resting > STILL_SECONDS
+
     def rests(self) -> bool:
         """Whether nothing moves, is measured, fades or is waited for."""
         scene = self.scene
-        if self.notices.lines or self.file_dialog.is_open:
+        if self.notices.lines or self.file_dialog.is_waiting:
             return False
         if scene is None:
             return True
         busy = scene.controls.moving or scene.editor.playing or scene.editor.recording or scene.undecided
-        return not busy and self.resolution.resting > STILL_SECONDS
+        return not busy and self.shown_in_full
 
     def record_some(self) -> None:
         """Draw some frames of a recording in progress."""

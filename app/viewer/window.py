@@ -21,6 +21,7 @@ from duplex.app.viewer.apply_actions import apply
 from duplex.app.viewer.files.hot_reload import WATCH_SECONDS, HotReload
 from duplex.app.viewer.gui.glfw_window import content_scale, open_window
 from duplex.app.viewer.gui.imgui_platform import Ui
+from duplex.app.viewer.gui.kept_pixels import KeptPixels
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.panel_cache import PanelCache
 from duplex.app.viewer.input.events import Input
@@ -29,6 +30,7 @@ from duplex.app.viewer.panels.panel import panel_width
 from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.settings import load_settings
 from duplex.app.viewer.state import ViewerState
+from duplex.assets import DEMO_BUNDLE
 
 EMPTY_COLOR = (0.05, 0.055, 0.065)  # of a window in which nothing is open
 LONGEST_STEP = 0.1  # seconds that a camera moves in one frame at most
@@ -54,6 +56,7 @@ class Viewer:
         self.interface = Interface()
         self.hot_reload = HotReload()
         self.panel_cache = PanelCache(self.ctx, enabled=self.state.software)
+        self.kept_scene = KeptPixels(self.ctx)
         self.ui.touched = self.panel_cache.invalidate
         self.driver = describe(self.ctx)
         self.frame_times: deque[float] = deque(maxlen=PLOTTED_FRAMES)
@@ -85,6 +88,8 @@ class Viewer:
         if self.state.software:
             driver = self.driver.partition(" (")[0]
             self.state.notices.note(f"The CPU draws ({driver}): a graphics card is much faster")
+        if self.state.scene and self.state.scene.path == DEMO_BUNDLE:
+            self.state.notices.note("This is the demo. Drop a bundle here, or press Ctrl+O; ? lists keys and mouse")
         try:
             while not self.window.is_closing and not interrupts.pending():
                 self.frame()
@@ -173,7 +178,7 @@ class Viewer:
         pixels = glfw.get_framebuffer_size(self.window._window)
         scale = content_scale(self.window._window, size[0], pixels[0])
         shown = self.state.panel_visible and self.state.scene is not None
-        self.state.layout = Layout(size, pixels, scale, panel_width(shown, size[0], scale))
+        self.state.layout = Layout(size, pixels, scale, panel_width(shown, self.state.settings.panel, size[0], scale))
         self.ui.left = self.state.layout.left
 
     def _draw_scene(self, seconds: float) -> None:
@@ -184,11 +189,24 @@ class Viewer:
             step = min(seconds, LONGEST_STEP)
             state.move(step, self.input.flight())
             self._lay_out()
-            state.draw(seconds, self.ctx.screen)
+            self._draw_or_restore(seconds)
         if not state.scene:
             self._lay_out()
             self.ctx.screen.use()
             self.ctx.screen.clear(*EMPTY_COLOR)
+
+    def _draw_or_restore(self, seconds: float) -> None:
+        """Draw the scene, or where the CPU draws and nothing has changed, restore its pixels: typing goes on faster."""
+        state, size = self.state, self.state.layout.pixels
+        pose = state.scene.controls.pose if state.scene else ()
+        timed = bool(state.timers.milliseconds) or not state.timers.counting
+        drawn = (state.changes, state.look, state.inspection, state.layout, pose)
+        shown = drawn if state.shown_in_full and timed else None
+        if state.software and shown and self.kept_scene.restore(shown, size, self.ctx.screen):
+            return
+        state.draw(seconds, self.ctx.screen)
+        if state.software and shown:
+            self.kept_scene.store(shown, size, self.ctx.screen)
 
     def _draw_interface(self, now: float, seconds: float) -> None:
         """Draw panel and notices, or restore the panel's pixels where nothing has changed."""

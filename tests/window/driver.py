@@ -38,6 +38,8 @@ class Widgets:
         "collapsing_header",
         "combo",
         "input_text",
+        "begin_menu",
+        "menu_item",
         "selectable",
         "slider_float",
     )

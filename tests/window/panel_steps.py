@@ -94,3 +94,80 @@ def nothing_open(s: Session) -> None:
     assert set(Path.home().glob("*.png")) == pictures, "a picture of nothing is saved"
     for header in ("File", "Camera", "View"):
         s.click(header)
+
+
+def menus(s: Session) -> None:
+    """The menu bar names what there is to do, and does it."""
+    s.key("key", "k")
+    count = len(s.editor.path.keyframes)
+    assert count
+    s.click("Edit")
+    s.picture("edit-menu")
+    s.click("Undo")
+    assert len(s.editor.path.keyframes) == count - 1, "the menu does not undo"
+    s.click("Help")
+    s.click("Keys and mouse")
+    assert s.state.help_visible
+    s.key("key", "Escape")
+    assert not s.state.help_visible
+
+
+def panel_width(s: Session) -> None:
+    """The panel's edge is dragged, the scene takes what is left, and the width is remembered."""
+    state = s.state
+    before = state.layout.left
+    s.drag(1, 60, 0, begin=(round(before), 400))
+    s.frames(2)
+    assert abs(state.layout.left - before - 60) < 3, "the panel's edge cannot be dragged"
+    assert state.settings.panel == round(state.layout.left / state.layout.scale)
+    assert state.layout.scene_size[0] == round(s.picture("wider-panel").shape[1] - state.layout.left)
+    s.drag(1, -60, 0, begin=(round(state.layout.left), 400))
+    assert abs(state.layout.left - before) < 3
+
+
+def file_list(s: Session) -> None:
+    """Where the system has no dialog, Ctrl+O lists files: folders are entered, a bundle is opened."""
+    state, browser = s.state, s.state.file_dialog.browser
+    folder = s.folder / "scenes"
+    folder.mkdir()
+    (folder / "one.bundle").write_bytes(DEMO_BUNDLE.read_bytes())
+    (folder / "notes.txt").write_text("no scene")
+    browser.folder = s.folder
+    state.file_dialog._available = False
+    s.key("key", "ctrl+o")
+    assert browser.is_open
+    s.click("scenes")
+    assert browser.folder == folder and [entry.name for entry in browser._entries] == ["one.bundle"]
+    s.picture("file-list")
+    s.click("all files")
+    assert {entry.name for entry in browser._entries} == {"one.bundle", "notes.txt"}
+    s.key("key", "Escape")
+    assert not browser.is_open
+    s.key("key", "ctrl+o")
+    s.click("one.bundle")
+    assert state.scene.path == folder / "one.bundle" and not browser.is_open
+    s.drop(DEMO_BUNDLE)
+    s.frames(12)
+
+
+def hints(s: Session) -> None:
+    """What rests on a control is told what it is for."""
+    s.frames(2)
+    x, y = s.widgets.places["exposure"]
+    plain = s.picture("no-hint")
+    s.point(round(x), round(y))
+    for _ in range(40):
+        s.frames(1)
+    hinted = s.picture("hint")
+    below = np.s_[round(y) + 12 : round(y) + 70, 20:290]
+    assert differ(hinted[below], plain[below]) > 5, "no hint"
+    s.point(600, 300)
+
+
+def typed_name(s: Session) -> None:
+    """Enter opens what is typed, says what is wrong with it, and leaves the cursor in the field."""
+    s.click("File")
+    s.type("path", "/nowhere.bundle")
+    assert s.notes("nowhere.bundle") and s.viewer.ui.typing, "the field has lost the keyboard"
+    s.key("key", "Escape")
+    s.click("File")

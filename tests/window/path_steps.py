@@ -86,6 +86,10 @@ def recorded_path(s: Session) -> None:
     with av.open(str(s.folder / "way.mp4")) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == editor.path.frames == 10 and frames[0].shape == (48, 64, 3)
+    s.click("record")
+    while editor.recording:
+        s.frames(1)
+    assert (s.folder / "way-002.mp4").is_file() and s.notes("way-002.mp4"), "what was there is not left alone"
     s.type("into", "/nowhere/way.mp4")
     s.click("record")
     assert not editor.recording and s.notes("/nowhere")

@@ -82,6 +82,13 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         panel_steps.nothing_open,
         panel_steps.resized_window,
     ),
+    "controls": (
+        panel_steps.menus,
+        panel_steps.hints,
+        panel_steps.panel_width,
+        panel_steps.typed_name,
+        panel_steps.file_list,
+    ),
 }
 
 

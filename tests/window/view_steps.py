@@ -72,12 +72,12 @@ def reference_elsewhere(s: Session) -> None:
 def view_menu(s: Session) -> None:
     """The menu opens under the mouse and an entry is chosen by a click."""
     panel = s.picture("panel-with-menu")[:, :300]
-    s.point(92, 42)
+    s.point(*map(round, s.widgets.places["show"]))
     s.frames(1)
     s.xdotool("click", 1)
     opened = s.picture("menu")
     assert differ(opened[50:, :300], panel[50:]) > 1, "the view menu does not open"
-    s.point(52, 88)
+    s.point(52, 108)
     s.frames(1)
     s.xdotool("click", 1)
     s.frames(4)

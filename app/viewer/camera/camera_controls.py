@@ -128,6 +128,12 @@ class CameraControls:
     def fov(self, value: float) -> None:
         self.goal = replace(self.goal, fov=value)
 
+    @property
+    def pose(self) -> tuple[float, ...]:
+        """Where the camera is that is shown, and how it looks."""
+        shown = self.shown
+        return (*shown.target, shown.distance, *shown.rotation, shown.fov)
+
     def camera(self, width: int, height: int) -> Camera:
         """The camera that is shown, for a picture of ``width`` x ``height`` pixels."""
         pose = np.eye(4)

@@ -15,7 +15,7 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, printable
 from duplex.app.core.files import expanded
 from duplex.app.render.frame import TRANSPARENT, FrameOptions
-from duplex.app.render.movies.recording import Recording
+from duplex.app.render.movies.recording import Recording, is_taken
 from duplex.app.render.renderer import Renderer
 from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.camera import Camera
@@ -64,6 +64,8 @@ class KeyframeEditor:
     playing: bool = False
     recording: Recording | None = None
     _preview: tuple[CameraPath, Array] | None = None  # a path, and its points
+    _own: set[Path] = field(default_factory=set)  # files that were saved or loaded here, and may be replaced
+    _recorded: str = ""  # where the recording goes
 
     @property
     def keyframe(self) -> Keyframe | None:
@@ -118,14 +120,20 @@ class KeyframeEditor:
         return self.path.camera(self.second)
 
     def save(self) -> None:
-        """Write the path's file; raises :class:`DuplexError` or OSError."""
+        """Write the path's file, under another name if somebody else's has its own; raises DuplexError or OSError."""
         self._check()
         file = _typed_path(self.output.file)
+        if file not in self._own:
+            file = _free(file)
+            self._own.add(file)
+            self.output = replace(self.output, file=printable(str(file)))
         write_path(self.path, file, self.bundle.to_checkpoint, self.bundle.to_dataset, ngp=self.output.ngp)
 
     def load(self) -> None:
         """Read the path's file; raises :class:`DuplexError`, and then the path stays as it was."""
-        self.path = read_path(_typed_path(self.output.file), self.bundle.to_checkpoint, self.bundle.to_dataset)
+        file = _typed_path(self.output.file)
+        self.path = read_path(file, self.bundle.to_checkpoint, self.bundle.to_dataset)
+        self._own.add(file)
         self.selected = -1
         self.second = 0.0
         self.playing = False
@@ -136,7 +144,8 @@ class KeyframeEditor:
         if self.output.transparent:
             options = replace(options, background=TRANSPARENT)
         path = self.path
-        out = _typed_path(self.output.video)
+        out = _free(_typed_path(self.output.video))
+        self._recorded = printable(str(out))
         self.recording = Recording(renderer, path.cameras(), path.frames, out, path.fps, options)
 
     def record_some(self) -> str:
@@ -157,7 +166,7 @@ class KeyframeEditor:
         if not recording.finished:
             return ""
         self.recording = None
-        return f"{self.output.video}: {recording.count} frames"
+        return f"{self._recorded}: {recording.count} frames"
 
     def cancel_recording(self) -> None:
         """Stop recording, and leave no unfinished video behind."""
@@ -184,6 +193,14 @@ class KeyframeEditor:
             raise DuplexError("this path is empty: add keyframes first (K)")
         if self.path.frames > MAX_FRAMES:
             raise DuplexError(f"{self.path.frames} frames: expected at most {MAX_FRAMES}: fewer seconds or frames/s")
+
+
+def _free(path: Path) -> Path:
+    """``path``, or where something is there already, the same with the first number that is free."""
+    if not is_taken(path):
+        return path
+    numbered = (path.with_name(f"{path.stem}-{i:03d}{path.suffix}") for i in range(2, 10**6))
+    return next(each for each in numbered if not is_taken(each))
 
 
 def _typed_path(text: str) -> Path:

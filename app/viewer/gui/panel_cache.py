@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import moderngl
 
-from duplex.app.render.gpu import color_target
+from duplex.app.viewer.gui.kept_pixels import KeptPixels
 
 STALE_SECONDS = 1.0
 SETTLING = 4  # frames after an event in which Dear ImGui may still change the panel
@@ -18,9 +18,8 @@ class PanelCache:
     """Keeps the left part of a framebuffer; unless ``enabled`` it never does."""
 
     def __init__(self, ctx: moderngl.Context, enabled: bool):
-        self.ctx = ctx
         self.enabled = enabled
-        self._pixels: moderngl.Framebuffer | None = None
+        self._pixels = KeptPixels(ctx)
         self._settling = SETTLING
         self._valid_until = 0.0
 
@@ -33,17 +32,14 @@ class PanelCache:
 
         ``now``: seconds of a monotonic clock.
         """
-        if self._pixels is None or self._pixels.size != size or self._settling or now > self._valid_until:
+        if self._settling or now > self._valid_until:
             return False
-        self.ctx.copy_framebuffer(out, self._pixels)
-        return True
+        return self._pixels.restore(None, size, out)
 
     def store(self, size: tuple[int, int], now: float, out: moderngl.Framebuffer) -> None:
         """Keep the panel that has just been drawn into the lower left of ``out``."""
         self._settling = max(self._settling - 1, 0)
         if not self.enabled or self._settling or min(size) < 1:
             return
-        if self._pixels is None or self._pixels.size != size:
-            self._pixels = self.ctx.framebuffer([color_target(self.ctx, size, "f1")])
-        self.ctx.copy_framebuffer(self._pixels, out)
+        self._pixels.store(None, size, out)
         self._valid_until = now + STALE_SECONDS

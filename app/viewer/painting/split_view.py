@@ -6,10 +6,10 @@ from imgui_bundle import imgui
 
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.renderer import Renderer
+from duplex.app.viewer.gui.grip import dragged
 from duplex.app.viewer.gui.labels import label_at
 from duplex.app.viewer.look import ONLY_SHELLS, SecondView
 
-GRIP = 12  # pixels around the line where the mouse takes hold of it
 LINE_COLOR = 0xFF40C0FF  # ABGR
 
 
@@ -51,31 +51,12 @@ def draw_split_line(split: float, area: tuple[float, float, float], labels: tupl
     left, width, height = area
     place = left + split * width
     scale = imgui.get_style().font_scale_dpi
-    split = _drag(split, place, area)
+    if (mouse := dragged("split", place, height)) is not None:
+        split = min(max((mouse - left) / max(width, 1), 0.02), 0.98)
     target = imgui.get_background_draw_list()
     target.add_line(imgui.ImVec2(place, 0), imgui.ImVec2(place, height), LINE_COLOR, 2 * scale)
     first, second = labels
     gap = 8 * scale
     label_at(first, place - imgui.calc_text_size(first).x - gap, gap)
     label_at(second, place + gap, gap)
-    return split
-
-
-def _drag(split: float, place: float, area: tuple[float, float, float]) -> float:
-    """Declare an invisible handle over the line at ``place``; returns the new split."""
-    left, width, height = area
-    grip = GRIP * imgui.get_style().font_scale_dpi
-    imgui.set_next_window_pos(imgui.ImVec2(place - grip / 2, 0), imgui.Cond_.always)
-    imgui.set_next_window_size(imgui.ImVec2(grip, height), imgui.Cond_.always)
-    imgui.push_style_var(imgui.StyleVar_.window_padding, imgui.ImVec2(0, 0))
-    imgui.push_style_var(imgui.StyleVar_.window_min_size, imgui.ImVec2(1, 1))
-    flags = imgui.WindowFlags_.no_decoration | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_background
-    imgui.begin("##split", None, flags)
-    imgui.invisible_button("grip", imgui.ImVec2(grip, height))
-    if imgui.is_item_active():
-        split = min(max((imgui.get_io().mouse_pos.x - left) / max(width, 1), 0.02), 0.98)
-    if imgui.is_item_hovered() or imgui.is_item_active():
-        imgui.set_mouse_cursor(imgui.MouseCursor_.resize_ew)
-    imgui.end()
-    imgui.pop_style_var(2)
     return split

@@ -10,8 +10,8 @@ from imgui_bundle import imgui
 from duplex.app.core.errors import printable
 from duplex.app.core.tree import shown
 from duplex.app.scene.bundle import Bundle
-from duplex.app.viewer.gui.hints import HINTS
-from duplex.app.viewer.gui.widgets import show_hint
+from duplex.app.viewer.panels.hints import HINTS
+from duplex.app.viewer.panels.widgets import show_hint
 
 
 @dataclass(frozen=True, eq=False)

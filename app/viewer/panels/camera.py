@@ -21,8 +21,8 @@ from duplex.app.viewer.actions import (
     SetUp,
 )
 from duplex.app.viewer.camera.camera_controls import MODES, UPS, CameraControls
-from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.look import Look
+from duplex.app.viewer.panels import widgets
 
 FOV_DEGREES = (5, 120)
 BUTTONS: dict[str, Action] = {

@@ -10,16 +10,15 @@ from imgui_bundle import imgui
 
 from duplex.app.core.errors import printable
 from duplex.app.viewer.actions import Action, BrowseFiles, CloseFile, OpenFile
-from duplex.app.viewer.gui import widgets
+from duplex.app.viewer.panels import widgets
 from duplex.assets import DEMO_BUNDLE
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """``recent``: paths of bundles, the last one first; ``has_dialog``: whether the system can show a file dialog."""
+    """``recent``: paths of bundles, the last one first."""
 
     recent: Sequence[str]
-    has_dialog: bool
 
 
 class FileSection:
@@ -32,12 +31,13 @@ class FileSection:
         """Declare the section; ``is_open``: whether there is a bundle to close."""
         actions: list[Action] = []
         entered, self.text = widgets.input_file("path", self.text, imgui.InputTextFlags_.enter_returns_true)
+        if entered:
+            imgui.set_keyboard_focus_here(-1)  # the name may be typed again
         if (widgets.button("open") or entered) and self.text.strip():
             actions.append(OpenFile(Path(self.text.strip())))
-        if facts.has_dialog:
-            imgui.same_line()
-            if widgets.button("browse ..."):
-                actions.append(BrowseFiles())
+        imgui.same_line()
+        if widgets.button("browse ..."):
+            actions.append(BrowseFiles())
         imgui.same_line()
         if widgets.button("demo"):
             actions.append(OpenFile(DEMO_BUNDLE))

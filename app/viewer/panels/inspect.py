@@ -12,10 +12,10 @@ from duplex.app.render.probe import Hit
 from duplex.app.render.views import ERROR, REFERENCE
 from duplex.app.scene.reference import Reference
 from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection
-from duplex.app.viewer.gui import widgets
-from duplex.app.viewer.gui.hints import HINTS
 from duplex.app.viewer.look import Inspection, SecondView
 from duplex.app.viewer.measurements import Measurements, ProbedPixel
+from duplex.app.viewer.panels import widgets
+from duplex.app.viewer.panels.hints import HINTS
 
 CHANNELS = ("as colours", "1", "2", "3", "4")
 SMALLEST_RANGE = 1e-3

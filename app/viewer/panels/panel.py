@@ -12,17 +12,18 @@ from duplex.app.render.views import View
 from duplex.app.viewer.actions import Action, ShowHelp
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
-from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.look import Look
+from duplex.app.viewer.panels import widgets
 from duplex.app.viewer.panels.bundle import BundleFacts, draw_bundle
 from duplex.app.viewer.panels.camera import draw_camera
 from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.inspect import InspectFacts, draw_inspect
+from duplex.app.viewer.panels.menu import draw_menu
 from duplex.app.viewer.panels.path import draw_path
 from duplex.app.viewer.panels.speed import SpeedFacts, draw_speed
 from duplex.app.viewer.panels.view import UnseenFacts, draw_view
 
-WIDTH = 300
+WIDTH = 300  # at first, at 96 dpi
 NARROWEST = 200  # of the scene beside the panel: in a narrower window they share alike
 
 
@@ -42,9 +43,9 @@ class PanelFacts:
     bundle: BundleFacts
 
 
-def panel_width(visible: bool, width: float, scale: float) -> float:
-    """How much of a window's ``width`` the panel takes from the scene; ``scale``: the content scale."""
-    return min(WIDTH * scale, max(width - NARROWEST * scale, width / 2)) if visible else 0.0
+def panel_width(visible: bool, wanted: float, width: float, scale: float) -> float:
+    """How much of a window's ``width`` a panel of the ``wanted`` one takes; ``scale``: the content scale."""
+    return min(wanted * scale, max(width - NARROWEST * scale, width / 2)) if visible else 0.0
 
 
 def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Action]:
@@ -54,10 +55,11 @@ def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Actio
     imgui.set_next_window_size(imgui.ImVec2(width, size.y), imgui.Cond_.always)
     imgui.push_style_var(imgui.StyleVar_.window_rounding, 0)
     flags = imgui.WindowFlags_.no_title_bar | imgui.WindowFlags_.no_move | imgui.WindowFlags_.no_resize
+    flags |= imgui.WindowFlags_.menu_bar
     imgui.begin("duplex", None, flags)
     imgui.pop_style_var()
     imgui.push_item_width(-105 * scale)
-    actions = _draw_sections(facts, file)
+    actions = draw_menu(facts.files.recent) + _draw_sections(facts, file)
     imgui.separator()
     if widgets.button("keys and mouse (?)"):
         actions.append(ShowHelp(True))

@@ -12,8 +12,8 @@ from duplex.app.scene.camera_path import CameraPath, Keyframe
 from duplex.app.scene.path_files import MAX_SECONDS
 from duplex.app.viewer.actions import Action
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
-from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.gui.overlay import Overlay
+from duplex.app.viewer.panels import widgets
 from duplex.app.viewer.path_actions import (
     AddKeyframe,
     CancelRecording,
@@ -54,7 +54,10 @@ def draw_path(editor: KeyframeEditor) -> list[Action]:
             actions.append(SeekPath(second))
     actions += _draw_timing(path)
     actions += _draw_files(editor.output)
-    return actions + (_draw_progress(editor.recording) if editor.recording else _draw_recording(path, editor.output))
+    imgui.begin_disabled(editor.recording is not None)
+    actions += _draw_recording(path, editor.output)
+    imgui.end_disabled()
+    return actions + (_draw_progress(editor.recording) if editor.recording else [])
 
 
 def draw_path_over_scene(editor: KeyframeEditor, overlay: Overlay, size: float) -> None:

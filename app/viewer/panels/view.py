@@ -10,8 +10,8 @@ from imgui_bundle import imgui
 from duplex.app.render.passes.screen import PATTERNS
 from duplex.app.render.views import Unseen, View
 from duplex.app.viewer.actions import Action, SetLook
-from duplex.app.viewer.gui import widgets
 from duplex.app.viewer.look import Look
+from duplex.app.viewer.panels import widgets
 
 
 @dataclass(frozen=True)

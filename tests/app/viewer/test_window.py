@@ -14,7 +14,20 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-GROUPS = ("camera", "pointing", "keys", "commands", "opening", "files", "inspect", "path", "views", "display", "panel")
+GROUPS = (
+    "camera",
+    "pointing",
+    "keys",
+    "commands",
+    "opening",
+    "controls",
+    "files",
+    "inspect",
+    "path",
+    "views",
+    "display",
+    "panel",
+)
 TESTS = Path(__file__).parents[2]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imgui_bundle import imgui
 
-from duplex.app.viewer.gui.hints import HINTS
+from duplex.app.viewer.panels.hints import HINTS
 
 WRAP = 22.0  # width of a hint, in letters' heights
 
