@@ -61,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     action.add_argument("--info", action="store_true", help="print what the bundle holds")
     action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
+    for name in ("depth", "normals"):
+        parser.add_argument(
+            f"--{name}",
+            type=Path,
+            metavar="FILE",
+            help=f"draw {name} (.exr as floats, .png), beside --screenshot or alone",
+        )
     parser.add_argument(
         "-o",
         "--output",
@@ -98,7 +105,7 @@ def _view(arguments: argparse.Namespace) -> int:
         return _record(arguments, size, _options(arguments, background))
     if arguments.output:
         raise DuplexError(f"-o {arguments.output}: expected --turntable or --render with it")
-    if arguments.screenshot:
+    if arguments.screenshot or arguments.depth or arguments.normals:
         return _screenshot(arguments, size, _options(arguments, background))
     from duplex.app.viewer.launch import view
 
@@ -125,13 +132,25 @@ def _screenshot(arguments: argparse.Namespace, size: tuple[int, int], options: F
     from duplex.app.scene.bundle_reader import read_bundle
     from duplex.app.scene.orbits import scene_orbit
     from duplex.app.tools.screenshots import choose_camera, screenshot
+    from duplex.app.tools.surface_pictures import check_surface_name, surface_of, write_depth, write_normals
 
     bundle = read_bundle(arguments.bundle)
     camera = choose_camera(bundle, arguments.camera, size) if arguments.camera else scene_orbit(bundle).camera(0, *size)
-    result = screenshot(bundle, camera, arguments.screenshot, options, arguments.backend)
-    if result.warning:
-        print(f"warning: {result.warning}", file=sys.stderr)
-    print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {result.driver}")
+    surfaces = [(arguments.depth, write_depth), (arguments.normals, write_normals)]
+    for path, _ in surfaces:
+        if path:
+            check_surface_name(path)
+    if arguments.screenshot:
+        result = screenshot(bundle, camera, arguments.screenshot, options, arguments.backend)
+        if result.warning:
+            print(f"warning: {result.warning}", file=sys.stderr)
+        print(f"{arguments.screenshot}: {size[0]} x {size[1]}, drawn by {result.driver}")
+    if arguments.depth or arguments.normals:
+        surface = surface_of(bundle, camera)
+        for path, write in surfaces:
+            if path:
+                write(surface, path)
+                print(f"{path}: {size[0]} x {size[1]}, of the outer shell")
     return 0
 
 
