@@ -47,20 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=tuple(Unseen),
         help="what becomes of parts that no camera of the bake saw [fade, or as the window was left]",
     )
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument(
-        "--screenshot", type=Path, metavar="FILE", help="draw one picture without a window: PNG, JPEG or WebP"
-    )
-    action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
-    action.add_argument(
-        "--render", type=Path, metavar="PATH", help="draw a camera path of nerfstudio or instant-ngp (JSON) into -o"
-    )
-    action.add_argument("--bench", action="store_true", help="measure how fast the bundle is drawn here")
-    action.add_argument(
-        "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
-    )
-    action.add_argument("--info", action="store_true", help="print what the bundle holds")
-    action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
+    _add_actions(parser)
     for name in ("depth", "normals"):
         parser.add_argument(
             f"--{name}",
@@ -81,6 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print what was found as one JSON object")
     parser.add_argument("--version", action="version", version=f"duplex {version()}")
     return parser
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add what is done without a window, one thing at a time."""
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--screenshot", type=Path, metavar="FILE", help="draw one picture without a window: PNG, JPEG or WebP"
+    )
+    action.add_argument("--turntable", action="store_true", help="draw a turn around the scene into -o")
+    action.add_argument(
+        "--render", type=Path, metavar="PATH", help="draw a camera path of nerfstudio or instant-ngp (JSON) into -o"
+    )
+    action.add_argument("--bench", action="store_true", help="measure how fast the bundle is drawn here")
+    action.add_argument(
+        "--scaling", action="store_true", help="measure how the time grows with pixels, faces and network"
+    )
+    action.add_argument("--info", action="store_true", help="print what the bundle holds")
+    action.add_argument("--doctor", action="store_true", help="print what this machine can do, and what is missing")
 
 
 def _view(arguments: argparse.Namespace) -> int:
