@@ -18,13 +18,14 @@ from duplex.app.viewer.gui.imgui_platform import Ui
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.panel_cache import STALE_SECONDS, PanelCache
-from duplex.app.viewer.look import Inspection, Look
+from duplex.app.viewer.look import Inspection, Look, PictureSettings
 from duplex.app.viewer.measurements import Measurements
 from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.panels.bundle import BundleFacts
-from duplex.app.viewer.panels.file import FileFacts, FileSection
+from duplex.app.viewer.panels.camera import CameraFacts
+from duplex.app.viewer.panels.file import FileFacts
 from duplex.app.viewer.panels.inspect import InspectFacts
-from duplex.app.viewer.panels.panel import WIDTH, PanelFacts, draw_panel
+from duplex.app.viewer.panels.panel import WIDTH, PanelFacts, Sections, draw_panel
 from duplex.app.viewer.panels.speed import PLOTTED_FRAMES, SpeedFacts
 from duplex.app.viewer.panels.view import UnseenFacts
 
@@ -70,7 +71,7 @@ class _BenchedPanel:
         self.passes = passes
         self.scene_milliseconds = scene_milliseconds
         self.ui = Ui()
-        self.file = FileSection()
+        self.sections = Sections()
         self.cache = PanelCache(renderer.ctx, is_software(renderer.ctx))
         self.out = renderer.ctx.framebuffer([renderer.ctx.texture(LAYOUT.pixels, 4)])
         self.times: deque[float] = deque(maxlen=PLOTTED_FRAMES)
@@ -92,7 +93,7 @@ class _BenchedPanel:
         restored = in_view and self.cache.restore(LAYOUT.panel_size, now, self.out)
         if not restored:
             self.ui.begin(LAYOUT)
-            draw_panel(self._facts(), self.file, WIDTH)
+            draw_panel(self._facts(), self.sections, WIDTH)
             self.ui.end()
             self.cache.store(LAYOUT.panel_size, now, self.out)
         ctx.finish()
@@ -115,8 +116,8 @@ class _BenchedPanel:
             look=Look(),
             views=renderer.views,
             unseen=UnseenFacts(exists=True, in_picture=True),
-            has_limits=True,
-            controls=self.controls,
+            camera=CameraFacts(self.controls, Look(), len(bundle.cameras), True, ()),
+            pictures=PictureSettings(),
             editor=self.editor,
             files=FileFacts(()),
             inspect=InspectFacts(Inspection(), second_views(renderer), bundle.references, None, Measurements()),

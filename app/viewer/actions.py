@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duplex.app.core.arrays import Array
-from duplex.app.viewer.look import Inspection, Look
+from duplex.app.viewer.look import Inspection, Look, PictureSettings
 
 
 class Action:
@@ -113,6 +113,13 @@ class CompareBackends(ViewAction):
 
 
 @dataclass(frozen=True)
+class SetPictures(ViewAction):
+    """Save pictures as ``settings`` say."""
+
+    settings: PictureSettings
+
+
+@dataclass(frozen=True)
 class SavePicture(ViewAction):
     """Save what the window shows, without the panel, as a PNG."""
 
@@ -189,6 +196,27 @@ class CopyView(CameraAction):
 @dataclass(frozen=True)
 class PasteView(CameraAction):
     """Go to the camera in the clipboard."""
+
+
+@dataclass(frozen=True)
+class AddBookmark(CameraAction):
+    """Keep the view under ``name``."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class GoToBookmark(CameraAction):
+    """Go to the bookmark ``index``."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class RemoveBookmark(CameraAction):
+    """Keep the bookmark ``index`` no longer."""
+
+    index: int
 
 
 @dataclass(frozen=True)

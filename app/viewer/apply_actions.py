@@ -10,11 +10,12 @@ import numpy as np
 from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError, sentence_of
 from duplex.app.core.images import save_png
-from duplex.app.render.frame import FrameOptions
+from duplex.app.render.frame import TRANSPARENT, FrameOptions
 from duplex.app.render.gpu import color_target, driver_errors
-from duplex.app.scene.camera import Camera
+from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.viewer import actions as a
 from duplex.app.viewer import path_actions as p
+from duplex.app.viewer.camera.bookmarks import Bookmark
 from duplex.app.viewer.camera.camera_controls import MODES
 from duplex.app.viewer.camera.raycast import Meeting, first_meeting, pixel_ray
 from duplex.app.viewer.files.opening import open_file
@@ -93,12 +94,14 @@ def _apply_to_view(action: a.ViewAction, state: ViewerState, scene: OpenScene) -
             shells = state.inspection.shells
             agreement = backend_agreement(scene.renderer, state.drawn_camera(scene), shells)
             state.measurements = replace(state.measurements, agreement=agreement)
+        case a.SetPictures(settings):
+            state.pictures = settings
         case a.SavePicture():
             _save_picture(state, scene)
         case a.Undo() | a.Redo():
             step = state.history.undo if isinstance(action, a.Undo) else state.history.redo
-            found = step(state.undoable_of(scene))
-            if found:
+            present = state.undoable
+            if present and (found := step(present)):
                 state.restore(found, scene)
             else:
                 state.notices.note("nothing to undo" if isinstance(action, a.Undo) else "nothing to do again")
@@ -127,6 +130,12 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
             state.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
         case a.PasteView():
             controls.paste(clipboard(), scene.center)
+        case a.AddBookmark(name):
+            scene.set_bookmarks([*scene.bookmarks, Bookmark(name, state.window_camera(scene))])
+        case a.GoToBookmark(index):
+            controls.set(scene.bookmarks[index].camera, scene.center)
+        case a.RemoveBookmark(index):
+            scene.set_bookmarks(scene.bookmarks[:index] + scene.bookmarks[index + 1 :])
         case a.NextCameraMode():
             controls.set_mode(MODES[(MODES.index(controls.mode) + 1) % len(MODES)])
             state.notices.note(f"camera: {controls.mode}")
@@ -221,13 +230,30 @@ def _jump(index: int, state: ViewerState, scene: OpenScene) -> None:
 
 
 def _save_picture(state: ViewerState, scene: OpenScene) -> None:
-    """Save the scene as the window shows it, at the window's resolution even while the camera moves."""
-    size = state.layout.scene_box[2:]
+    """Save the scene as the window shows it and the settings say, in full resolution even while the camera moves."""
+    settings = state.pictures
+    width, height = settings.size or state.layout.scene_box[2:]
+    large = (width * settings.samples, height * settings.samples)
     folder, stem = folder_for_output(scene.path), scene.path.stem
     file = next(f for i in range(1, 10**6) if not (f := folder / f"{stem}-{i:03d}.png").exists())
-    with driver_errors(f"a picture of {size[0]} x {size[1]}"):
-        out = state.ctx.framebuffer([color_target(state.ctx, size, "f1")])
-        state.compose(size, (0, 0, *size), out)
-    pixels = np.frombuffer(out.read(components=3, alignment=1), np.uint8).reshape(size[1], size[0], 3)
-    save_png(pixels[::-1], file)
-    state.notices.note(f"{file}: {size[0]} x {size[1]}")
+    if max(large) > MAX_SIDE:
+        raise DuplexError(f"a picture of {large[0]} x {large[1]} samples: expected at most {MAX_SIDE} a side")
+    if settings.transparent:
+        options = FrameOptions(background=TRANSPARENT, unseen=state.look.unseen)
+        pixels = scene.renderer.image(scene.controls.camera(*large), options)
+    else:
+        with driver_errors(f"a picture of {large[0]} x {large[1]}"):
+            out = state.ctx.framebuffer([color_target(state.ctx, large, "f1")])
+            state.compose(large, (0, 0, *large), out)
+        pixels = np.frombuffer(out.read(components=3, alignment=1), np.uint8).reshape(*large[::-1], 3)[::-1]
+    save_png(_averaged(pixels, settings.samples), file)
+    state.notices.note(f"{file}: {width} x {height}")
+
+
+def _averaged(pixels: Array, samples: int) -> Array:
+    """An image whose pixels are means of ``samples`` x ``samples`` pixels of (h, w, c) uint8."""
+    if samples == 1:
+        return pixels
+    height, width, channels = pixels.shape
+    parts = pixels.reshape(height // samples, samples, width // samples, samples, channels)
+    return np.asarray(parts.mean((1, 3), dtype=np.float32).round()).astype(np.uint8)

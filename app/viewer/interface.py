@@ -15,10 +15,11 @@ from duplex.app.viewer.open_scene import OpenScene
 from duplex.app.viewer.painting.scene_painter import is_absent
 from duplex.app.viewer.painting.split_view import draw_split_line, second_views
 from duplex.app.viewer.panels.bundle import BundleFacts
-from duplex.app.viewer.panels.file import FileFacts, FileSection
+from duplex.app.viewer.panels.camera import CameraFacts
+from duplex.app.viewer.panels.file import FileFacts
 from duplex.app.viewer.panels.help import draw_help
 from duplex.app.viewer.panels.inspect import InspectFacts
-from duplex.app.viewer.panels.panel import PanelFacts, draw_panel
+from duplex.app.viewer.panels.panel import PanelFacts, Sections, draw_panel
 from duplex.app.viewer.panels.path import draw_path_over_scene
 from duplex.app.viewer.panels.speed import SpeedFacts
 from duplex.app.viewer.panels.view import UnseenFacts
@@ -33,7 +34,7 @@ class Interface:
     """Shows the viewer's state; what the user does with the widgets comes out as actions."""
 
     def __init__(self) -> None:
-        self._file = FileSection()
+        self._sections = Sections()
 
     def draw(self, state: ViewerState, speed: SpeedFacts, seconds: float) -> list[Action]:
         """Declare everything for this frame, ``seconds`` after the last one; ``speed``: what the panel reports."""
@@ -46,11 +47,11 @@ class Interface:
             actions += _draw_over_scene(state, scene)
             if state.panel_visible:
                 layout = state.layout
-                actions += draw_panel(_panel_facts(state, scene, files, speed), self._file, layout.left)
+                actions += draw_panel(_panel_facts(state, scene, files, speed), self._sections, layout.left)
                 if (edge := dragged("edge", layout.left, layout.size[1])) is not None:
                     actions.append(SetPanelWidth(edge / layout.scale))
         else:
-            actions += draw_welcome(files, self._file)
+            actions += draw_welcome(files, self._sections.file)
         browser = state.file_dialog.browser
         if browser.is_open and (chosen := browser.draw(state.layout.left)):
             actions.append(OpenFile(chosen))
@@ -130,8 +131,14 @@ def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: 
         look=state.look,
         views=renderer.views,
         unseen=UnseenFacts(renderer.has_unseen, state.sees_unseen),
-        has_limits=scene.elevations is not None,
-        controls=scene.controls,
+        camera=CameraFacts(
+            scene.controls,
+            state.look,
+            len(bundle.cameras),
+            scene.elevations is not None,
+            [bookmark.name for bookmark in scene.bookmarks],
+        ),
+        pictures=state.pictures,
         editor=scene.editor,
         files=files,
         inspect=inspect,

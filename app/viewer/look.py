@@ -64,6 +64,19 @@ class Look:
 
 
 @dataclass(frozen=True)
+class PictureSettings:
+    """How a picture of the scene is saved.
+
+    ``size``: width and height in pixels, None for the window's; ``transparent``: whether it has no background, and
+    shows the final picture alone; ``samples``: along each side of a pixel.
+    """
+
+    size: tuple[int, int] | None = None
+    transparent: bool = False
+    samples: int = 1
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What the panel's instruments show.
 

@@ -18,6 +18,7 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.camera import Camera
 from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot, trained_elevations
+from duplex.app.viewer.camera.bookmarks import Bookmark, bookmarks_of, keep_bookmarks
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
 from duplex.assets import DEMO_BUNDLE
@@ -32,7 +33,7 @@ class OpenScene:
     read, to notice changes. ``fitted``: whether the first view has been fitted into the window. ``camera_index``: the
     bundle's camera that was last jumped to, -1 at first. ``elevations``: of the lowest and the highest camera of the
     bake, radians above the horizon, None where that means nothing.
-    ``sizes``: of the file's kinds of parts.
+    ``sizes``: of the file's kinds of parts; ``bookmarks``: named views.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class OpenScene:
         self._fits = camera is None and path_from_rig(bundle.rig) is None
         self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
         self.controls = CameraControls.around(self.start, pivot.point, pivot.length, np.array(bundle.up))
+        self.bookmarks = bookmarks_of(path)
         self.editor = KeyframeEditor(bundle, PathOutput.beside(folder_for_output(path), path.stem))
 
     @property
@@ -66,6 +68,11 @@ class OpenScene:
         """The diagonal of the shells' bounding box without what is far away, world units."""
         low, high = self.bundle.bounds
         return min(float(np.linalg.norm(high - low)), 2 * self.controls.radius)
+
+    def set_bookmarks(self, bookmarks: list[Bookmark]) -> None:
+        """Keep these named views; raises OSError."""
+        keep_bookmarks(bookmarks, self.path)
+        self.bookmarks = bookmarks
 
     @property
     def bytes(self) -> int:

@@ -26,7 +26,7 @@ from duplex.app.viewer.gui.file_dialog import FileDialog
 from duplex.app.viewer.gui.layout import Layout
 from duplex.app.viewer.gui.notices import Notices
 from duplex.app.viewer.history import History, Undoable
-from duplex.app.viewer.look import Inspection, Look
+from duplex.app.viewer.look import Inspection, Look, PictureSettings
 from duplex.app.viewer.measurements import Measurements, probe_pixel
 from duplex.app.viewer.open_scene import OpenScene
 from duplex.app.viewer.painting.dynamic_resolution import STILL_SECONDS, DynamicResolution
@@ -62,6 +62,7 @@ class ViewerState:
             limited=settings.limited,
         )
         self.inspection = Inspection()
+        self.pictures = PictureSettings()
         self.measurements = Measurements()
         self.notices = Notices()
         self.file_dialog = FileDialog()
@@ -94,11 +95,9 @@ class ViewerState:
     @property
     def undoable(self) -> Undoable | None:
         """What undo brings back of the open scene."""
-        return self.undoable_of(self.scene) if self.scene else None
-
-    def undoable_of(self, scene: OpenScene) -> Undoable:
-        """What undo brings back of ``scene``."""
-        return Undoable(self.look, self.inspection, scene.editor.path, scene.editor.selected)
+        if self.scene is None:
+            return None
+        return Undoable(self.look, self.inspection, self.scene.editor.path, self.scene.editor.selected)
 
     def restore(self, found: Undoable, scene: OpenScene) -> None:
         """Show ``scene`` as undo found it."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from duplex.app.viewer.actions import GoToBookmark, SetPictures
 from duplex.app.viewer.camera.raycast import first_meeting, pixel_ray
+from duplex.app.viewer.look import PictureSettings
 from duplex.assets import DEMO_BUNDLE
 from window.driver import Session, differ
 
@@ -122,3 +127,42 @@ def small_window(s: Session) -> None:
     assert columns[0] > 2 and columns[-1] < width - 3
     s.xdotool("windowsize", "--sync", s.number, 720, 560)
     s.frames(6)
+
+
+def bookmarks(s: Session) -> None:
+    """A view is kept under a name, left, and gone back to."""
+    state = s.state
+    s.click("View")
+    s.drag(1, 60, 10)
+    s.frames(20)
+    kept = np.array(state.scene.controls.goal.eye)
+    s.type("name", "from the left")
+    assert [each.name for each in state.scene.bookmarks] == ["from the left"]
+    s.key("key", "Escape")
+    s.key("key", "r")
+    s.frames(20)
+    s.click("bookmarks")
+    s.picture("bookmarks")
+    s.xdotool("key", "Escape")
+    s.apply(GoToBookmark(0))
+    s.frames(20)
+    assert np.allclose(np.array(state.scene.controls.goal.eye), kept, atol=1e-3), "the bookmark leads elsewhere"
+    s.click("forget the last")
+    assert not state.scene.bookmarks
+    s.click("View")
+    s.key("key", "r")
+
+
+def saved_pictures(s: Session) -> None:
+    """Pictures are saved in their own size, without background, with several samples a pixel."""
+    state = s.state
+    s.apply(SetPictures(PictureSettings((96, 64), transparent=True, samples=2)))
+    before = set(Path.home().glob("*.png"))
+    s.key("key", "F12")
+    (file,) = set(Path.home().glob("*.png")) - before
+    with Image.open(file) as picture:
+        assert picture.mode == "RGBA" and picture.size == (96, 64)
+        alpha = np.asarray(picture)[..., 3]
+        assert alpha[0, 0] == 0 and alpha.max() == 255
+    s.apply(SetPictures(PictureSettings()))
+    assert state.pictures == PictureSettings()

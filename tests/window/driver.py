@@ -41,6 +41,7 @@ class Widgets:
         "begin_menu",
         "menu_item",
         "selectable",
+        "input_int2",
         "slider_float",
     )
 

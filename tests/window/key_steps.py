@@ -110,11 +110,11 @@ def modifiers_let_go(s: Session) -> None:
     for name in ("shift", "ctrl"):
         s.key("keydown", name)
         s.key("keyup", name)
-        s.widgets.places.pop("add keyframe (K)", None)
-        s.click("Path")
+        s.click("Camera")
+        s.widgets.places.pop("frame (F)", None)
         s.frames(2)
-        assert "add keyframe (K)" in s.widgets.places, f"after {name} alone, headers are dead"
-        s.click("Path")
+        assert "frame (F)" not in s.widgets.places, f"after {name} alone, headers are dead"
+        s.click("Camera")
 
 
 def letters_of_another_layout(s: Session) -> None:

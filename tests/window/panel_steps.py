@@ -166,8 +166,10 @@ def hints(s: Session) -> None:
 
 def typed_name(s: Session) -> None:
     """Enter opens what is typed, says what is wrong with it, and leaves the cursor in the field."""
+    s.click("Camera")
     s.click("File")
     s.type("path", "/nowhere.bundle")
     assert s.notes("nowhere.bundle") and s.viewer.ui.typing, "the field has lost the keyboard"
     s.key("key", "Escape")
     s.click("File")
+    s.click("Camera")

@@ -32,6 +32,8 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         camera_steps.wheel_at_the_cursor,
         camera_steps.double_click,
         camera_steps.small_window,
+        camera_steps.bookmarks,
+        camera_steps.saved_pictures,
     ),
     "keys": (
         key_steps.modes_and_views,

@@ -16,7 +16,7 @@ MOST_KEPT = 200  # paths
 
 def keep_path(path: CameraPath, scene: Path, bundle: Bundle) -> None:
     """Keep ``path`` for the ``bundle`` at ``scene``, and forget it if it is empty; a write error is ignored."""
-    file = _file_of(scene)
+    file = file_beside_settings("paths", scene)
     try:
         if not path.keyframes:
             file.unlink(missing_ok=True)
@@ -32,13 +32,14 @@ def keep_path(path: CameraPath, scene: Path, bundle: Bundle) -> None:
 
 def kept_path(scene: Path, bundle: Bundle) -> CameraPath | None:
     """The path that was kept for the ``bundle`` at ``scene``."""
-    file = _file_of(scene)
+    file = file_beside_settings("paths", scene)
     try:
         return read_path(file, bundle.to_checkpoint, bundle.to_dataset) if file.is_file() else None
     except (OSError, DuplexError):
         return None
 
 
-def _file_of(scene: Path) -> Path:
+def file_beside_settings(kind: str, scene: Path) -> Path:
+    """Where what is of this ``kind`` is kept for the bundle at ``scene``."""
     name = hashlib.sha256(str(scene.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return settings_file().parent / "paths" / f"{name}.json"
+    return settings_file().parent / kind / f"{name}.json"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from imgui_bundle import imgui
 
+from duplex.app.core.errors import printable
 from duplex.app.viewer.actions import (
     Action,
+    AddBookmark,
     CopyView,
     FrameScene,
+    GoToBookmark,
     JumpToCamera,
     PasteView,
+    RemoveBookmark,
     ResetCamera,
-    SavePicture,
     SetCameraMode,
     SetFieldOfView,
     SetLook,
@@ -33,8 +37,49 @@ BUTTONS: dict[str, Action] = {
 }
 
 
-def draw_camera(controls: CameraControls, look: Look, cameras: int, has_limits: bool) -> list[Action]:
-    """Declare the section; ``cameras``: how many the bundle has; ``has_limits``: whether the orbit can be limited."""
+@dataclass(frozen=True, eq=False)
+class CameraFacts:
+    """What the section shows.
+
+    ``cameras``: how many the bundle has; ``has_limits``: whether the orbit can be limited; ``bookmarks``: their names.
+    """
+
+    controls: CameraControls
+    look: Look
+    cameras: int
+    has_limits: bool
+    bookmarks: Sequence[str]
+
+
+class CameraSection:
+    """The section, with the name of a bookmark that is being typed."""
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    def draw(self, facts: CameraFacts) -> list[Action]:
+        """Declare the section."""
+        return _draw_camera(facts) + self._draw_bookmarks(facts.bookmarks)
+
+    def _draw_bookmarks(self, names: Sequence[str]) -> list[Action]:
+        actions: list[Action] = []
+        chosen, index = widgets.combo("bookmarks", -1, [f"{i}  {printable(name)}" for i, name in enumerate(names)])
+        if chosen:
+            actions.append(GoToBookmark(index))
+        entered, self.name = widgets.input_file("name", self.name, imgui.InputTextFlags_.enter_returns_true)
+        if widgets.button("keep this view") or entered:
+            actions.append(AddBookmark(self.name.strip() or f"view {len(names)}"))
+            self.name = ""
+        imgui.same_line()
+        imgui.begin_disabled(not names)
+        if widgets.button("forget the last"):
+            actions.append(RemoveBookmark(len(names) - 1))
+        imgui.end_disabled()
+        return actions
+
+
+def _draw_camera(facts: CameraFacts) -> list[Action]:
+    controls, look, cameras, has_limits = facts.controls, facts.look, facts.cameras, facts.has_limits
     actions: list[Action] = []
     for mode in MODES:
         if widgets.radio_button(mode, controls.mode == mode):
@@ -53,8 +98,6 @@ def draw_camera(controls: CameraControls, look: Look, cameras: int, has_limits: 
             actions.append(SetLook(replace(look, limited=limited)))
     if cameras:
         actions += _draw_cameras(look, cameras)
-    if widgets.button("save a picture (F12)"):
-        actions.append(SavePicture())
     eye = controls.shown.eye
     imgui.text_disabled(f"at {eye.x:.2f} {eye.y:.2f} {eye.z:.2f}")
     return actions

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imgui_bundle import imgui
 
 from duplex.app.render.views import View
 from duplex.app.viewer.actions import Action, ShowHelp
-from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
-from duplex.app.viewer.look import Look
+from duplex.app.viewer.look import Look, PictureSettings
 from duplex.app.viewer.panels import widgets
 from duplex.app.viewer.panels.bundle import BundleFacts, draw_bundle
-from duplex.app.viewer.panels.camera import draw_camera
+from duplex.app.viewer.panels.camera import CameraFacts, CameraSection
 from duplex.app.viewer.panels.file import FileFacts, FileSection
 from duplex.app.viewer.panels.inspect import InspectFacts, draw_inspect
 from duplex.app.viewer.panels.menu import draw_menu
 from duplex.app.viewer.panels.path import draw_path
+from duplex.app.viewer.panels.picture import draw_picture
 from duplex.app.viewer.panels.speed import SpeedFacts, draw_speed
 from duplex.app.viewer.panels.view import UnseenFacts, draw_view
 
@@ -29,13 +29,13 @@ NARROWEST = 200  # of the scene beside the panel: in a narrower window they shar
 
 @dataclass(frozen=True, eq=False)
 class PanelFacts:
-    """What the panel shows. Sections read ``controls`` and ``editor``, and change nothing."""
+    """What the panel shows. Sections read the camera's controls and the ``editor``, and change nothing."""
 
     look: Look
     views: Sequence[View]
     unseen: UnseenFacts
-    has_limits: bool
-    controls: CameraControls
+    camera: CameraFacts
+    pictures: PictureSettings
     editor: KeyframeEditor
     files: FileFacts
     inspect: InspectFacts
@@ -48,7 +48,15 @@ def panel_width(visible: bool, wanted: float, width: float, scale: float) -> flo
     return min(wanted * scale, max(width - NARROWEST * scale, width / 2)) if visible else 0.0
 
 
-def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Action]:
+@dataclass(frozen=True)
+class Sections:
+    """The sections in which something is typed."""
+
+    file: FileSection = field(default_factory=FileSection)
+    camera: CameraSection = field(default_factory=CameraSection)
+
+
+def draw_panel(facts: PanelFacts, sections: Sections, width: float) -> list[Action]:
     """Declare the panel, which is ``width`` wide, for this frame."""
     size, scale = imgui.get_io().display_size, imgui.get_style().font_scale_dpi
     imgui.set_next_window_pos(imgui.ImVec2(0, 0), imgui.Cond_.always)
@@ -59,7 +67,7 @@ def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Actio
     imgui.begin("duplex", None, flags)
     imgui.pop_style_var()
     imgui.push_item_width(-105 * scale)
-    actions = draw_menu(facts.files.recent) + _draw_sections(facts, file)
+    actions = draw_menu(facts.files.recent) + _draw_sections(facts, sections)
     imgui.separator()
     if widgets.button("keys and mouse (?)"):
         actions.append(ShowHelp(True))
@@ -68,7 +76,7 @@ def draw_panel(facts: PanelFacts, file: FileSection, width: float) -> list[Actio
     return actions
 
 
-def _draw_sections(facts: PanelFacts, file: FileSection) -> list[Action]:
+def _draw_sections(facts: PanelFacts, sections: Sections) -> list[Action]:
     open_at_first, closed_at_first = imgui.TreeNodeFlags_.default_open, imgui.TreeNodeFlags_.none
     actions: list[Action] = []
     with _section("View", open_at_first) as is_open:
@@ -76,10 +84,13 @@ def _draw_sections(facts: PanelFacts, file: FileSection) -> list[Action]:
             actions += draw_view(facts.look, facts.views, facts.unseen)
     with _section("Camera", open_at_first) as is_open:
         if is_open:
-            actions += draw_camera(facts.controls, facts.look, len(facts.bundle.bundle.cameras), facts.has_limits)
+            actions += sections.camera.draw(facts.camera)
+    with _section("Picture", closed_at_first) as is_open:
+        if is_open:
+            actions += draw_picture(facts.pictures)
     with _section("File", closed_at_first) as is_open:
         if is_open:
-            actions += file.draw(facts.files, is_open=True)
+            actions += sections.file.draw(facts.files, is_open=True)
     with _section("Inspect", closed_at_first) as is_open:
         if is_open:
             actions += draw_inspect(facts.inspect)
