@@ -199,6 +199,27 @@ class PasteView(CameraAction):
 
 
 @dataclass(frozen=True)
+class LookFrom(CameraAction):
+    """See the target from the ``side``: front, back, left, right, top or bottom."""
+
+    side: str
+
+
+@dataclass(frozen=True)
+class SetFlySpeed(CameraAction):
+    """Fly ``times`` as fast as at first."""
+
+    times: float
+
+
+@dataclass(frozen=True)
+class ScaleFlySpeed(CameraAction):
+    """Fly ``times`` as fast as now."""
+
+    times: float
+
+
+@dataclass(frozen=True)
 class AddBookmark(CameraAction):
     """Keep the view under ``name``."""
 

@@ -16,7 +16,7 @@ from duplex.app.scene.camera import MAX_SIDE, Camera
 from duplex.app.viewer import actions as a
 from duplex.app.viewer import path_actions as p
 from duplex.app.viewer.camera.bookmarks import Bookmark
-from duplex.app.viewer.camera.camera_controls import MODES
+from duplex.app.viewer.camera.camera_controls import FASTEST, MODES, SLOWEST
 from duplex.app.viewer.camera.raycast import Meeting, first_meeting, pixel_ray
 from duplex.app.viewer.files.opening import open_file
 from duplex.app.viewer.gui.clipboard import clipboard, copy
@@ -125,17 +125,6 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
             scene.frame(state.layout.scene_size)
         case a.ResetCamera():
             scene.reset(state.layout.scene_size)
-        case a.CopyView():
-            copy(controls.to_text())
-            state.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
-        case a.PasteView():
-            controls.paste(clipboard(), scene.center)
-        case a.AddBookmark(name):
-            scene.set_bookmarks([*scene.bookmarks, Bookmark(name, state.window_camera(scene))])
-        case a.GoToBookmark(index):
-            controls.set(scene.bookmarks[index].camera, scene.center)
-        case a.RemoveBookmark(index):
-            scene.set_bookmarks(scene.bookmarks[:index] + scene.bookmarks[index + 1 :])
         case a.NextCameraMode():
             controls.set_mode(MODES[(MODES.index(controls.mode) + 1) % len(MODES)])
             state.notices.note(f"camera: {controls.mode}")
@@ -145,6 +134,32 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
             controls.fov = radians
         case a.SetUp(up):
             controls.set_up(up)
+        case _:
+            _go_to_view(action, state, scene)
+
+
+def _go_to_view(action: a.CameraAction, state: ViewerState, scene: OpenScene) -> None:
+    """Apply what is about views that are known: copied, kept, the bundle's."""
+    controls = scene.controls
+    match action:
+        case a.CopyView():
+            copy(controls.to_text())
+            state.notices.note("copied the view: paste it here again with Ctrl+V, or save it for --camera")
+        case a.PasteView():
+            controls.paste(clipboard(), scene.center)
+        case a.LookFrom(side):
+            controls.look_from(side)
+        case a.SetFlySpeed(times):
+            controls.speed = min(max(times, SLOWEST), FASTEST)
+        case a.ScaleFlySpeed(times):
+            controls.speed = min(max(times * controls.speed, SLOWEST), FASTEST)
+            state.notices.note(f"fly speed {controls.speed:.2g}")
+        case a.AddBookmark(name):
+            scene.set_bookmarks([*scene.bookmarks, Bookmark(name, state.window_camera(scene))])
+        case a.GoToBookmark(index):
+            controls.set(scene.bookmarks[index].camera, scene.center)
+        case a.RemoveBookmark(index):
+            scene.set_bookmarks(scene.bookmarks[:index] + scene.bookmarks[index + 1 :])
         case a.JumpToCamera(index):
             scene.jump(index)
         case a.StepCamera(step):

@@ -14,8 +14,11 @@ from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.tree import Node, parse_json
 from duplex.app.scene.camera import Camera, horizontal_axes
+from duplex.app.viewer.camera.pose import Pose, pose_of, rotated, rotation_of
 
 MODES = ORBIT, FLY, TRACKBALL = "orbit", "fly", "trackball"
+SIDES = ("front", "back", "left", "right", "top", "bottom")
+SLOWEST, FASTEST = 0.02, 50.0  # factors of a flight
 UPS = {f"{sign}{axis}": (1 if sign == "+" else -1) * np.eye(3)[i] for sign in "+-" for i, axis in enumerate("xyz")}
 ROTATION_SPEED = 0.005  # radians a pixel
 STEEPEST = math.radians(89)  # the largest pitch while the horizon is kept level
@@ -26,29 +29,6 @@ FLY_STEP = 0.1  # of a notch in fly mode, at most, in radii of the scene
 FAST, SLOW = 4.0, 0.2
 FOLLOWING = 0.06  # time constant of the smoothing: after so many seconds, 1 / e of the way to the goal is left
 ARRIVED = 1e-4  # of the scene's radius, and radians: nearer than that, the camera is at its goal
-
-
-@dataclass(frozen=True)
-class Pose:
-    """A camera that looks at ``target`` from ``distance``, world units.
-
-    ``rotation``: unit quaternion, camera to world; ``fov``: vertical, radians.
-    """
-
-    target: glm.dvec3
-    distance: float
-    rotation: Any
-    fov: float
-
-    @property
-    def forward(self) -> glm.dvec3:
-        """The view direction, unit."""
-        return _turned(self.rotation, 0, 0, -1)
-
-    @property
-    def eye(self) -> glm.dvec3:
-        """The camera's position."""
-        return self.target - self.distance * self.forward
 
 
 @dataclass(frozen=True)
@@ -70,7 +50,7 @@ class CameraControls:
 
     ``up``: the upward axis, unit (3,); ``goal``: where the camera should be; ``shown``: where it is now, on its way to
     the goal. Turning moves the eye around the target in the modes orbit and trackball, and the target around the eye in
-    fly mode. Only a trackball tilts the horizon.
+    fly mode. Only a trackball tilts the horizon. ``speed``: of flights, a factor.
     """
 
     up: Array
@@ -78,6 +58,7 @@ class CameraControls:
     goal: Pose
     shown: Pose = field(init=False)
     mode: str = ORBIT
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         self.shown = self.goal
@@ -85,11 +66,11 @@ class CameraControls:
     @classmethod
     def around(cls, camera: Camera, center: Array, radius: float, up: Array) -> CameraControls:
         """Controls that begin at ``camera`` in a scene of ``radius`` around ``center``."""
-        return cls(np.asarray(up, np.float64), radius, _pose_of(camera, center, radius))
+        return cls(np.asarray(up, np.float64), radius, pose_of(camera, center, radius))
 
     def set(self, camera: Camera, center: Array) -> None:
         """Go to ``camera``; the target becomes the point on its view axis that is nearest to ``center``."""
-        self.goal = _pose_of(camera, center, self.radius)
+        self.goal = pose_of(camera, center, self.radius)
 
     def arrive(self) -> None:
         """Be at the goal at once."""
@@ -155,7 +136,7 @@ class CameraControls:
             return
         up = glm.dvec3(*self.up)
         rotation = glm.angleAxis(yaw, up) * self._level(old)
-        sine = float(glm.dot(_turned(rotation, 0, 0, -1), up))
+        sine = float(glm.dot(rotated(rotation, 0, 0, -1), up))
         height = math.asin(min(max(sine, -1.0), 1.0))
         if limits and self.mode == ORBIT:
             pitch = -_resisting(-height, -pitch, limits)
@@ -179,7 +160,7 @@ class CameraControls:
     def pan(self, dx: float, dy: float, height: int) -> None:
         """Move sideways so that the target follows a mouse movement in pixels of a window ``height`` pixels high."""
         scale = 2 * self.goal.distance * math.tan(self.goal.fov / 2) / max(height, 1)
-        self._shift(_turned(self.goal.rotation, -scale * dx, scale * dy, 0))
+        self._shift(rotated(self.goal.rotation, -scale * dx, scale * dy, 0))
 
     def dolly(self, notches: float, point: Array | None = None) -> None:
         """Move closer to ``point`` (3,), by default the target, by ``notches`` of the mouse wheel.
@@ -216,9 +197,19 @@ class CameraControls:
 
     def move(self, right: float, up: float, forward: float, seconds: float, speed: float = 1.0) -> None:
         """Move for ``seconds`` along the camera's right, the scene's up and the view direction (-1 to 1 each)."""
-        step = self.radius * seconds * speed
-        side = _turned(self.goal.rotation, 1, 0, 0)
+        step = self.radius * seconds * speed * self.speed
+        side = rotated(self.goal.rotation, 1, 0, 0)
         self._shift(step * (right * side + up * glm.dvec3(*self.up) + forward * self.goal.forward))
+
+    def look_from(self, side: str) -> None:
+        """See the target from one of the :data:`SIDES`, as far away as now."""
+        up = np.asarray(self.up, np.float64)
+        back, left = horizontal_axes(up)
+        away = [-back, back, left, -left, up, -up][SIDES.index(side)]
+        above = back if side in ("top", "bottom") else up
+        across = np.cross(above, away)
+        rotation = rotation_of(np.array([across, np.cross(away, across), away]).T)
+        self.goal = replace(self.goal, rotation=rotation)
 
     def frame(self, center: Array, aspect: float = 1.0) -> None:
         """See the whole scene around ``center`` from the present direction; ``aspect``: width over height."""
@@ -252,12 +243,12 @@ class CameraControls:
         forward, up = pose.forward, glm.dvec3(*self.up)
         side = glm.dvec3(glm.cross(forward, up))
         if glm.length(side) < 1e-6:
-            heading = _turned(pose.rotation, 1, 0, 0)
+            heading = rotated(pose.rotation, 1, 0, 0)
             side = glm.dvec3(heading - glm.dot(heading, up) * up)
         if glm.length(side) < 1e-6:
             side = glm.dvec3(*horizontal_axes(self.up)[0])
         side = glm.dvec3(glm.normalize(side))
-        return _rotation(np.array([side, glm.cross(side, forward), -forward]).T)
+        return rotation_of(np.array([side, glm.cross(side, forward), -forward]).T)
 
 
 def _resisting(elevation: float, step: float, limits: tuple[float, float]) -> float:
@@ -269,21 +260,3 @@ def _resisting(elevation: float, step: float, limits: tuple[float, float]) -> fl
         return step
     left = max(YIELDING - max(sign * (elevation - limit), 0.0), 0.0)
     return sign * (free + left * (1 - math.exp(-(abs(step) - free) / YIELDING)))
-
-
-def _pose_of(camera: Camera, center: Array, radius: float) -> Pose:
-    forward = -camera.camera_to_world[:3, 2]
-    along = float(np.dot(np.asarray(center) - camera.position, forward))
-    distance = along if along > 0.05 * radius else radius
-    rotation = _rotation(camera.camera_to_world[:3, :3])
-    return Pose(glm.dvec3(*(camera.position + distance * forward)), distance, rotation, camera.fov_y)
-
-
-def _rotation(matrix: Array) -> Any:
-    """The unit quaternion of a rotation matrix (3, 3)."""
-    return glm.dquat(glm.normalize(glm.quat_cast(glm.dmat3(*matrix.T.reshape(-1).tolist()))))
-
-
-def _turned(rotation: Any, x: float, y: float, z: float) -> glm.dvec3:
-    """The vector after the rotation; PyGLM's type stubs say single precision, but it is double."""
-    return glm.dvec3(rotation * glm.dvec3(x, y, z))

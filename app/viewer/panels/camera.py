@@ -21,10 +21,11 @@ from duplex.app.viewer.actions import (
     ResetCamera,
     SetCameraMode,
     SetFieldOfView,
+    SetFlySpeed,
     SetLook,
     SetUp,
 )
-from duplex.app.viewer.camera.camera_controls import MODES, UPS, CameraControls
+from duplex.app.viewer.camera.camera_controls import FASTEST, MODES, SLOWEST, UPS, CameraControls
 from duplex.app.viewer.look import Look
 from duplex.app.viewer.panels import widgets
 
@@ -109,6 +110,10 @@ def _draw_lens_and_up(controls: CameraControls) -> list[Action]:
     changed, degrees = widgets.slider_float("field of view", math.degrees(controls.fov), narrowest, widest, "%.0f deg")
     if changed:
         actions.append(SetFieldOfView(math.radians(min(max(degrees, narrowest), widest))))
+    log = imgui.SliderFlags_.logarithmic
+    changed, times = widgets.slider_float("fly speed", controls.speed, SLOWEST, FASTEST, "%.2f", log)
+    if changed:
+        actions.append(SetFlySpeed(times))
     names = list(UPS)
     now = next((i for i, up in enumerate(UPS.values()) if abs(up - controls.up).max() < 1e-6), -1)
     changed, index = widgets.combo("up", now, names)

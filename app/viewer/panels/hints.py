@@ -25,6 +25,7 @@ HINTS = {
     "copy": "Copy the view as JSON: for --camera, a colleague, or to paste it here again.",
     "paste": "Go to the view in the clipboard.",
     "field of view": "Vertical angle of view. A wide one looks near, a narrow one like a telephoto lens.",
+    "fly speed": "Of W A S D, Q, E. The wheel changes it while the camera flies.",
     "up": "The upward axis, around which the orbit turns.",
     "hold the orbit where cameras were": "Let the orbit resist below and above the cameras of the bake.",
     "jump to": "Go to a camera that the bundle carries, counted from 0 as by --camera.",

@@ -14,6 +14,7 @@ from duplex.app.viewer.actions import (
     CloseFile,
     CopyView,
     FrameScene,
+    LookFrom,
     OpenFile,
     PasteView,
     Redo,
@@ -23,6 +24,7 @@ from duplex.app.viewer.actions import (
     TogglePanel,
     Undo,
 )
+from duplex.app.viewer.camera.camera_controls import SIDES
 from duplex.app.viewer.path_actions import AddKeyframe, SavePath, TogglePlaying
 from duplex.assets import DEMO_BUNDLE
 
@@ -42,6 +44,7 @@ MENUS: dict[str, tuple[tuple[str, str, Action], ...]] = {
     "View": (
         ("Frame the object", "F", FrameScene()),
         ("Reset the camera", "R", ResetCamera()),
+        *((f"From the {side}", "", LookFrom(side)) for side in SIDES),
         ("Hide the panel", "Tab", TogglePanel()),
     ),
     "Path": (

@@ -13,7 +13,7 @@ from pyglm import glm
 from duplex.app.core.errors import DuplexError
 from duplex.app.scene.camera import Camera, look_at
 from duplex.app.scene.orbits import Orbit
-from duplex.app.viewer.camera.camera_controls import FAST, FLY, MODES, ORBIT, TRACKBALL, CameraControls
+from duplex.app.viewer.camera.camera_controls import FAST, FLY, MODES, ORBIT, SIDES, TRACKBALL, CameraControls
 
 UP = np.array([0, 0, 1.0])
 
@@ -170,3 +170,31 @@ def test_only_an_orbit_has_limits(mode: str) -> None:
     held.turn(5, 300, (0.4, 0.5))
     free.turn(5, 300)
     assert np.allclose(np.array(held.goal.eye), np.array(free.goal.eye))
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (0.6, 0.0, 0.8)])
+def test_the_six_sides_are_looked_from(up: tuple[float, float, float]) -> None:
+    pose = np.eye(4)
+    pose[:3, 3] = 0.5, 0.3, 4.0
+    found = CameraControls.around(Camera.from_fov(pose, 100, 100, 0.7), np.zeros(3), 1.0, np.array(up))
+    target, distance = np.array(found.goal.target), found.goal.distance
+    seen = []
+    for side in SIDES:
+        found.look_from(side)
+        found.arrive()
+        camera = found.camera(100, 100)
+        rotation = camera.camera_to_world[:3, :3]
+        assert np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) > 0.99
+        assert np.allclose(camera.position - distance * rotation[:, 2], target)
+        seen.append(rotation[:, 2])
+        assert abs(rotation[:, 0] @ np.array(up)) < 1e-9, side
+    assert np.allclose(np.abs(np.array(seen) @ np.array(seen).T), np.kron(np.eye(3), np.ones((2, 2))), atol=1e-9)
+    assert np.allclose(seen[4], np.array(up) / np.linalg.norm(up))
+
+
+def test_flights_have_a_speed() -> None:
+    found = controls(FLY)
+    start = np.array(found.goal.eye)
+    found.speed = 4.0
+    found.move(0, 1, 0, 0.5)
+    assert np.allclose(np.array(found.goal.eye) - start, 2 * UP)
