@@ -25,7 +25,8 @@ from duplex.app.viewer.painting.split_view import second_views
 from duplex.app.viewer.window import Viewer
 from duplex.assets import DEMO_BUNDLE
 
-KEYS = [getattr(glfw, f"KEY_{c}") for c in "WASDQEFROK123456789"] + [
+KEYS = [getattr(glfw, f"KEY_{c}") for c in "WASDQEFROKZY123456789"] + [
+    glfw.KEY_LEFT_CONTROL, glfw.KEY_F1,
     glfw.KEY_TAB, glfw.KEY_SPACE, glfw.KEY_LEFT_BRACKET, glfw.KEY_RIGHT_BRACKET, glfw.KEY_SLASH, glfw.KEY_ESCAPE,
     glfw.KEY_C, glfw.KEY_V, glfw.KEY_F12, glfw.KEY_LEFT_SHIFT, glfw.KEY_LEFT_ALT, glfw.KEY_ENTER, glfw.KEY_BACKSPACE,
 ]  # fmt: skip
@@ -46,15 +47,20 @@ class Monkey:
         self.handle = viewer.window._window
         self.place = [400, 300]
         self.held = set[int]()
-        self.broken = Path(tempfile.mkdtemp()) / "broken.bundle"
-        self.broken.write_bytes(b"not a bundle")
+        folder = Path(tempfile.mkdtemp())
+        self.files = [DEMO_BUNDLE, folder, folder / "broken.bundle", folder / "model.npy", folder / "path.json"]
+        self.files[2].write_bytes(b"not a bundle")
+        self.files[3].write_bytes(b"\x93NUMPY\x01\x00")
+        self.files[4].write_text('{"keyframes": []}')
+        glfw.get_key = lambda window, key: glfw.PRESS if key in self.held else glfw.RELEASE  # what Ctrl is asked by
 
     def act(self) -> None:
         """Do one thing; movements and keys are the most common."""
         what = self.chance.random()
         for limit, action in (
             (0.35, self.move),
-            (0.6, self.button),
+            (0.58, self.button),
+            (0.6, self.double_click),
             (0.85, self.key),
             (0.92, self.wheel),
             (0.96, self.type),
@@ -78,6 +84,10 @@ class Monkey:
         action = glfw.PRESS if down else glfw.RELEASE
         self.window.glfw_mouse_button_callback(self.handle, number, action, self.chance.choice((0, glfw.MOD_SHIFT)))
 
+    def double_click(self) -> None:
+        for action in 2 * (glfw.PRESS, glfw.RELEASE):
+            self.window.glfw_mouse_button_callback(self.handle, glfw.MOUSE_BUTTON_LEFT, action, 0)
+
     def key(self) -> None:
         number = self.chance.choice(KEYS)
         self.held ^= {number}
@@ -95,10 +105,12 @@ class Monkey:
         glfw.set_window_size(self.handle, *self.chance.choice(SIZES))
 
     def drop(self) -> None:
-        self.viewer.input._dropped(None, [str(self.chance.choice((self.broken, DEMO_BUNDLE)))])
+        self.viewer.input._dropped(None, [str(self.chance.choice(self.files))])
 
     def compare(self) -> None:
         state = self.viewer.state
+        if state.scene is None:
+            return
         second = self.chance.choice([None, *second_views(state.scene.renderer)])
         state.inspection = replace(state.inspection, second=second)
 
