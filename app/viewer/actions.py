@@ -113,6 +113,13 @@ class CompareBackends(ViewAction):
 
 
 @dataclass(frozen=True)
+class SetTrueLength(ViewAction):
+    """The distance that is measured is ``length`` in true units."""
+
+    length: float
+
+
+@dataclass(frozen=True)
 class SetPictures(ViewAction):
     """Save pictures as ``settings`` say."""
 

@@ -94,6 +94,8 @@ def _apply_to_view(action: a.ViewAction, state: ViewerState, scene: OpenScene) -
             shells = state.inspection.shells
             agreement = backend_agreement(scene.renderer, state.drawn_camera(scene), shells)
             state.measurements = replace(state.measurements, agreement=agreement)
+        case a.SetTrueLength(length):
+            state.measurements = state.measurements.calibrated(length)
         case a.SetPictures(settings):
             state.pictures = settings
         case a.SavePicture():
@@ -119,7 +121,7 @@ def _apply_to_camera(action: a.CameraAction, state: ViewerState, scene: OpenScen
         case a.Click(x, y):
             _click(x, y, state, scene)
         case a.SetPivot(x, y):
-            if met := _met((x, y), state, scene):
+            if not state.inspection.measuring and (met := _met((x, y), state, scene)):
                 controls.look_at(met.point)
         case a.FrameScene():
             scene.frame(state.layout.scene_size)
@@ -209,7 +211,11 @@ def _apply_to_path(action: p.PathAction, state: ViewerState, scene: OpenScene) -
 
 
 def _click(x: float, y: float, state: ViewerState, scene: OpenScene) -> None:
-    """Go to the bundle's camera that is drawn nearest to ``x``, ``y``, if it is near."""
+    """Measure at ``x``, ``y``, or go to the bundle's camera that is drawn nearest, if it is near."""
+    if state.inspection.measuring:
+        if met := _met((x, y), state, scene):
+            state.measurements = state.measurements.clicked(met.point)
+        return
     if not state.look.show_cameras:
         return
     eyes = np.array([camera.position for camera in scene.bundle.cameras]).reshape(-1, 3)

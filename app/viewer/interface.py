@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from duplex.app.viewer.actions import Action, GoToReference, OpenFile, SetInspection, SetPanelWidth, ShowHelp
 from duplex.app.viewer.dialogs import draw_dialog
 from duplex.app.viewer.gui.grip import dragged
-from duplex.app.viewer.gui.labels import button_in_the_middle, label_in_the_middle
+from duplex.app.viewer.gui.labels import button_in_the_middle, label_at, label_in_the_middle
 from duplex.app.viewer.gui.overlay import Overlay
 from duplex.app.viewer.gui.popups import close_popups
+from duplex.app.viewer.measurements import Measurements
 from duplex.app.viewer.open_scene import OpenScene
 from duplex.app.viewer.painting.scene_painter import is_absent
 from duplex.app.viewer.painting.split_view import draw_split_line, second_views
@@ -27,6 +30,7 @@ from duplex.app.viewer.panels.welcome import draw_welcome
 from duplex.app.viewer.state import ViewerState
 
 CAMERA_COLOR = 0xC0A0A0A0  # of the bundle's cameras, ABGR
+MEASURE_COLOR = 0xFF30D0FF
 CAMERA_SIZE = 0.04  # of a camera that is drawn, relative to the scene
 
 
@@ -70,7 +74,7 @@ def is_quiet(state: ViewerState) -> bool:
         return False
     if state.file_dialog.browser.is_open:
         return False
-    split_or_probe = state.inspection.second or state.inspection.probing
+    split_or_probe = state.inspection.second or state.inspection.probing or state.inspection.measuring
     absent = is_absent(state.look.view, scene, state.window_camera(scene))
     return not (split_or_probe or absent or scene.editor.busy or _hint(state, scene))
 
@@ -81,6 +85,20 @@ def _hint(state: ViewerState, scene: OpenScene) -> str:
     if not Overlay(camera, state.layout.left).sees(*scene.bundle.bounds):
         return "Nothing of the scene is in view: press F"
     return ""
+
+
+def _draw_measure(measured: Measurements, overlay: Overlay, size: float) -> None:
+    """Declare the measured points as small crosses of ``size``, the line between them, and its length."""
+    for point in measured.points:
+        for axis in size / 2 * np.eye(3):
+            overlay.line(np.stack([point - axis, point + axis]), MEASURE_COLOR)
+    if measured.distance is None:
+        return
+    ends = np.stack(measured.points)
+    overlay.line(ends, MEASURE_COLOR)
+    x, y = overlay.places(ends.mean(0)[None])[0]
+    if np.isfinite(x):
+        label_at(f"{measured.distance:.4g}", float(x), float(y))
 
 
 def _draw_snap_back(state: ViewerState, scene: OpenScene) -> list[Action]:
@@ -109,6 +127,8 @@ def _draw_over_scene(state: ViewerState, scene: OpenScene) -> Sequence[Action]:
     if state.panel_visible:
         draw_path_over_scene(scene.editor, overlay, size)
     actions = _draw_snap_back(state, scene)
+    if inspection.measuring:
+        _draw_measure(state.measurements, overlay, size)
     if not inspection.second:
         return actions
     labels = (str(inspection.drawn_view(state.look.view)), str(inspection.second))

@@ -84,7 +84,7 @@ class Inspection:
     input in place of the picture; ``edges``: whether the triangles of the outer and the inner shell are outlined;
     ``display``: how targets become colours; ``second``: what the right part of a split window shows, None: not split;
     ``split``: where that part begins, in (0, 1) of the scene's width; ``probing``: whether the pixel under the mouse is
-    probed.
+    probed; ``measuring``: whether two clicks measure a distance.
     """
 
     shells: tuple[bool, bool] = (True, True)
@@ -94,6 +94,7 @@ class Inspection:
     second: SecondView | None = None
     split: float = 0.5
     probing: bool = False
+    measuring: bool = False
 
     def plain(self) -> Inspection:
         """The same, but without a second view and without edges, and with the network."""

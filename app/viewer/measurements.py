@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from duplex.app.core.arrays import Array
 from duplex.app.core.errors import DuplexError
 from duplex.app.core.metrics import psnr
 from duplex.app.render.backend_selection import parity
@@ -41,12 +42,33 @@ class ReferenceQuality:
 class Measurements:
     """The latest results, None or empty where nothing was measured yet.
 
-    ``agreement``: lines about the backend against the network in float32 and against ONNX Runtime.
+    ``agreement``: lines about the backend against the network in float32 and against ONNX Runtime; ``points``: at most
+    two, (3,) in the world, whose distance is measured; ``scale``: true units in one of the world's.
     """
 
     probed: ProbedPixel | None = None
     quality: ReferenceQuality | None = None
     agreement: str = ""
+    points: tuple[Array, ...] = ()
+    scale: float = 1.0
+
+    def clicked(self, point: Array) -> Measurements:
+        """With ``point`` as the next of the two points."""
+        return replace(self, points=(*self.points, point) if len(self.points) < 2 else (point,))
+
+    @property
+    def distance(self) -> float | None:
+        """Between the two points, in true units."""
+        if len(self.points) < 2:
+            return None
+        return self.scale * float(np.linalg.norm(self.points[1] - self.points[0]))
+
+    def calibrated(self, length: float) -> Measurements:
+        """With such a scale that the distance is ``length``, which is more than 0; raises :class:`DuplexError`."""
+        distance = self.distance
+        if not distance or not 0 < length < np.inf:
+            raise DuplexError(f"{length:g}: expected a true length above 0 of a distance that was measured")
+        return replace(self, scale=self.scale * length / distance)
 
 
 def probe_pixel(

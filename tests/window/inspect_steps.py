@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from duplex.app.render.display import Display
-from duplex.app.viewer.actions import CompareBackends
+from duplex.app.viewer.actions import CompareBackends, SetTrueLength
 from window.driver import Session, differ
 
 
@@ -79,3 +79,24 @@ def backends_agree(s: Session) -> None:
     agreement = state.measurements.agreement
     assert float(agreement.split("float32: ")[1].split(" ")[0]) > 45, agreement
     assert float(agreement.split("Runtime: ")[1].split(" ")[0]) > 45, agreement
+
+
+def measured_distance(s: Session) -> None:
+    """Two clicks measure a distance, which a true length calibrates; the camera stays where it is."""
+    state = s.state
+    s.key("key", "r")
+    s.frames(20)
+    s.inspect(measuring=True)
+    pivot = np.array(state.scene.controls.goal.target)
+    plain = s.scene("before-measuring")
+    for place in ((500, 300), (560, 330)):
+        s.point(*place)
+        s.xdotool("click", 1)
+        s.frames(3)
+    first, second = state.measurements.points
+    assert state.measurements.distance == np.linalg.norm(second - first) > 0
+    assert differ(s.scene("measured"), plain) > 0.1, "nothing is drawn of it"
+    s.apply(SetTrueLength(2.5))
+    assert np.isclose(state.measurements.distance, 2.5)
+    assert np.allclose(np.array(state.scene.controls.goal.target), pivot)
+    s.inspect(measuring=False)

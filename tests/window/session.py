@@ -62,6 +62,7 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         inspect_steps.edges_shells_features,
         inspect_steps.probed_pixel,
         inspect_steps.backends_agree,
+        inspect_steps.measured_distance,
     ),
     "path": (path_steps.path_panel,),
     "views": (

@@ -56,6 +56,8 @@ HINTS = {
     "go to picture": "Go to where the bundle has a picture of the teacher or a photo, and measure PSNR there.",
     "look at the pixel under the mouse": "Its colour and opacity, its place, and where its ray meets the shells: "
     "texture coordinates, mip level and features.",
+    "measure between two clicks": "Clicks on the scene set two points; their distance stands between them.",
+    "true length": "What the distance is in truth: all others follow from it.",
     "compare backends": "PSNR of this backend's picture against the network in float32 and in ONNX Runtime.",
     "add keyframe (K)": "Add this view to the path, behind the selected keyframe.",
     "play": "Play the path (space).",

@@ -11,13 +11,14 @@ from duplex.app.render.display import RAMPS, Display
 from duplex.app.render.probe import Hit
 from duplex.app.render.views import ERROR, REFERENCE
 from duplex.app.scene.reference import Reference
-from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection
+from duplex.app.viewer.actions import Action, CompareBackends, GoToReference, SetInspection, SetTrueLength
 from duplex.app.viewer.look import Inspection, SecondView
 from duplex.app.viewer.measurements import Measurements, ProbedPixel
 from duplex.app.viewer.panels import widgets
 from duplex.app.viewer.panels.hints import HINTS
 
 CHANNELS = ("as colours", "1", "2", "3", "4")
+ENTER = imgui.InputTextFlags_.enter_returns_true
 SMALLEST_RANGE = 1e-3
 
 
@@ -49,6 +50,10 @@ def draw_inspect(facts: InspectFacts) -> list[Action]:
     changed = replace(changed, probing=probing)
     if inspection.probing and measured.probed:
         _draw_probe(measured.probed)
+    _, measuring = widgets.checkbox("measure between two clicks", inspection.measuring)
+    changed = replace(changed, measuring=measuring)
+    if measuring:
+        actions += _draw_measure(measured)
     if widgets.button("compare backends"):
         actions.append(CompareBackends())
     if measured.agreement:
@@ -116,6 +121,16 @@ def _draw_references(facts: InspectFacts) -> list[Action]:
     if quality and quality.reference is facts.here:
         imgui.text_wrapped(quality.text)
     return [GoToReference(index)] if chosen else []
+
+
+def _draw_measure(measured: Measurements) -> list[Action]:
+    distance = measured.distance
+    if distance is None:
+        imgui.text_wrapped("click on two places" if not measured.points else "click on a second place")
+        return []
+    imgui.text(f"distance {distance:.5g}")
+    entered, length = widgets.input_double("true length", distance, 0, 0, "%.5g", ENTER)
+    return [SetTrueLength(length)] if entered else []
 
 
 def _draw_probe(probed: ProbedPixel) -> None:
