@@ -117,6 +117,7 @@ class _BenchedPanel:
             views=renderer.views,
             unseen=UnseenFacts(exists=True, in_picture=True),
             camera=CameraFacts(self.controls, Look(), len(bundle.cameras), True, ()),
+            around=((0, 0, 0), (1, 1, 1)),
             pictures=PictureSettings(),
             editor=self.editor,
             files=FileFacts(()),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from duplex.app.viewer.actions import Action, GoToReference, OpenFile, SetInspection, SetPanelWidth, ShowHelp
+from duplex.app.viewer.crop_box import draw_crop_box
 from duplex.app.viewer.dialogs import draw_dialog
 from duplex.app.viewer.gui.grip import dragged
 from duplex.app.viewer.gui.labels import button_in_the_middle, label_at, label_in_the_middle
@@ -70,7 +71,14 @@ class Interface:
 def is_quiet(state: ViewerState) -> bool:
     """Whether nothing is drawn over the scene, so that only the panel has to be there."""
     scene = state.scene
-    if scene is None or state.notices.lines or state.look.show_cameras or state.help_visible or state.dialog:
+    if (
+        scene is None
+        or state.notices.lines
+        or state.look.show_cameras
+        or state.look.crop
+        or state.help_visible
+        or state.dialog
+    ):
         return False
     if state.file_dialog.browser.is_open:
         return False
@@ -121,6 +129,8 @@ def _draw_over_scene(state: ViewerState, scene: OpenScene) -> Sequence[Action]:
     size = CAMERA_SIZE * scene.size
     if hint := _hint(state, scene):
         label_in_the_middle(hint, layout.left)
+    if state.look.crop:
+        draw_crop_box(state.look.crop, scene.bundle, overlay)
     if state.look.show_cameras:
         cameras = scene.bundle.cameras
         overlay.frusta([c.camera_to_world for c in cameras], [c.fov_y for c in cameras], size, CAMERA_COLOR)
@@ -151,6 +161,7 @@ def _panel_facts(state: ViewerState, scene: OpenScene, files: FileFacts, speed: 
         look=state.look,
         views=renderer.views,
         unseen=UnseenFacts(renderer.has_unseen, state.sees_unseen),
+        around=scene.box,
         camera=CameraFacts(
             scene.controls,
             state.look,

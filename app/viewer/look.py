@@ -8,6 +8,7 @@ from duplex.app.render.display import Display
 from duplex.app.render.passes.screen import PATTERNS, Backdrop
 from duplex.app.render.views import FINAL, Unseen, View, ViewKind
 
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]  # low and high corner
 NETWORK_INPUT = View(ViewKind.FEATURES)  # shown in place of the picture where the network is switched off
 
 ONLY_SHELLS = {(True, False): "outer shell only", (False, True): "inner shell only"}
@@ -39,7 +40,7 @@ class Look:
     ``scale``: resolution relative to the window, 0.1 to 1; ``smooth``: whether the resolution may fall while the camera
     moves, to reach ``frame_rate`` frames a second, 10 to 120; ``show_cameras``: whether the bundle's cameras are drawn
     over the scene; ``unseen``: what becomes of parts that no camera of the bake saw; ``limited``: whether the orbit
-    resists where it leaves the elevations of these cameras.
+    resists where it leaves the elevations of these cameras; ``crop``: a box in the dataset's frame that is outlined.
     """
 
     view: View = FINAL
@@ -52,6 +53,7 @@ class Look:
     show_cameras: bool = False
     unseen: Unseen = Unseen.FADE
     limited: bool = False
+    crop: Box | None = None
 
     @property
     def backdrop(self) -> Backdrop:

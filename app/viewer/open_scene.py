@@ -21,6 +21,7 @@ from duplex.app.scene.orbits import path_from_rig, scene_orbit, scene_pivot, tra
 from duplex.app.viewer.camera.bookmarks import Bookmark, bookmarks_of, keep_bookmarks
 from duplex.app.viewer.camera.camera_controls import CameraControls
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor, PathOutput
+from duplex.app.viewer.crop_box import box_around
 from duplex.assets import DEMO_BUNDLE
 
 START_SIDE = 800  # pixels of the square picture that the first camera is made for
@@ -33,7 +34,8 @@ class OpenScene:
     read, to notice changes. ``fitted``: whether the first view has been fitted into the window. ``camera_index``: the
     bundle's camera that was last jumped to, -1 at first. ``elevations``: of the lowest and the highest camera of the
     bake, radians above the horizon, None where that means nothing.
-    ``sizes``: of the file's kinds of parts; ``bookmarks``: named views.
+    ``sizes``: of the file's kinds of parts; ``bookmarks``: named views; ``box``:
+    around it in the dataset's frame.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class OpenScene:
         self.start = camera or scene_orbit(bundle).camera(0, START_SIDE, START_SIDE)
         self.controls = CameraControls.around(self.start, pivot.point, pivot.length, np.array(bundle.up))
         self.bookmarks = bookmarks_of(path)
+        self.box = box_around(bundle)
         self.editor = KeyframeEditor(bundle, PathOutput.beside(folder_for_output(path), path.stem))
 
     @property

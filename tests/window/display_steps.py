@@ -8,6 +8,8 @@ import numpy as np
 
 from builders.bundles import seen_from_above
 from duplex.app.render.views import Unseen
+from duplex.app.viewer.crop_box import as_flag
+from duplex.app.viewer.gui.clipboard import clipboard
 from window.driver import Session, differ
 
 
@@ -80,3 +82,15 @@ def background_and_scale(s: Session) -> None:
     coarse = s.scene("quarter-resolution")
     assert 0 < differ(coarse, blue) < 20
     s.look(scale=1.0)
+
+
+def crop_box(s: Session) -> None:
+    """A box is outlined, and its numbers are copied for the bake."""
+    plain = s.scene("no-crop-box")
+    s.click("crop box")
+    assert np.allclose(s.state.look.crop, s.state.scene.box)
+    assert differ(s.scene("crop-box"), plain) > 0.2, "no box is drawn"
+    s.click("copy as --crop")
+    assert clipboard() == as_flag(s.state.look.crop)
+    s.key("key", "ctrl+z")
+    assert s.state.look.crop is None, "the box is not undone"

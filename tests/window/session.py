@@ -77,6 +77,7 @@ GROUPS: dict[str, tuple[Callable[[Session], None], ...]] = {
         display_steps.nothing_in_view,
         display_steps.unseen_parts,
         display_steps.background_and_scale,
+        display_steps.crop_box,
     ),
     "panel": (
         panel_steps.resting_panel,

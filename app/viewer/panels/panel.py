@@ -11,7 +11,7 @@ from imgui_bundle import imgui
 from duplex.app.render.views import View
 from duplex.app.viewer.actions import Action, ShowHelp
 from duplex.app.viewer.camera.keyframe_editor import KeyframeEditor
-from duplex.app.viewer.look import Look, PictureSettings
+from duplex.app.viewer.look import Box, Look, PictureSettings
 from duplex.app.viewer.panels import widgets
 from duplex.app.viewer.panels.bundle import BundleFacts, draw_bundle
 from duplex.app.viewer.panels.camera import CameraFacts, CameraSection
@@ -34,6 +34,7 @@ class PanelFacts:
     look: Look
     views: Sequence[View]
     unseen: UnseenFacts
+    around: Box
     camera: CameraFacts
     pictures: PictureSettings
     editor: KeyframeEditor
@@ -81,7 +82,7 @@ def _draw_sections(facts: PanelFacts, sections: Sections) -> list[Action]:
     actions: list[Action] = []
     with _section("View", open_at_first) as is_open:
         if is_open:
-            actions += draw_view(facts.look, facts.views, facts.unseen)
+            actions += draw_view(facts.look, facts.views, facts.unseen, facts.around)
     with _section("Camera", open_at_first) as is_open:
         if is_open:
             actions += sections.camera.draw(facts.camera)

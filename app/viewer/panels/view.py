@@ -9,8 +9,9 @@ from imgui_bundle import imgui
 
 from duplex.app.render.passes.screen import PATTERNS
 from duplex.app.render.views import Unseen, View
-from duplex.app.viewer.actions import Action, SetLook
-from duplex.app.viewer.look import Look
+from duplex.app.viewer.actions import Action, CopyText, SetLook
+from duplex.app.viewer.crop_box import as_flag
+from duplex.app.viewer.look import Box, Look
 from duplex.app.viewer.panels import widgets
 
 
@@ -29,8 +30,8 @@ HINTS = {
 }
 
 
-def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Action]:
-    """Declare the section."""
+def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts, around: Box) -> list[Action]:
+    """Declare the section; ``around``: the box around the scene in the dataset's frame."""
     index = views.index(look.view) if look.view in views else 0
     chosen, index = widgets.combo("show", index, [str(view) for view in views], 24)
     _, (red, green, blue) = widgets.color_edit3("background", list(look.background))
@@ -47,8 +48,10 @@ def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Ac
     imgui.same_line()
     imgui.set_next_item_width(-1)
     _, rate = widgets.slider_int("##rate", look.frame_rate, 10, 120, "%d/s")
+    crop, actions = _draw_crop(look.crop, around)
     changed = replace(
         look,
+        crop=crop,
         view=views[index] if chosen else look.view,
         background=(red, green, blue),
         pattern=PATTERNS[pattern],
@@ -58,4 +61,23 @@ def draw_view(look: Look, views: Sequence[View], unseen: UnseenFacts) -> list[Ac
         smooth=smooth,
         frame_rate=min(max(rate, 10), 120),
     )
-    return [SetLook(changed)] if changed != look else []
+    return [*([SetLook(changed)] if changed != look else []), *actions]
+
+
+def _draw_crop(crop: Box | None, around: Box) -> tuple[Box | None, list[Action]]:
+    """The crop box as it is changed, and what else is asked for."""
+    _, wanted = widgets.checkbox("crop box", crop is not None)
+    if not wanted:
+        return None, []
+    low, high = crop or around
+    speed = max(b - a for a, b in zip(*around, strict=True)) / 500
+    _, first = widgets.drag_float3("low", list(low), speed)
+    _, second = widgets.drag_float3("high", list(high), speed)
+    pairs = list(zip(first, second, strict=True))
+    found: Box = (_corner([min(pair) for pair in pairs]), _corner([max(pair) for pair in pairs]))
+    return found, [CopyText(as_flag(found))] if widgets.button("copy as --crop") else []
+
+
+def _corner(values: Sequence[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return x, y, z
