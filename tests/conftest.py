@@ -21,6 +21,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.network import NetworkSpec, NetworkWeights
 from duplex.assets import DEMO_BUNDLE
+from duplex.baking.compression.packing import expanded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,10 +95,18 @@ def demo() -> Bundle:
     return read_bundle(DEMO_BUNDLE)
 
 
+@pytest.fixture(scope="session")
+def standard_parts(demo: Bundle) -> bytes:
+    """The demo's file as ``duplex-bake expand`` writes it."""
+    return write_bundle(expanded(demo))
+
+
 @pytest.fixture
-def demo_file(tmp_path: Path) -> Path:
-    """A copy of the demo bundle that a test may damage."""
-    return Path(shutil.copy(DEMO_BUNDLE, tmp_path / "scene.bundle"))
+def demo_file(standard_parts: bytes, tmp_path: Path) -> Path:
+    """The demo in standard parts, which a test may damage."""
+    file = tmp_path / "scene.bundle"
+    file.write_bytes(standard_parts)
+    return file
 
 
 @pytest.fixture

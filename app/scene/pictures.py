@@ -40,7 +40,7 @@ def read_webp(content: bytes, size: Size, name: str) -> Array:
     """The WebP ``content`` as (height, width, 4) uint8; otherwise as for :func:`read_rgba`."""
     try:
         with Image.open(io.BytesIO(content), formats=["WEBP"]) as image:
-            if image.size == size and getattr(image, "n_frames", 1) == 1:
+            if image.size == (size[0], size[1]) and getattr(image, "n_frames", 1) == 1:
                 return np.asarray(image.convert("RGBA"))
             found = f"{image.size[0]} x {image.size[1]}"
     except Exception:  # Pillow lets through whatever its parsers meet

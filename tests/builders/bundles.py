@@ -62,6 +62,15 @@ def without_numbers(bundle: Bundle) -> Bundle:
     return replace(bundle, weights=NetworkWeights(weights, bundle.weights.biases))
 
 
+def with_channels(bundle: Bundle, count: int) -> Bundle:
+    """``bundle`` with the first ``count`` features of each shell; its network does not fit them any more."""
+    outer, inner = (
+        replace(shell, texels=shell.texels[: count // 4], scale=shell.scale[:count], offset=shell.offset[:count])
+        for shell in (bundle.outer, bundle.inner)
+    )
+    return replace(bundle, outer=outer, inner=inner)
+
+
 def with_values(bundle: Bundle, *values: Array | None) -> Bundle:
     """``bundle`` whose outer and inner shell have the values ``seen``."""
     outer, inner = (

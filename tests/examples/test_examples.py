@@ -66,9 +66,9 @@ def test_a_comparison_with_photos(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert Image.open(tmp_path / "worst.png").size == (128, 64)
 
 
-def test_a_bundle_read_without_duplex() -> None:
-    found = example("04_read_bundle_without_duplex").main(DEMO_BUNDLE)
-    bundle = duplex.load(DEMO_BUNDLE)
+def test_a_bundle_read_without_duplex(demo_file: Path) -> None:
+    found = example("04_read_bundle_without_duplex").main(demo_file)
+    bundle = duplex.load(demo_file)
     assert np.allclose(found["outer"]["positions"], bundle.outer.mesh.positions, atol=1e-6)
     assert np.array_equal(found["inner"]["faces"], bundle.inner.mesh.faces)
     assert all(np.array_equal(found["weights"][f"layers.{i}.weight"], w) for i, w in enumerate(bundle.weights.weights))

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
+from builders.bundles import with_channels
 from duplex.app.core.metrics import psnr
 from duplex.app.render.backends.names import NAMES
 from duplex.app.render.backends.onnx_model import network_to_onnx
@@ -110,7 +111,8 @@ def test_other_networks_agree_too(
     random_weights: Callable[[NetworkSpec], NetworkWeights],
 ) -> None:
     weights = random_weights(spec)
-    bundle = dataclasses.replace(demo, network=spec, weights=weights, onnx=network_to_onnx(spec, weights))
+    base = with_channels(demo, spec.feature_channels)
+    bundle = dataclasses.replace(base, network=spec, weights=weights, onnx=network_to_onnx(spec, weights))
     drawn, by_torch, by_onnx = pictures(ctx, bundle, 0, backend)
     assert by_torch.std() > 0.05
     agree(drawn, by_torch)

@@ -16,7 +16,8 @@ from duplex.app.scene.bundle import Bundle
 def test_every_view_shows_something(ctx: moderngl.Context, demo: Bundle) -> None:
     renderer = Renderer(ctx, demo)
     camera = demo.references[0].camera.resized(96, 96)  # from where all of them have something to show
-    assert len(renderer.views) == len(set(renderer.views)) == 29
+    layers = sum(-(-layer.outputs // 4) for layer in demo.network.layers[:-1])
+    assert len(renderer.views) == len(set(renderer.views)) == 13 + demo.network.feature_channels // 2 + layers
     pictures = {str(view): renderer.image(camera, FrameOptions(view))[..., :3] for view in renderer.views}
     for view, picture in pictures.items():
         background = picture[0, 0]
