@@ -35,7 +35,7 @@ MAX_SCALE = 1 << 14
 MAX_MIX = 1 << 28
 FREE_TEXELS = 1 << 20  # that any part may hold
 VALUES_FOR_A_BYTE = 256
-FINE_LEVELS = 2  # that a picture can be drawn without
+FINE_LEVELS = 4  # that a first picture is drawn without
 STRIP = 64  # rows that are mixed at once
 
 
@@ -77,7 +77,7 @@ class PackedFeatures:
         return texels
 
     def write(self) -> tuple[bytes, bytes, bytes]:
-        """The model, the coarse band with the coarser levels, and the two finest ones."""
+        """The model, the coarse band with the coarser levels, and the finest ones."""
         present = present_in(self.details)
         fine = min(FINE_LEVELS, len(present) - 1)
         tensors = {

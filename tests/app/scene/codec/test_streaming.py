@@ -14,6 +14,7 @@ from duplex.app.scene.bundle import Bundle
 from duplex.app.scene.bundle_reader import read_bundle
 from duplex.app.scene.bundle_writer import write_bundle
 from duplex.app.scene.codec.streaming import first_look
+from duplex.assets import DEMO_BUNDLE
 from duplex.baking.compression.packing import StorageConfig, as_it_is
 
 
@@ -40,6 +41,14 @@ def test_the_beginning_shows_the_scene(small: bytes, tmp_path: Path) -> None:
     assert 24 < found < 60
     file.write_bytes(first_look(small) or b"")
     assert psnr(picture(read_bundle(file)), picture(whole)) > 90
+
+
+def test_120_kilobytes_of_the_demo_show_all_of_it(demo: Bundle, tmp_path: Path) -> None:
+    file = tmp_path / "early.bundle"
+    file.write_bytes(first_look(DEMO_BUNDLE.read_bytes()[:120_000]) or b"")
+    early = read_bundle(file)
+    assert np.array_equal(early.outer.mesh.positions, demo.outer.mesh.positions)
+    assert psnr(picture(early), picture(demo)) > 24
 
 
 def test_offsets_lead_to_the_parts_and_too_little_is_nothing_yet(small: bytes) -> None:
