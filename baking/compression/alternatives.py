@@ -114,6 +114,7 @@ class PictureLatents(Latents):
         self.planes = nn.Parameter(planes.reshape(side, side, -1))
         self.change = torch.zeros_like(planes)
         del self.coarse, self.bands
+        self.priced(True)
 
     @property
     def coefficients(self) -> list[nn.Parameter]:

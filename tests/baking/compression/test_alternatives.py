@@ -58,7 +58,9 @@ def test_without_the_finest_level_nothing_of_it_is_stored(unpacked: Unpacked, bu
 
 def test_pictures_draw_what_the_codec_left(unpacked: Unpacked, built: Latents) -> None:
     fine, rough = PictureLatents(unpacked, STEP, 95), PictureLatents(unpacked, STEP, 20)
+    before = rough().detach()
     assert 0 < rough.priced(True) < fine.priced(True)
+    assert torch.equal(rough().detach(), before)  # drawn through the codec from the beginning
     exact = Latents(unpacked, 0.1)().detach()
     near, far = ((each().detach() - exact).square().mean() for each in (fine, rough))
     assert near < 0.2 * far
