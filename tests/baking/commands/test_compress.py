@@ -13,7 +13,7 @@ from duplex.app.scene.bundle_reader import read_bundle
 def test_a_bundle_is_compressed_and_expanded(demo_file: Path, tmp_path: Path) -> None:
     small, large = tmp_path / "small.bundle", tmp_path / "large.bundle"
     result = run(BAKE, "compress", demo_file, "-o", small, "--views", 4, "--rate-steps", 6, "--feature-step", 3)
-    assert re.search(r"small\.bundle: 0\.\d\d of 3\.82 MB, \d\d\.\d dB to the pictures of", result.stdout), (
+    assert re.search(r"small\.bundle: 0\.\d\d of \d\.\d\d MB, \d\d\.\d dB to the pictures of", result.stdout), (
         result.stderr
     )
     assert small.stat().st_size < 0.5e6
