@@ -115,7 +115,7 @@ def view(arguments: list[str]) -> int:
     if status != NO_DISPLAY:
         return 128 + stopped if stopped else status
     print("no display here: drawing a turn around the demo instead", flush=True)
-    return become(VIEWER, "--turntable", "-o", ROOT / "duplex-demo", "--size", "480x480")
+    return become(VIEWER, "--turntable", "--overwrite", "-o", ROOT / "duplex-demo", "--size", "480x480")
 
 
 def check() -> int:

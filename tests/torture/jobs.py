@@ -123,13 +123,13 @@ JOBS: Sequence[TortureJob] = (
     TortureJob(
         "video",
         ("x.mp4",),
-        command(VIEW, "@scene.bundle", "--turntable", "-o", "x.mp4", "--frames", "12", *SMALL_PICTURES),
+        command(VIEW, "@scene.bundle", "--turntable", "--overwrite", "-o", "x.mp4", "--frames", "12", *SMALL_PICTURES),
         share=2,
     ),
     TortureJob(
         "pictures",
         (*(f"turn/{i:03d}.png" for i in range(6)), "turn/contact-sheet.png"),
-        command(VIEW, "@scene.bundle", "--turntable", "-o", "turn", "--frames", "6", *SMALL_PICTURES),
+        command(VIEW, "@scene.bundle", "--turntable", "--overwrite", "-o", "turn", "--frames", "6", *SMALL_PICTURES),
     ),
     TortureJob(
         "screenshot",
