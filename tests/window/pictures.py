@@ -168,7 +168,7 @@ def path(p: Pictures) -> tuple[str, ...]:
 def keys(p: Pictures) -> tuple[str, ...]:
     state = p.viewer.state
     state.scene.editor.path = replace(state.scene.editor.path, keyframes=())
-    state.scene.reset()
+    state.scene.reset(state.layout.scene_size)
     state.scene.controls.arrive()
     state.help_visible = True
     return ("View", "Camera", "Speed", "Bundle")
