@@ -233,9 +233,10 @@ def _met(place: tuple[float, float], state: ViewerState, scene: OpenScene) -> Me
 
 def _pointed(place: tuple[float, float], state: ViewerState, scene: OpenScene) -> Array:
     """The point (3,) of the scene at ``place``, window coordinates, or one as far away as the target."""
-    met = _met(place, state, scene)
+    if met := _met(place, state, scene):
+        return met.point
     origin, direction = pixel_ray(state.window_camera(scene), place[0] - state.layout.left, place[1])
-    return met.point if met else np.asarray(origin + scene.controls.shown.distance * direction)
+    return np.asarray(origin + scene.controls.shown.distance * direction)
 
 
 def _step(step: int, state: ViewerState, scene: OpenScene) -> None:

@@ -124,15 +124,16 @@ class ViewerState:
         if stamp_of(path):  # a bundle in memory has no file to remember
             self.settings.opened(path)
 
-    def keep_path(self) -> None:
-        """Keep the path for the next start, if it has changed."""
-        if self.scene and self.unkept:
-            keep_path(self.scene.editor.path, self.scene.path, self.scene.bundle)
-        self.unkept = False
+    def keep_path(self, leaving: bool = False) -> None:
+        """Keep the path for the next start, if it has changed; not while the user is asked about an older one."""
+        if self.dialog is None or leaving:
+            if self.scene and self.unkept:
+                keep_path(self.scene.editor.path, self.scene.path, self.scene.bundle)
+            self.unkept = False
 
     def _leave(self) -> None:
         """Finish what belongs to the open scene."""
-        self.keep_path()
+        self.keep_path(leaving=True)
         self.cancel_recording()
 
     def enter(self, scene: OpenScene) -> None:

@@ -150,7 +150,7 @@ class Viewer:
         """Free the window and everything drawn in it."""
         state = self.state
         settings = state.settings
-        state.keep_path()
+        state.keep_path(leaving=True)
         state.cancel_recording()
         settings.scale = state.look.scale
         settings.smooth = state.look.smooth

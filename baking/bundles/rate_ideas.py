@@ -84,7 +84,7 @@ def rate_ideas(file: Path, config: RecompressionConfig, sources: Sources, size: 
             weight = share * tuning.rate_weight
             tuner = point(f"{AS_BUILT}, --rate-weight {weight:g}", latents_of, weight, True)
             if share == 1:
-                quality = _quality(tuner.bits(), bundle, learner.step)
+                quality = _quality(tuner.priced(), bundle, learner.step)
         for idea in ideas(tuning.rate_steps, quality):
             point(idea.name, idea.made, tuning.rate_weight, idea.learns)
     return points
@@ -92,7 +92,7 @@ def rate_ideas(file: Path, config: RecompressionConfig, sources: Sources, size: 
 
 def size_of(tuner: Tuner, learner: Learner) -> float:
     """The bytes of a file with what the ``tuner`` learned, by the entropy of its features."""
-    return learner.compression.fixed + tuner.bits() / 8
+    return learner.compression.fixed + tuner.priced() / 8
 
 
 def drawn_by(tuner: Tuner, learner: Learner) -> Bundle:

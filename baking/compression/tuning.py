@@ -88,7 +88,7 @@ class Tuner:
         with track("compression", self.config.rate_steps, self.step) as progress:
             while self.step < self.config.rate_steps:
                 if self.step % RATE_EVERY == 0:
-                    size = self._priced() / BITS_OF_A_MEGABYTE
+                    size = self.priced(self.step % (FIT_EVERY * RATE_EVERY) == 0) / BITS_OF_A_MEGABYTE
                     if self.step == RATE_EVERY:
                         self.weight = self.config.rate_weight * math.sqrt(USUAL_ERROR * errors / RATE_EVERY)
                     elif megabytes and self.step:
@@ -122,13 +122,8 @@ class Tuner:
                 texture.texels.copy_(values)
         return features
 
-    def bits(self) -> float:
-        """The bits of what is learned."""
-        return sum(latents.priced(True) for latents in self.latents)
-
-    def _priced(self) -> float:
-        """Compute what coefficients cost now; returns the bits of all."""
-        refit = self.step % (FIT_EVERY * RATE_EVERY) == 0
+    def priced(self, refit: bool = True) -> float:
+        """Compute what coefficients cost now; returns the bits. ``refit``: whether entropy models are fitted anew."""
         return sum(latents.priced(refit) for latents in self.latents)
 
     def packed(self, step: float | None = None) -> list[PackedFeatures]:

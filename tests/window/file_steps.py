@@ -146,6 +146,9 @@ def kept_keyframes(s: Session) -> None:
     assert state.dialog is None and not s.editor.path.keyframes
     s.drop(DEMO_BUNDLE)
     assert state.dialog and f"{count} keyframes" in state.dialog.text
+    s.key("key", "k")
+    state.keep_path()
+    assert state.unkept, "older keyframes are overwritten while the user is asked about them"
     s.picture("kept-keyframes")
     s.click("take them")
     assert len(s.editor.path.keyframes) == count and state.dialog is None
